@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/* The only file that knows tar and gzip. Reading takes what any tar writes, from anybody; writing
+ * makes plain ustar, the same bytes every time. */
+#ifndef ARCHIVE_H
+#define ARCHIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "reason.h"
+
+struct archive_limits {
+	uint64_t entries;	/* entries of any kind */
+	uint64_t entry_bytes;	/* bytes in one entry */
+	uint64_t total_bytes;	/* bytes of tar after inflating */
+	uint64_t ratio;		/* inflated bytes for each byte read */
+};
+extern const struct archive_limits archive_limits_default;
+
+struct archive_reader;
+
+struct archive_entry {
+	const char *name;	/* as in the archive, a leading ./ taken off; print it escaped */
+	const unsigned char *data;
+	size_t len;
+};
+
+enum archive_result {
+	ARCHIVE_END,		/* all read, every checksum right, at least one entry seen */
+	ARCHIVE_ITEM,		/* an entry: its name and data are valid until the next call */
+	ARCHIVE_REFUSED,	/* an entry that is refused by name, the reason says why; go on */
+	ARCHIVE_DAMAGED,	/* the archive as a whole is refused, the reason says why; stop */
+};
+
+/* A .tgz or a plain .tar from fd, of which head has already been read. Entries with a slash in their
+ * name are refused when flat, else taken; directories are skipped when not flat. fd stays the
+ * caller's. NULL when out of memory. */
+struct archive_reader *archive_open(int fd, const void *head, size_t head_len, bool flat,
+    const struct archive_limits *);
+enum archive_result archive_next(struct archive_reader *, struct archive_entry *, struct reason *);
+void archive_close(struct archive_reader *);
+
+/* Does this look like an archive rather than like a PEM or DER file? */
+bool archive_looks_like(const unsigned char *head, size_t len);
+
+struct archive_writer;
+
+/* A .tgz to fd, which stays the caller's. level 1 to 9. These return -1 (NULL) with errno. */
+struct archive_writer *archive_create(int fd, int level);
+int archive_put(struct archive_writer *, const char *name, time_t mtime, const void *, size_t);
+/* Writes the end. Without it no reader takes the archive. */
+int archive_finish(struct archive_writer *);
+void archive_free(struct archive_writer *);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/* Certificate requests: hostile bytes in, a checked struct out. */
+#ifndef CSR_H
+#define CSR_H
+
+#include <stddef.h>
+#include <openssl/x509.h>
+
+#include "bytes.h"
+#include "device.h"
+#include "reason.h"
+
+#define CSR_MAX_BYTES 65536	/* a request with an 8192-bit key and much attached has under 8 KiB */
+
+enum csr_proof {
+	CSR_OWN,		/* signed with the key that it is about */
+	CSR_RA,			/* signed with the RA's key instead: the RA vouches */
+};
+
+struct csr {
+	X509_REQ *req;
+	enum csr_proof proof;
+	char device[DEVICE_MAX + 1];
+	unsigned char spki[32];
+	unsigned char *der;
+	size_t der_len;
+};
+
+/* One request, PEM or DER, nothing before it but text (PEM), nothing behind it but white space. Its
+ * signature is checked before its names are read: by its own key, or else, when ra is given, by
+ * that key. NULL with a reason. */
+struct csr *csr_parse(const void *, size_t, EVP_PKEY *ra, struct reason *);
+void csr_free(struct csr *);
+
+/* As PEM, NUL-terminated; the caller frees. NULL when out of memory. */
+char *csr_pem(const struct csr *, size_t *len);
+
+/* Cuts the next "-----BEGIN ... -----END ...-----" off a file that may hold several. False when
+ * there is none; DER is one piece. */
+bool csr_next(struct bytes *file, struct bytes *one);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: ISC */
+/* The one place that knows a legal device name. */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define DEVICE_MAX 50
+
+/* 1 to 50 of letters, digits, '.', '_', '-'; no dot in front. */
+bool device_ok(const char *, size_t len);
+
+/* The device that a common name speaks of: what follows the last '-' when that looks like the name
+ * of a phone (SEP001122334455, CSFjdoe), else the whole. False when neither is a legal name. */
+bool device_from_cn(const char *cn, char out[DEVICE_MAX + 1]);
+
+/* Does this common name name this device: the name itself, or anything, '-' and the name? */
+bool device_named_by(const char *device, const char *cn);
+
+#endif

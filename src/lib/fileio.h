@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* Reading to a cap, writing all, EINTR in one place. Everything returns -1 with errno and is silent. */
+#ifndef FILEIO_H
+#define FILEIO_H
+
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* Up to len bytes, fewer only at the end of the file. */
+ssize_t fileio_read_full(int fd, void *, size_t len);
+int fileio_write_all(int fd, const void *, size_t len);
+
+/* Everything up to the end; EFBIG when there is more than cap. The caller frees *out; a NUL follows
+ * the last byte and is not counted. */
+int fileio_read_all(int fd, size_t cap, unsigned char **out, size_t *len);
+/* The same for a regular file in a directory, no link followed; EINVAL when it is something else. */
+int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, size_t *len);
+
+/* Opens a file, or duplicates stdin for "-". */
+int fileio_open_input(const char *path);
+
+/* The next line of a stream without its end, '\n' or, when zero, NUL. NULL at the end or on error
+ * (ferror tells). *line and *cap as for getline; the caller frees *line. */
+char *fileio_line(FILE *, int zero, char **line, size_t *cap);
+
+#endif

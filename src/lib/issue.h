@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/* Request + policy + key + time -> certificate. Pure: no file, no clock. */
+#ifndef ISSUE_H
+#define ISSUE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "cert.h"
+#include "csr.h"
+#include "key.h"
+#include "reason.h"
+
+#define ISSUE_DAYS_MAX 1825	/* what the phones' own system allows for an LSC */
+
+struct issue_policy {
+	int days;		/* 1 to ISSUE_DAYS_MAX; never beyond the CA's own end */
+	bool device_cn;		/* CN = device name; else the CN of the request as it is */
+	bool eku;		/* server auth, client auth, IPsec end system */
+	bool key_ids;		/* subject and authority key identifier */
+	const char *digest;	/* "SHA256", "SHA384", "SHA512" */
+};
+extern const struct issue_policy issue_policy_default;
+
+/* The issuing CA, with what can be worked out once worked out once. */
+struct issuer;
+
+/* Checks that the certificate is a CA's, valid now, and that the key is its key. It keeps references
+ * of both. NULL with a reason. */
+struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct issue_policy *,
+    time_t now, struct reason *);
+void issuer_free(struct issuer *);
+
+/* A phone's certificate: subject CN, then the CA's O, OU, L, ST, C; extensions from policy, nothing
+ * from the request but its key and device. Serial: 16 random bytes, positive. NULL with a reason. */
+X509 *issue_phone(const struct issuer *, const struct csr *, time_t now, struct reason *);
+
+struct ca_profile {
+	const char *subject;	/* "CN=Lab root,O=Example,C=DE" */
+	int days;
+	int pathlen;		/* -1: none */
+	bool crl_sign;		/* keyUsage cRLSign besides digitalSignature and keyCertSign */
+};
+
+/* A CA's certificate for key, signed by itself, or by parent with its key when both are given.
+ * NULL with a reason. */
+X509 *issue_ca(const struct ca_profile *, EVP_PKEY *key, const struct cert *parent,
+    EVP_PKEY *parent_key, time_t now, struct reason *);
+
+#endif

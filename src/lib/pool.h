@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* Work spread over processes, since OpenSSL's locks make threads slower than one. The only file that
+ * forks. Jobs and answers are bytes; answers come back in the order of the jobs. */
+#ifndef POOL_H
+#define POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bytes.h"
+
+struct pool;
+
+struct pool_task {
+	/* Runs once in each worker before its first job; may be NULL. Says itself what is wrong;
+	 * -1 ends the worker, which makes the pool fail. */
+	int (*init)(void *ctx);
+	/* Runs in a worker: appends the answer to one job to out. -1 as above. */
+	int (*work)(void *ctx, struct bytes job, struct buf *out);
+	void *ctx;		/* each worker has a copy of what is behind it */
+};
+
+/* Starts n workers (0: one per processor). NULL with errno. */
+struct pool *pool_start(size_t n, const struct pool_task *);
+/* Hands in a job. -1 with errno: EPIPE when a worker died. */
+int pool_put(struct pool *, const void *, size_t);
+/* No more jobs come: pool_next now goes on to the last answer. */
+int pool_flush(struct pool *);
+/* The next answer, valid until the next call. 1; 0 when none is ready (before pool_flush: put more);
+ * -1 with errno. */
+int pool_next(struct pool *, struct bytes *answer);
+/* Ends the workers. -1 when one of them failed. */
+int pool_stop(struct pool *);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: ISC */
+/* Why one item was refused. Parsers fill it once, where the fault is found; programs print it. */
+#ifndef REASON_H
+#define REASON_H
+
+#define REASON_MAX 256
+
+struct reason {
+	char text[REASON_MAX];
+};
+
+/* Sets the text, cut to fit. Returns -1, so that a check can end with "return reason_set(...)". */
+int reason_set(struct reason *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

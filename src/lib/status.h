@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/* Exit codes, usage and messages: the same in every program. */
+#ifndef STATUS_H
+#define STATUS_H
+
+#include <stddef.h>
+
+/* The worst of several is the largest, so programs keep a maximum. */
+enum status {
+	STATUS_OK = 0,		/* done */
+	STATUS_REFUSED = 1,	/* ran, but an item was refused or the answer is no */
+	STATUS_USAGE = 100,	/* wrong usage or configuration: do not retry */
+	STATUS_TROUBLE = 111,	/* system trouble: retry */
+};
+
+/* Each program defines these two; nobody looks at argv[0]. */
+extern const char program[];
+extern const char synopsis[];	/* "[-hV] [-s spool] file ...", without the name */
+
+int status_worst(int, int);
+
+/* "program: object: text" on stderr, one line; object (or NULL) is printed escaped. */
+void status_warn(const char *object, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with ": " and the text of the present errno behind it. */
+void status_warn_errno(const char *object, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A message and the end, for main() only. status_usage prints the synopsis as well. */
+_Noreturn void status_die(int status, const char *object, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+_Noreturn void status_die_errno(const char *object, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+_Noreturn void status_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* For -h and -V: answer on stdout, exit 0. */
+_Noreturn void status_help(void);
+_Noreturn void status_version(void);
+
+/* Flush stdout and look at it; returns status, or STATUS_TROUBLE after a message. */
+int status_flush(int status);
+
+/* text with everything that is not printable ASCII as \xHH; always NUL-terminated. */
+const char *status_escape(const char *text, char *out, size_t size);
+
+/* "n of total" on stderr, when that is a terminal, at most a few times a second. */
+struct progress {
+	const char *what;
+	long long last;		/* milliseconds */
+	int tty;
+};
+void progress_start(struct progress *, const char *what);
+void progress_show(struct progress *, size_t n);
+void progress_end(struct progress *);
+
+#endif
