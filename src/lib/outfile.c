@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fileio.h"
+#include "outfile.h"
+
+/* Closes fd and gives what errno was before. */
+static void close_quietly(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+}
+
+/* Makes the entry of path in its directory durable. */
+static int sync_parent(const char *path)
+{
+	char *copy = strdup(path);
+	int fd, result;
+
+	if (copy == NULL)
+		return -1;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	free(copy);
+	if (fd < 0)
+		return -1;
+	result = fsync(fd);
+	close_quietly(fd);
+	return result;
+}
+
+int outfile_open(struct outfile *o, const char *path, mode_t mode)
+{
+	*o = (struct outfile){.fd = STDOUT_FILENO};
+	if (path == NULL || strcmp(path, "-") == 0) {
+		if (isatty(STDOUT_FILENO)) {
+			errno = ENOTTY;
+			return -1;
+		}
+		return 0;
+	}
+	o->path = strdup(path);
+	if (o->path == NULL || asprintf(&o->temp, "%s.%ld.tmp", path, (long)getpid()) < 0) {
+		free(o->path);
+		*o = (struct outfile){.fd = -1};
+		errno = ENOMEM;
+		return -1;
+	}
+	o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (o->fd >= 0)
+		return 0;
+	free(o->path);
+	free(o->temp);
+	*o = (struct outfile){.fd = -1};
+	return -1;
+}
+
+int outfile_commit(struct outfile *o)
+{
+	int fd = o->fd;
+
+	if (o->path == NULL)
+		return 0;
+	o->fd = -1;
+	if (fsync(fd) != 0) {
+		close_quietly(fd);
+		return -1;
+	}
+	if (close(fd) != 0 || rename(o->temp, o->path) != 0)
+		return -1;
+	free(o->temp);
+	o->temp = NULL;
+	return sync_parent(o->path);
+}
+
+void outfile_abort(struct outfile *o)
+{
+	int saved = errno;
+
+	if (o->path != NULL && o->fd >= 0)
+		close(o->fd);
+	if (o->temp != NULL)
+		unlink(o->temp);
+	free(o->path);
+	free(o->temp);
+	*o = (struct outfile){.fd = -1};
+	errno = saved;
+}
+
+int outfile_create(const char *path, mode_t mode, const void *data, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	if (fd < 0)
+		return -1;
+	if (fileio_write_all(fd, data, len) == 0 && fsync(fd) == 0 && close(fd) == 0)
+		return sync_parent(path);
+	close_quietly(fd);
+	unlink(path);
+	return -1;
+}
+
+int outfile_log_open(const char *path)
+{
+	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+}
+
+int outfile_log_append(int fd, const void *data, size_t len)
+{
+	if (fileio_write_all(fd, data, len) != 0)
+		return -1;
+	return fdatasync(fd);
+}

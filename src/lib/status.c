@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "status.h"
+
+#define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
+
+int status_worst(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+const char *status_escape(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + 5 <= size; p++) {
+		if (*p >= ' ' && *p < 0x7f && *p != '\\')
+			out[n++] = (char)*p;
+		else
+			n += (size_t)sprintf(out + n, "\\x%02x", *p);
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+/* One line, built first, so that several processes cannot mix theirs. */
+static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
+{
+	char name[ESCAPED_MAX], text[ESCAPED_MAX];
+
+	vsnprintf(text, sizeof text, fmt, ap);
+	fflush(stdout);
+	fprintf(stderr, "%s: %s%s%s%s%s\n", program,
+	    object != NULL ? status_escape(object, name, sizeof name) : "", object != NULL ? ": " : "",
+	    text, cause != NULL ? ": " : "", cause != NULL ? cause : "");
+}
+
+void status_warn(const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void status_warn_errno(const char *object, const char *fmt, ...)
+{
+	const char *cause = strerror(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, cause, fmt, ap);
+	va_end(ap);
+}
+
+void status_die(int status, const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, NULL, fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+void status_die_errno(const char *object, const char *fmt, ...)
+{
+	const char *cause = strerror(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, cause, fmt, ap);
+	va_end(ap);
+	exit(STATUS_TROUBLE);
+}
+
+void status_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (fmt != NULL) {
+		va_start(ap, fmt);
+		vwarn(NULL, NULL, fmt, ap);
+		va_end(ap);
+	}
+	fprintf(stderr, "usage: %s %s\n", program, synopsis);
+	exit(STATUS_USAGE);
+}
+
+void status_help(void)
+{
+	printf("usage: %s %s\n", program, synopsis);
+	exit(status_flush(STATUS_OK));
+}
+
+void status_version(void)
+{
+	printf("%s (capfkit) %s\n", program, CAPFKIT_VERSION);
+	exit(status_flush(STATUS_OK));
+}
+
+int status_flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	status_warn_errno("stdout", "cannot write");
+	return STATUS_TROUBLE;
+}
+
+static long long milliseconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void progress_start(struct progress *p, const char *what)
+{
+	p->what = what;
+	p->tty = isatty(STDERR_FILENO);
+	p->last = p->tty ? milliseconds() : 0;
+}
+
+void progress_show(struct progress *p, size_t n)
+{
+	long long now;
+
+	/* The clock is asked every 64 items only. */
+	if (!p->tty || n % 64 != 0 || (now = milliseconds()) - p->last < 200)
+		return;
+	p->last = now;
+	fprintf(stderr, "\r%s: %zu %s", program, n, p->what);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->tty)
+		fprintf(stderr, "\r\033[K");
+}
