@@ -21,7 +21,7 @@ extern const struct archive_limits archive_limits_default;
 
 struct archive_reader;
 
-struct archive_entry {
+struct archive_item {
 	const char *name;	/* as in the archive, a leading ./ taken off; print it escaped */
 	const unsigned char *data;
 	size_t len;
@@ -39,7 +39,7 @@ enum archive_result {
  * caller's. NULL when out of memory. */
 struct archive_reader *archive_open(int fd, const void *head, size_t head_len, bool flat,
     const struct archive_limits *);
-enum archive_result archive_next(struct archive_reader *, struct archive_entry *, struct reason *);
+enum archive_result archive_next(struct archive_reader *, struct archive_item *, struct reason *);
 void archive_close(struct archive_reader *);
 
 /* Does this look like an archive rather than like a PEM or DER file? */
@@ -52,6 +52,7 @@ struct archive_writer *archive_create(int fd, int level);
 int archive_put(struct archive_writer *, const char *name, time_t mtime, const void *, size_t);
 /* Writes the end. Without it no reader takes the archive. */
 int archive_finish(struct archive_writer *);
-void archive_free(struct archive_writer *);
+/* Frees the writer, finished or not. (libarchive has an archive_free of its own.) */
+void archive_discard(struct archive_writer *);
 
 #endif
