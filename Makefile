@@ -1,11 +1,12 @@
 # capfkit: GNU make, no configure. `make`, `make check`, `make demo`, `make install`.
-# Settings: CC CFLAGS LDFLAGS PREFIX DESTDIR WERROR=1; O=dir builds somewhere else (see check-asan).
+# Settings: CC CFLAGS LDFLAGS PREFIX DESTDIR WERROR=1; O=dir and BIN=dir build somewhere else;
+# TESTS='test/x.bats' picks what `make check` runs.
 
 VERSION = 0.1
 PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
-EXAMPLEDIR = $(DESTDIR)$(PREFIX)/share/doc/capfkit/examples
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/capfkit
 
 O ?= obj
 BIN ?= bin
@@ -16,6 +17,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
 CPPFLAGS_ALL = -D_GNU_SOURCE -DCAPFKIT_VERSION='"$(VERSION)"' -Isrc/lib $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
+ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Which program needs which library. A program that is not named needs none but libc; a test reads
 # the finished programs and holds them against this table.
@@ -37,12 +39,16 @@ LIBS_stale-lsc = $(CRYPTO)
 LIBS_spool-check = $(CRYPTO) $(CONF)
 
 PROGS = $(patsubst src/%.c,%,$(wildcard src/*.c))
-SCRIPTS = capf
-LIBSRC = $(wildcard src/lib/*.c)
+SCRIPTS = $(notdir $(wildcard bin/capf))
+MAN = $(wildcard man/*.[157])
+EXAMPLES = $(wildcard examples/*)
 LIB = $(O)/libcapfkit.a
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
+TESTS = $(UNITS) $(wildcard test/*.bats)
+ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
-all: $(PROGS:%=$(BIN)/%)
+all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
+units: $(UNITS)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -52,7 +58,7 @@ $(O)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(LIB): $(LIBSRC:src/%.c=$(O)/%.o)
+$(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
@@ -60,7 +66,57 @@ $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) $(CRYPTO) $(ARCHIVE) $(CONF)
 
+$(O)/crash/crash.so: test/crash/crash.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
+
+# Scripts live in bin/ as they are; another BIN gets copies.
+ifneq ($(abspath $(BIN)),$(abspath bin))
+$(SCRIPTS:%=$(BIN)/%): $(BIN)/%: bin/%
+	@mkdir -p $(@D)
+	cp -p $< $@
+endif
+
 -include $(wildcard $(O)/*.d $(O)/lib/*.d $(O)/unit/*.d)
 
-.PHONY: all
+demo: all
+	PATH='$(abspath $(BIN))':"$$PATH" examples/demo
+
+check: all units
+	@$(ENV) test/run $(TESTS)
+
+# exitcode: the sanitizers' own 1 would look like a refusal.
+check-asan:
+	@ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1 \
+	$(MAKE) --no-print-directory O=$(O)/asan BIN=$(O)/asan/bin HARDEN= CFLAGS='$(ASAN)' check
+
+check-clang:
+	@$(MAKE) --no-print-directory O=$(O)/clang BIN=$(O)/clang/bin CC=clang WERROR=1 all units
+
+check-crash: all $(O)/crash/crash.so
+	@$(ENV) test/crash/walk
+
+bench: all
+	@$(ENV) test/bench/run
+
+# The link table, a program a line.
+links:
+	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p));)
+
+install: all
+	install -d $(BINDIR) $(DOCDIR)/examples $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7
+	install -m 755 $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(BINDIR)
+	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
+	$(if $(EXAMPLES),cp -pR $(EXAMPLES) $(DOCDIR)/examples)
+
+uninstall:
+	rm -f $(PROGS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
+	rm -f $(foreach m,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $m))/$m)
+	rm -rf $(DOCDIR)
+
+clean:
+	rm -rf $(O) $(PROGS:%=$(BIN)/%)
+
+.PHONY: all units demo check check-asan check-clang check-crash bench links install uninstall \
+	clean
 .SECONDARY:

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: ISC
+# For every Bats file: `load helper`. Each test starts in its own empty directory, with a fresh spool
+# in $SPOOL, the fixtures in $FIX (test/fixtures says what they are) and the programs first in PATH.
+# A skipped test is a failure in CI, so skip only what the machine cannot do.
+bats_require_minimum_version 1.5.0
+
+TESTDIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+ROOT=${TESTDIR%/*}
+BIN=${CAPFKIT_BIN:-$ROOT/bin}
+OBJ=${CAPFKIT_OBJ:-$ROOT/obj}
+FIX=$CAPFKIT_FIX
+PATH=$BIN:$PATH
+export LC_ALL=C TZ=UTC PATH
+
+# A file with a setup of its own calls this first.
+setup_each() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	unset CAPF_SPOOL
+	SPOOL=$BATS_TEST_TMPDIR/spool
+	if [ -d "$FIX/spool" ]; then
+		new_spool "$SPOOL"
+	fi
+}
+setup() {
+	setup_each
+}
+
+# new_spool DIR: as capf-init leaves it, nothing trusted.
+new_spool() {
+	cp -a "$FIX/spool" "$1"
+}
+
+# trust_lab [SPOOL]: the three lab CAs may issue.
+trust_lab() {
+	trust-add -s "${1:-$SPOOL}" capf "$FIX/root.pem" "$FIX/sub.pem" "$FIX/ec.pem"
+}
+
+# make_csr DEVICE [KEY]: DEVICE.csr here. KEY is a name under $FIX/key (rsa1 to rsa10, ec256 ...) or
+# a file; by default one of the ten, by the last digit of the name.
+make_csr() {
+	local last=${1: -1} key
+	[[ $last == [1-9] ]] || last=10
+	key=${2:-rsa$last}
+	[ -f "$key" ] || key=$FIX/key/$key.pem
+	openssl req -new -key "$key" -subj "/CN=$1" -out "$1.csr"
+}
+
+# make_key FILE: a new RSA-2048 key, for when ten are not enough.
+make_key() {
+	openssl genrsa -out "$1" 2048 2>/dev/null
+}
+
+# sign_openssl CSR DER [CA [ARGUMENT...]]: signs as an outside CA would; CA is root, sub or ec.
+sign_openssl() {
+	openssl x509 -req -in "$1" -out "$2" -outform DER -CA "$FIX/${3:-root}.pem" \
+	    -CAkey "$FIX/${3:-root}.key" -days 365 -sha256 -extfile "$FIX/phone.ext" "${@:4}" 2>/dev/null
+}
+
+# What `run --separate-stderr` left, and what it should have been.
+show_run() {
+	echo "exit status: $status"
+	echo "stdout: $output"
+	echo "stderr: ${stderr:-}"
+}
+fail() {
+	printf '%s\n' "$@" >&2
+	return 1
+}
+assert_status() {
+	[ "$status" -eq "$1" ] || fail "wanted exit status $1" "$(show_run)"
+}
+assert_output() {
+	[ "$output" = "$1" ] || fail "wanted stdout: $1" "$(show_run)"
+}
+assert_output_has() {
+	[[ $output == *"$1"* ]] || fail "wanted in stdout: $1" "$(show_run)"
+}
+refute_output_has() {
+	[[ $output != *"$1"* ]] || fail "not wanted in stdout: $1" "$(show_run)"
+}
+assert_stderr_has() {
+	[[ $stderr == *"$1"* ]] || fail "wanted in stderr: $1" "$(show_run)"
+}
+refute_stderr_has() {
+	[[ $stderr != *"$1"* ]] || fail "not wanted in stderr: $1" "$(show_run)"
+}
+# Success with nothing said.
+assert_silent() {
+	assert_status 0 && [ -z "$output$stderr" ] || fail "wanted silence" "$(show_run)"
+}
+# Lines on stdout, on stderr.
+assert_line_count() {
+	[ "${#lines[@]}" -eq "$1" ] || fail "wanted $1 lines of stdout" "$(show_run)"
+}
+assert_stderr_line_count() {
+	[ "${#stderr_lines[@]}" -eq "$1" ] || fail "wanted $1 lines of stderr" "$(show_run)"
+}
+assert_equal() {
+	[ "$1" = "$2" ] || fail "wanted: $2" "got: $1"
+}
+# refute COMMAND...: it must fail, by its own exit status and not by a signal or a sanitizer (99).
+refute() {
+	local rc=0
+	"$@" || rc=$?
+	[ "$rc" -gt 0 ] && [ "$rc" -lt 126 ] && [ "$rc" -ne 99 ] || fail "wanted a failure, got $rc: $*"
+}

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: ISC
+# The link table in the Makefile is what the finished programs need, no more and no less.
+load helper
+
+# The libraries a program needs, one line, sorted, without libc's family and the sanitizers.
+needed() {
+	readelf -d "$BIN/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\.so.*/\1/p' |
+	    grep -vxE 'libc|libm|ld-linux-.*|libgcc_s|libasan|libubsan' | sort | xargs
+}
+
+@test "every program needs exactly what the link table says" {
+	local bad= name libs
+	[ "$(make -s -C "$ROOT" links | wc -l)" -gt 0 ]
+	while read -r name libs; do
+		libs=$(printf '%s\n' ${libs//-l/lib} | sort | xargs)
+		[ "$(needed "$name")" = "$libs" ] ||
+		    bad+="$name: needs '$(needed "$name")', the table says '$libs'"$'\n'
+	done < <(make -s -C "$ROOT" links)
+	[ -z "$bad" ] || fail "$bad"
+}
+
+@test "every line of the link table is for a program" {
+	local name
+	for name in $(sed -n 's/^LIBS_\([^ ]*\) =.*/\1/p' "$ROOT/Makefile"); do
+		[ -f "$ROOT/src/$name.c" ] || fail "$name: in the link table, but not in src/"
+	done
+}
+
+@test "counting, listing and deleting requests take no crypto" {
+	local name
+	for name in csr-count csr-list csr-delete; do
+		[ -x "$BIN/$name" ] || fail "$name is not built"
+		[[ $(needed "$name") != *libcrypto* ]] || fail "$name links libcrypto"
+	done
+}
+
+@test "no program links libssl" {
+	local name
+	for name in $(make -s -C "$ROOT" links | cut -d' ' -f1); do
+		[[ $(needed "$name") != *libssl* ]] || fail "$name links libssl"
+	done
+}
