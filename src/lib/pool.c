@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fileio.h"
+#include "pool.h"
+
+#define MAX_WORKERS 256
+/* A parcel goes to a worker when it holds so many jobs or bytes: large enough that the system calls
+ * do not count, small enough that all workers have something to do. */
+#define PARCEL_JOBS 32
+#define PARCEL_BYTES (256 * 1024)
+
+struct worker {
+	pid_t pid;
+	int to, from;
+	bool busy;		/* has a parcel whose answers we have not read */
+};
+
+/* Parcels go round the workers in turn and their answers are read in the same turn, which keeps the
+ * order. A worker has one parcel at a time: it reads all of it before it answers, and we read
+ * its answer before we send the next, so neither can wait for the other. */
+struct pool {
+	struct worker *worker;
+	size_t n;
+	size_t next_send, next_read;
+	struct buf parcel;
+	size_t jobs;
+	bool flushed;
+	struct buf answers;	/* of one parcel */
+	struct bytes unread;
+};
+
+static int read_parcel(int fd, struct buf *b)
+{
+	unsigned char head[4];
+	struct bytes cursor = {head, sizeof head};
+	uint32_t len = 0;
+	ssize_t n = fileio_read_full(fd, head, sizeof head);
+
+	b->len = 0;
+	if (n <= 0)
+		return (int)n;
+	if (n != sizeof head || !bytes_get_u32(&cursor, &len))
+		goto torn;
+	if (len > b->cap) {
+		unsigned char *grown = realloc(b->p, len);
+
+		if (grown == NULL)
+			return -1;
+		b->p = grown;
+		b->cap = len;
+	}
+	n = fileio_read_full(fd, b->p, len);
+	if (n < 0)
+		return -1;
+	if ((size_t)n != len)
+		goto torn;
+	b->len = len;
+	return 1;
+torn:
+	errno = EPIPE;
+	return -1;
+}
+
+static int write_parcel(int fd, const struct buf *b)
+{
+	unsigned char head[4] = {(unsigned char)(b->len >> 24), (unsigned char)(b->len >> 16),
+	    (unsigned char)(b->len >> 8), (unsigned char)b->len};
+
+	if (b->failed || b->len > UINT32_MAX) {
+		errno = ENOMEM;
+		return -1;
+	}
+	return fileio_write_all(fd, head, sizeof head) == 0 ? fileio_write_all(fd, b->p, b->len) : -1;
+}
+
+/* The life of a worker: a parcel of jobs in, a parcel of answers out. */
+static int work(const struct pool_task *task, int in, int out)
+{
+	struct buf parcel = {0}, answers = {0}, one = {0};
+	int result;
+
+	if (task->init != NULL && task->init(task->ctx) != 0)
+		return 1;
+	while ((result = read_parcel(in, &parcel)) > 0) {
+		struct bytes jobs = {parcel.p, parcel.len}, job;
+
+		answers.len = 0;
+		while (bytes_get_blob(&jobs, &job.p, &job.len)) {
+			one.len = 0;
+			if (task->work(task->ctx, job, &one) != 0 || one.failed)
+				return 1;
+			buf_put_blob(&answers, one.p, one.len);
+		}
+		if (write_parcel(out, &answers) != 0)
+			return 1;
+	}
+	buf_free(&parcel);
+	buf_free(&answers);
+	buf_free(&one);
+	return result == 0 ? 0 : 1;
+}
+
+static int start_worker(struct pool *p, size_t i, const struct pool_task *task)
+{
+	int to[2], from[2];
+	pid_t parent = getpid(), pid;
+
+	if (pipe2(to, O_CLOEXEC) != 0)
+		return -1;
+	if (pipe2(from, O_CLOEXEC) != 0) {
+		close(to[0]);
+		close(to[1]);
+		return -1;
+	}
+	if ((pid = fork()) == 0) {
+		/* A worker must not outlive its master, nor hold the other workers' pipes open. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		for (size_t k = 0; k < i; k++) {
+			close(p->worker[k].to);
+			close(p->worker[k].from);
+		}
+		close(to[1]);
+		close(from[0]);
+		_exit(work(task, to[0], from[1]));
+	}
+	close(to[0]);
+	close(from[1]);
+	if (pid < 0) {
+		close(to[1]);
+		close(from[0]);
+		return -1;
+	}
+	p->worker[i] = (struct worker){.pid = pid, .to = to[1], .from = from[0]};
+	p->n = i + 1;
+	return 0;
+}
+
+struct pool *pool_start(size_t n, const struct pool_task *task)
+{
+	struct pool *p;
+	long cpus;
+
+	if (n == 0)
+		n = (cpus = sysconf(_SC_NPROCESSORS_ONLN)) > 0 ? (size_t)cpus : 1;
+	if (n > MAX_WORKERS)
+		n = MAX_WORKERS;
+	/* A dead worker is an error that we see, not a signal that ends us. */
+	signal(SIGPIPE, SIG_IGN);
+	if ((p = calloc(1, sizeof *p)) == NULL || (p->worker = calloc(n, sizeof *p->worker)) == NULL) {
+		free(p);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (start_worker(p, i, task) != 0) {
+			int saved = errno;
+
+			pool_stop(p);
+			errno = saved;
+			return NULL;
+		}
+	}
+	return p;
+}
+
+/* Sends the parcel to the worker whose turn it is; it must not be busy. */
+static int send_parcel(struct pool *p)
+{
+	struct worker *w = &p->worker[p->next_send];
+
+	if (p->jobs == 0)
+		return 0;
+	if (write_parcel(w->to, &p->parcel) != 0)
+		return -1;
+	w->busy = true;
+	p->next_send = (p->next_send + 1) % p->n;
+	p->parcel.len = 0;
+	p->jobs = 0;
+	return 0;
+}
+
+static bool parcel_full(const struct pool *p)
+{
+	return p->jobs >= PARCEL_JOBS || p->parcel.len >= PARCEL_BYTES;
+}
+
+int pool_put(struct pool *p, const void *job, size_t len)
+{
+	buf_put_blob(&p->parcel, job, len);
+	p->jobs++;
+	if (parcel_full(p) && !p->worker[p->next_send].busy)
+		return send_parcel(p);
+	return 0;
+}
+
+int pool_flush(struct pool *p)
+{
+	p->flushed = true;
+	return p->worker[p->next_send].busy ? 0 : send_parcel(p);
+}
+
+int pool_next(struct pool *p, struct bytes *answer)
+{
+	struct worker *w = &p->worker[p->next_read];
+	int result;
+
+	if (bytes_get_blob(&p->unread, &answer->p, &answer->len))
+		return 1;
+	/* Wait for an answer only when a full parcel waits for this worker, or at the end. */
+	if (!w->busy || (!p->flushed && !parcel_full(p)))
+		return 0;
+	if ((result = read_parcel(w->from, &p->answers)) <= 0) {
+		if (result == 0)
+			errno = EPIPE;
+		return -1;
+	}
+	w->busy = false;
+	p->next_read = (p->next_read + 1) % p->n;
+	p->unread = (struct bytes){p->answers.p, p->answers.len};
+	if ((parcel_full(p) || p->flushed) && !p->worker[p->next_send].busy && send_parcel(p) != 0)
+		return -1;
+	return bytes_get_blob(&p->unread, &answer->p, &answer->len) ? 1 : pool_next(p, answer);
+}
+
+int pool_stop(struct pool *p)
+{
+	int result = 0, status;
+
+	if (p == NULL)
+		return 0;
+	for (size_t i = 0; i < p->n; i++) {
+		close(p->worker[i].to);
+		close(p->worker[i].from);
+	}
+	for (size_t i = 0; i < p->n; i++) {
+		while (waitpid(p->worker[i].pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			result = -1;
+	}
+	buf_free(&p->parcel);
+	buf_free(&p->answers);
+	free(p->worker);
+	free(p);
+	return result;
+}

@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: ISC */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fileio.h"
+#include "spool.h"
+
+/* Up to so many files are synced one by one; more are cheaper with one syncfs, which also waits for
+ * whatever other programs have written. */
+#define FEW_FILES 8
+#define ROOM_FILES 16		/* spare inodes: a stage, a journal, a directory that grows */
+#define ROOM_BYTES 65536	/* spare bytes for the same */
+
+static const char *const dir_name[SPOOL_DIRS] = {
+	[SPOOL_CSR] = "csr",
+	[SPOOL_SUPERSEDED] = "superseded",
+	[SPOOL_LSC] = "lsc",
+	[SPOOL_STALE] = "stale",
+	[SPOOL_INSTALLED] = "installed",
+	[SPOOL_DONE] = "done",
+	[SPOOL_TMP] = "tmp",
+	[SPOOL_CA] = "ca",
+	[SPOOL_TRUST_CAPF] = "trust/capf",
+	[SPOOL_TRUST_CALLMANAGER] = "trust/callmanager",
+	[SPOOL_PHONE] = "phone",
+	[SPOOL_TRACE] = "trace",
+};
+
+const char *spool_default(void)
+{
+	const char *path = getenv("CAPF_SPOOL");
+
+	return path != NULL && *path != '\0' ? path : "/var/spool/capf";
+}
+
+const char *spool_dir_name(enum spool_dir d)
+{
+	return dir_name[d];
+}
+
+/* Closes fd, errno stays. */
+static int give_up(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static struct spool *open_dirs(int root, const char *who, time_t now)
+{
+	struct spool *s = calloc(1, sizeof *s);
+	int saved;
+
+	if (s == NULL) {
+		give_up(root);
+		return NULL;
+	}
+	s->root = root;
+	s->who = who;
+	s->now = now;
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		s->dir[d] = -1;
+	for (int d = 0; d < SPOOL_DIRS; d++) {
+		s->dir[d] = openat(root, dir_name[d], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (s->dir[d] < 0) {
+			saved = errno;
+			spool_close(s);
+			errno = saved;
+			return NULL;
+		}
+	}
+	return s;
+}
+
+struct spool *spool_open(const char *path, const char *who, time_t now)
+{
+	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0)
+		return NULL;
+	if (faccessat(root, SPOOL_CONF, F_OK, 0) != 0) {
+		give_up(root);
+		return NULL;
+	}
+	return open_dirs(root, who, now);
+}
+
+void spool_close(struct spool *s)
+{
+	if (s == NULL)
+		return;
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		if (s->dir[d] >= 0)
+			close(s->dir[d]);
+	close(s->root);
+	buf_free(&s->journal);
+	free(s);
+}
+
+/* Is there anything in the directory that is not the beginning of a spool? */
+static int foreign(int root)
+{
+	DIR *d;
+	struct dirent *e;
+	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
+
+	if (fd < 0 || (d = fdopendir(fd)) == NULL)
+		return fd < 0 ? -1 : give_up(fd);
+	while (!found && (e = readdir(d)) != NULL) {
+		bool ours = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    strcmp(e->d_name, "trust") == 0 || strcmp(e->d_name, SPOOL_JOURNAL) == 0 ||
+		    strcmp(e->d_name, "lost+found") == 0;
+
+		for (int i = 0; i < SPOOL_DIRS && !ours; i++)
+			ours = strcmp(e->d_name, dir_name[i]) == 0;
+		found = !ours;
+	}
+	closedir(d);
+	return found;
+}
+
+/* mkdir that is content when the directory is there. */
+static int make_dir(int at, const char *path)
+{
+	return mkdirat(at, path, 0700) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+/* The directories of a new spool. */
+static int make_dirs(int root)
+{
+	int found;
+
+	if (faccessat(root, SPOOL_CONF, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		errno = EEXIST;
+		return -1;
+	}
+	if ((found = foreign(root)) != 0) {
+		if (found > 0)
+			errno = ENOTEMPTY;
+		return -1;
+	}
+	if (fchmod(root, 0700) != 0 || make_dir(root, "trust") != 0)
+		return -1;
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		if (make_dir(root, dir_name[d]) != 0)
+			return -1;
+	return fsync(root);
+}
+
+struct spool *spool_create(const char *path, const char *who, time_t now)
+{
+	int root;
+
+	if (make_dir(AT_FDCWD, path) != 0 || (root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		return NULL;
+	if (make_dirs(root) != 0) {
+		give_up(root);
+		return NULL;
+	}
+	return open_dirs(root, who, now);
+}
+
+int spool_each(const struct spool *s, enum spool_dir d, int (*each)(void *ctx, const char *name),
+    void *ctx)
+{
+	struct dirent *e;
+	int fd = openat(s->dir[d], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0, failed;
+	DIR *dir;
+
+	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
+		return fd < 0 ? -1 : give_up(fd);
+	while (errno = 0, result == 0 && (e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			result = each(ctx, e->d_name);
+	failed = errno;
+	closedir(dir);
+	if (result == 0 && failed != 0) {
+		errno = failed;
+		return -1;
+	}
+	return result;
+}
+
+static int count_one(void *ctx, const char *name)
+{
+	if (stem_legal(name))
+		++*(size_t *)ctx;
+	return 0;
+}
+
+int spool_count(const struct spool *s, enum spool_dir d, size_t *n)
+{
+	*n = 0;
+	return spool_each(s, d, count_one, n);
+}
+
+static int list_one(void *ctx, const char *name)
+{
+	struct stem stem;
+
+	if (stem_parse(name, &stem))
+		buf_put(ctx, &stem, sizeof stem);
+	return 0;
+}
+
+static int compare_stems(const void *a, const void *b)
+{
+	return stem_compare(a, b);
+}
+
+int spool_list(const struct spool *s, enum spool_dir d, struct stem **list, size_t *n)
+{
+	struct buf b = {0};
+
+	if (spool_each(s, d, list_one, &b) != 0 || b.failed) {
+		if (b.failed)
+			errno = ENOMEM;
+		buf_free(&b);
+		return -1;
+	}
+	*list = (struct stem *)(void *)b.p;
+	*n = b.len / sizeof **list;
+	if (*n > 0)
+		qsort(*list, *n, sizeof **list, compare_stems);
+	return 0;
+}
+
+int spool_read(const struct spool *s, enum spool_dir d, const char *name, unsigned char **p,
+    size_t *len)
+{
+	return fileio_slurp(s->dir[d], name, SPOOL_FILE_MAX, p, len);
+}
+
+bool spool_has(const struct spool *s, enum spool_dir d, const struct stem *stem, enum stem_kind kind)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	stem_name(stem, kind, name);
+	return faccessat(s->dir[d], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The commit: the first one wins, everybody else gets EEXIST. */
+static int publish(struct spool_stage *g, const char *name, int to, const char *as)
+{
+	if (!g->by_link) {
+		if (renameat2(g->fd, name, to, as, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EINVAL && errno != ENOSYS)
+			return -1;
+		g->by_link = true;
+	}
+	if (linkat(g->fd, name, to, as, 0) != 0)
+		return -1;
+	unlinkat(g->fd, name, 0);
+	return 0;
+}
+
+/* Through a stage, so that a crash leaves nothing half written in its place. */
+static int put(struct spool *s, int to, const char *name, const void *data, size_t len, bool replace)
+{
+	const char *file = "file";
+	struct spool_stage stage;
+	int result = -1, saved;
+
+	if (spool_stage_open(s, &stage) != 0)
+		return -1;
+	if (spool_stage_write(&stage, file, data, len) == 0 && spool_stage_sync(&stage, &file, 1) == 0) {
+		if (replace)
+			result = renameat(stage.fd, file, to, name);
+		else
+			result = publish(&stage, file, to, name);
+		if (result == 0)
+			result = fsync(to);
+	}
+	saved = errno;
+	spool_stage_close(s, &stage);
+	errno = saved;
+	return result;
+}
+
+int spool_put(struct spool *s, enum spool_dir d, const char *name, const void *data, size_t len,
+    bool replace)
+{
+	return put(s, s->dir[d], name, data, len, replace);
+}
+
+int spool_put_top(struct spool *s, const char *name, const void *data, size_t len)
+{
+	return put(s, s->root, name, data, len, true);
+}
+
+int spool_remove(struct spool *s, enum spool_dir d, const char *name)
+{
+	return unlinkat(s->dir[d], name, 0);
+}
+
+int spool_move(struct spool *s, const struct stem *stem, enum stem_kind kind, enum spool_dir from,
+    enum spool_dir to)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	/* A file that is in the way has the same key, so nothing is lost by replacing it. */
+	stem_name(stem, kind, name);
+	return renameat(s->dir[from], name, s->dir[to], name);
+}
+
+int spool_sync(struct spool *s, enum spool_dir d)
+{
+	return fsync(s->dir[d]);
+}
+
+int spool_room(const struct spool *s, size_t files, size_t bytes)
+{
+	struct statvfs v;
+
+	if (fstatvfs(s->root, &v) != 0)
+		return -1;
+	/* Some file systems have no fixed number of inodes and say 0. */
+	if ((v.f_files != 0 && v.f_favail < files + ROOM_FILES) ||
+	    v.f_bavail < (bytes + ROOM_BYTES) / v.f_frsize + files) {
+		errno = ENOSPC;
+		return -1;
+	}
+	return 0;
+}
+
+void spool_log_text(struct spool *s, const char *event, const char *text)
+{
+	char line[512], at[WHEN_ISO + 1];
+	int n;
+
+	when_iso(s->now, at);
+	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", at, s->who, event, text);
+	if (n > 0 && (size_t)n < sizeof line)
+		buf_put(&s->journal, line, (size_t)n);
+}
+
+void spool_log(struct spool *s, const char *event, const struct stem *stem)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	stem_name(stem, STEM_CSR, name);
+	name[strlen(name) - 4] = '\0';
+	spool_log_text(s, event, name);
+}
+
+int spool_log_flush(struct spool *s)
+{
+	char last = '\n';
+	struct stat st;
+	int fd, result = 0;
+
+	if (s->journal.failed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (s->journal.len == 0)
+		return 0;
+	fd = openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	/* A full disk may have cut off the last line of an earlier run. */
+	if (fstat(fd, &st) == 0 && st.st_size > 0)
+		(void)pread(fd, &last, 1, st.st_size - 1);
+	if (last != '\n')
+		result = fileio_write_all(fd, "\n", 1);
+	if (result == 0)
+		result = fileio_write_all(fd, s->journal.p, s->journal.len);
+	if (result != 0)
+		return give_up(fd);
+	s->journal.len = 0;
+	return close(fd);
+}
+
+/* Is the directory behind fd still the one of this name? */
+static bool still_there(const struct spool *s, const struct spool_stage *g)
+{
+	struct stat a, b;
+
+	return fstat(g->fd, &a) == 0 && fstatat(s->dir[SPOOL_TMP], g->name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int spool_stage_open(struct spool *s, struct spool_stage *g)
+{
+	unsigned char random[8];
+
+	*g = (struct spool_stage){.fd = -1};
+	for (int tries = 0; tries < 100; tries++) {
+		if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+			return -1;
+		bytes_hex(random, sizeof random, g->name);
+		if (mkdirat(s->dir[SPOOL_TMP], g->name, 0700) != 0) {
+			if (errno == EEXIST)
+				continue;
+			return -1;
+		}
+		g->fd = openat(s->dir[SPOOL_TMP], g->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* A sweeper may have come between mkdir and flock: then try another one. Where locks
+		 * do not work, no sweeper gets one either. */
+		if (g->fd >= 0 && (flock(g->fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) &&
+		    still_there(s, g))
+			return 0;
+		if (g->fd >= 0)
+			give_up(g->fd);
+		else if (errno != ENOENT)
+			return -1;
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+int spool_stage_write(struct spool_stage *g, const char *name, const void *data, size_t len)
+{
+	int fd = openat(g->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	if (fileio_write_all(fd, data, len) != 0)
+		return give_up(fd);
+	return close(fd);
+}
+
+static int sync_file(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fsync(fd) != 0)
+		return give_up(fd);
+	return close(fd);
+}
+
+int spool_stage_sync(struct spool_stage *g, const char *const *names, size_t n)
+{
+	if (n > FEW_FILES)
+		return syncfs(g->fd);
+	for (size_t i = 0; i < n; i++)
+		if (sync_file(g->fd, names[i]) != 0)
+			return -1;
+	return 0;
+}
+
+int spool_stage_publish(struct spool *s, struct spool_stage *g, const char *name, enum spool_dir d,
+    const char *as)
+{
+	return publish(g, name, s->dir[d], as);
+}
+
+int spool_stage_read(struct spool_stage *g, const char *name, unsigned char **p, size_t *len)
+{
+	return fileio_slurp(g->fd, name, SPOOL_FILE_MAX, p, len);
+}
+
+/* Removes a stage; whoever calls holds its lock. */
+static int remove_stage(const struct spool *s, int stage, const char *name)
+{
+	int fd = openat(stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *e;
+	DIR *dir;
+
+	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
+		return fd < 0 ? -1 : give_up(fd);
+	while ((e = readdir(dir)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			unlinkat(stage, e->d_name, 0);
+	closedir(dir);
+	return unlinkat(s->dir[SPOOL_TMP], name, AT_REMOVEDIR);
+}
+
+void spool_stage_close(struct spool *s, struct spool_stage *g)
+{
+	if (g->fd < 0)
+		return;
+	remove_stage(s, g->fd, g->name);
+	close(g->fd);
+	g->fd = -1;
+}
+
+struct sweep {
+	struct spool *spool;
+	size_t n;
+};
+
+static int sweep_one(void *ctx, const char *name)
+{
+	struct sweep *w = ctx;
+	int fd = openat(w->spool->dir[SPOOL_TMP], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && remove_stage(w->spool, fd, name) == 0)
+		w->n++;
+	close(fd);
+	return 0;
+}
+
+int spool_sweep(struct spool *s, size_t *n)
+{
+	struct sweep w = {s, 0};
+	int result = spool_each(s, SPOOL_TMP, sweep_one, &w);
+
+	*n = w.n;
+	return result;
+}
