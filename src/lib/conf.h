@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/* capf.conf: "name = value" lines, a default for everything that is not there. capf.conf(5). */
+#ifndef CONF_H
+#define CONF_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "reason.h"
+
+struct conf {
+	uint64_t import_max_entries;
+	uint64_t import_max_entry_bytes;
+	uint64_t import_max_total_bytes;
+	uint64_t import_max_ratio;
+	time_t keep_done;	/* seconds */
+	unsigned keepalive;	/* minutes */
+};
+
+/* The defaults, then what the text says. -1 with a reason that names the line: an unknown name is an
+ * error, or a typing mistake would pass for a setting. */
+int conf_parse(struct conf *, const char *text, struct reason *);
+
+/* The file as capf-init writes it: every setting, commented out, with its default. */
+extern const char conf_template[];
+
+#endif
