@@ -4,6 +4,7 @@
 #define KEY_H
 
 #include <openssl/evp.h>
+#include <openssl/x509.h>
 
 #include "reason.h"
 
@@ -38,5 +39,13 @@ int key_spki(EVP_PKEY *, unsigned char out[32], struct reason *);
 /* Is this a public key that a phone may have: RSA 2048 to 8192 with a sane exponent, or P-256,
  * P-384, P-521 as a named curve? -1 with a reason. */
 int key_check(EVP_PKEY *, struct reason *);
+
+/* The same as key_spki for the key in a certificate or request, as it is written there. */
+int key_spki_of(const X509_PUBKEY *, unsigned char out[32], struct reason *);
+/* Is it written in the one form that the key has, so that equal keys have equal SHA-256? -1 with a
+ * reason. */
+int key_check_form(const X509_PUBKEY *, struct reason *);
+/* Does a signature made so have SHA-256 or better, by RSA or ECDSA? -1 with a reason. */
+int key_check_signature(const X509_ALGOR *, struct reason *);
 
 #endif

@@ -5,6 +5,7 @@
 #include <openssl/provider.h>
 
 #include <string.h>
+#include <strings.h>
 
 #include "lean.h"
 
@@ -67,8 +68,8 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
 }
 
 static const OSSL_DISPATCH dispatch[] = {
-	{ OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query },
-	{ 0, NULL },
+	{OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
+	{0, NULL},
 };
 
 /* The algorithms are the default provider's own, so they run with its context. */

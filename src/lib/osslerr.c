@@ -16,13 +16,13 @@ int osslerr_set(struct reason *r, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	if (e != 0) {
 		if (ERR_SYSTEM_ERROR(e))
 			why = strerror((int)ERR_GET_REASON(e));
 		else if ((why = ERR_reason_error_string(e)) == NULL) {
-			ERR_error_string_n(e, own, sizeof(own));
+			ERR_error_string_n(e, own, sizeof own);
 			why = own;
 		}
 	}
