@@ -1,0 +1,356 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Hostile archives for the tests: make-archives.py OUTDIR GOOD.der
+
+OUTDIR/*.tgz: one bad entry, then a good one, "good.der", which must still be taken.
+OUTDIR/whole/*.tgz: to be refused as a whole; most hold a good.der first, which must not be taken.
+The tables at the end name them all. Only the standard library; no file is ever made large in memory.
+"""
+import gzip
+import os
+import struct
+import sys
+import zlib
+
+BLOCK = 512
+MIB = 1 << 20
+END = bytes(2 * BLOCK)
+GNU = b"ustar  \0"
+USTAR = b"ustar\x0000"
+
+
+# The pieces of a tar.
+
+def pad(data):
+    return data + bytes(-len(data) % BLOCK)
+
+
+def checksum(block):
+    total = sum(block[:148]) + 8 * 32 + sum(block[156:])
+    return block[:148] + b"%06o\0 " % total + block[156:]
+
+
+def header(name, size=0, kind=b"0", link=b"", magic=USTAR, rest=b""):
+    """One header block. rest is what stands behind the device numbers, at 345."""
+    block = struct.pack("100s8s8s8s12s12s8sc100s8s32s32s8s8s", name, b"0000644", b"0000000",
+                        b"0000000", b"%011o" % size, b"14000000000", b"", kind, link, magic,
+                        b"", b"", b"0000001", b"0000003")
+    return checksum((block + rest).ljust(BLOCK, b"\0"))
+
+
+def member(name, data, kind=b"0", **more):
+    return header(name, len(data), kind, **more) + pad(data)
+
+
+def pax(records, kind=b"x"):
+    """An extended header. The length before each record counts its own digits too."""
+    body = b""
+    for key, value in records:
+        record = b" " + key + b"=" + value + b"\n"
+        length = len(record)
+        while len(b"%d" % length) + len(record) != length:
+            length = len(b"%d" % length) + len(record)
+        body += b"%d" % length + record
+    return member(b"PaxHeaders/x", body, kind)
+
+
+# The pieces of a gzip, to write what no compressor would.
+
+def squeeze(data):
+    """data deflated alone, ending on a byte: such pieces can be repeated and put in any order."""
+    z = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return z.compress(data) + z.flush(zlib.Z_FULL_FLUSH)
+
+
+def write_pieces(path, pieces):
+    """A gzip from (data, how often). Deflates each once, however often it comes."""
+    crc = length = 0
+    with open(path, "wb") as f:
+        f.write(b"\x1f\x8b\x08\0\0\0\0\0\0\x03")
+        for data, times in pieces:
+            f.write(squeeze(data) * times)
+            length += len(data) * times
+            for _ in range(times):
+                crc = zlib.crc32(data, crc)
+        f.write(b"\x03\0" + struct.pack("<II", crc, length & 0xffffffff))
+
+
+def tgz(tar):
+    return gzip.compress(tar, 6, mtime=0)
+
+
+# Bad entries: each returns the blocks of one.
+
+def dotdot(good):
+    return member(b"../x.der", good)
+
+
+def dotdot_inside(good):
+    return member(b"a/../../x.der", good)
+
+
+def absolute(good):
+    return member(b"/tmp/x.der", good)
+
+
+def newline(good):
+    return member(b"x\naccepted\tgood.der\x1b[2J\x1b[31m.der", good)
+
+
+def backslash(good):
+    return member(b"..\\x.der", good)
+
+
+def slash(good):
+    return member(b"a/b.der", good)
+
+
+def directory(good):
+    return header(b"certificates/", kind=b"5")
+
+
+def noname(good):
+    return member(b"", good)
+
+
+def toolong(good):
+    name = b"x" * 300 + b".der"
+    return member(b"././@LongLink", name + b"\0", b"L", magic=GNU) + member(name[:100], good)
+
+
+def longname_gnu(good):
+    return member(b"././@LongLink", b"../x.der\0", b"L", magic=GNU) + member(b"x.der", good)
+
+
+def longname_pax(good):
+    return pax([(b"path", b"../x.der")]) + member(b"x.der", good)
+
+
+def badutf8(good):
+    return pax([(b"path", b"x\xff\xfe\xc0\xaf.der")]) + member(b"x.der", good)
+
+
+def symlink(good):
+    return header(b"x.der", kind=b"2", link=b"/etc/passwd")
+
+
+def hardlink(good):
+    return header(b"x.der", kind=b"1", link=b"good.der")
+
+
+def chardev(good):
+    return header(b"x.der", kind=b"3")
+
+
+def blockdev(good):
+    return header(b"x.der", kind=b"4")
+
+
+def fifo(good):
+    return header(b"x.der", kind=b"6")
+
+
+def multivolume(good):
+    return member(b"x.der", good, b"M", magic=GNU)
+
+
+def unknown(good):
+    return member(b"x.der", good, b"Z")
+
+
+def empty(good):
+    return header(b"x.der")
+
+
+def manyempty(good):
+    return b"".join(header(b"x%d.der" % i) for i in range(1000))
+
+
+def toolarge(good):
+    return member(b"x.der", good + bytes(65536))
+
+
+def sparse(good):
+    """GNU tar's old kind: 1 TiB of which only the last block is there."""
+    far = (1 << 40) - BLOCK
+    place = b"\x80" + far.to_bytes(11, "big") + b"%011o\0" % BLOCK
+    rest = bytes(41) + place + bytes(96 - len(place)) + b"\0" + \
+        b"\x80" + (1 << 40).to_bytes(11, "big")
+    return header(b"x.der", BLOCK, b"S", magic=GNU, rest=rest) + bytes(BLOCK)
+
+
+def sparse_pax(good):
+    """The newer kind, with the map before the data."""
+    places = pad(b"1\n1099511627264\n512\n")
+    return pax([(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"),
+                (b"GNU.sparse.name", b"x.der"), (b"GNU.sparse.realsize", b"1099511627776")]) + \
+        member(b"GNUSparseFile.0/x.der", places + bytes(BLOCK))
+
+
+# Bad archives: each writes one to path; tar is a whole good tar.
+
+def truncated(path, tar):
+    data = tgz(tar)
+    write(path, data[:-100])
+
+
+def notrailer(path, tar):
+    write(path, tgz(tar)[:-8])
+
+
+def badcrc(path, tar):
+    data = bytearray(tgz(tar))
+    data[-8] ^= 1
+    write(path, data)
+
+
+def badlen(path, tar):
+    data = bytearray(tgz(tar))
+    data[-4] ^= 1
+    write(path, data)
+
+
+def gzip_in_gzip(path, tar):
+    write(path, tgz(tgz(tar)))
+
+
+def text(path, tar):
+    write(path, b"550 pending.tgz: no such file or directory\r\n" * 30)
+
+
+def text_gz(path, tar):
+    write(path, tgz(b"This is not a tar.\n" * 100))
+
+
+def nothing(path, tar):
+    write(path, b"")
+
+
+def zero(path, tar):
+    write(path, tgz(END + bytes(8 * 1024 + BLOCK * 2)))
+
+
+def only_directory(path, tar):
+    write(path, tgz(header(b"./", kind=b"5") + END))
+
+
+def zeros_4g(path, tar):
+    """What head -c 4G /dev/zero | gzip makes."""
+    write_pieces(path, [(bytes(MIB), 4096)])
+
+
+def padding_4g(path, tar):
+    write_pieces(path, [(tar, 1), (bytes(MIB), 4096)])
+
+
+def entry_4g(path, tar):
+    write_pieces(path, [(tar[:-len(END)] + header(b"big.der", 4096 * MIB), 1),
+                        (bytes(MIB), 4096), (END, 1)])
+
+
+def million(path, tar):
+    piece = b"".join(header(b"x%d.der" % i) for i in range(1000))
+    write_pieces(path, [(tar[:-len(END)], 1), (piece, 1000), (END, 1)])
+
+
+def junk(path, tar):
+    write(path, tgz(tar) + b"<html>226 Transfer complete</html>")
+
+
+def junk_in_tar(path, tar):
+    write(path, tgz(tar + pad(b"junk") + END))
+
+
+def no_end(path, tar):
+    write(path, tgz(tar[:-len(END)]))
+
+
+def half_end(path, tar):
+    write(path, tgz(tar[:-len(END)] + bytes(BLOCK)))
+
+
+def badheader(path, tar):
+    bad = bytearray(header(b"x.der"))
+    bad[0] ^= 1
+    write(path, tgz(tar[:-len(END)] + bad + tar))
+
+
+def pax_100m(path, tar):
+    size = 100 * MIB
+    write_pieces(path, [(tar[:-len(END)] + header(b"PaxHeaders/x", size, b"x"), 1),
+                        (b"104857600 comment=" + b"x" * (MIB - 18), 1), (b"x" * MIB, 98),
+                        (b"x" * (MIB - 1) + b"\n", 1), (tar, 1)])
+
+
+def longname_1m(path, tar):
+    name = member(b"././@LongLink", b"x" * (MIB - 1) + b"\0", b"L", magic=GNU)
+    write_pieces(path, [(tar[:-len(END)], 1), (name + tar[:-len(END)], 50), (END, 1)])
+
+
+def chain_10000(path, tar):
+    link = pax([(b"comment", b"x" * 400)])
+    write_pieces(path, [(tar[:-len(END)], 1), (link * 100, 100), (tar, 1)])
+
+
+def acl(path, tar):
+    """Access control lists, for whose lines a reader may search all lines before."""
+    lines = b",".join(b"user:u%d:r--:%d" % (i, i) for i in range(40000))
+    write(path, tgz(tar[:-len(END)] + pax([(b"SCHILY.acl.access", lines)]) + tar))
+
+
+def sparse_map(path, tar):
+    """A sparse file whose map is 1 GiB of places, each of no length."""
+    head = pax([(b"GNU.sparse.major", b"1"), (b"GNU.sparse.minor", b"0"),
+                (b"GNU.sparse.name", b"x.der"), (b"GNU.sparse.realsize", b"0")])
+    start = (b"268435456\n" + b"0\n" * 251)[:BLOCK]
+    write_pieces(path, [(tar[:-len(END)] + head + header(b"x.der", 1024 * MIB + BLOCK) + start, 1),
+                        (b"0\n" * (MIB // 2), 1024), (END, 1)])
+
+
+def many_members(path, tar):
+    """A gzip of nothing, a million times: 20 MB that never become a byte of tar."""
+    write(path, gzip.compress(b"", mtime=0) * 1000000 + b"junk")
+
+
+ENTRIES = {
+    "dotdot": dotdot, "dotdot-inside": dotdot_inside, "absolute": absolute, "newline": newline,
+    "backslash": backslash, "slash": slash, "directory": directory, "noname": noname,
+    "toolong": toolong, "longname-gnu": longname_gnu, "longname-pax": longname_pax,
+    "badutf8": badutf8, "symlink": symlink, "hardlink": hardlink, "chardev": chardev,
+    "blockdev": blockdev, "fifo": fifo, "multivolume": multivolume, "unknown": unknown,
+    "empty": empty, "manyempty": manyempty, "toolarge": toolarge, "sparse": sparse,
+    "sparse-pax": sparse_pax,
+}
+
+WHOLE = {
+    "truncated": truncated, "notrailer": notrailer, "badcrc": badcrc, "badlen": badlen,
+    "gzip-in-gzip": gzip_in_gzip, "text": text, "text-gz": text_gz, "nothing": nothing,
+    "zero": zero, "only-directory": only_directory, "zeros-4g": zeros_4g,
+    "padding-4g": padding_4g, "entry-4g": entry_4g, "million": million, "junk": junk,
+    "junk-in-tar": junk_in_tar, "no-end": no_end, "half-end": half_end, "badheader": badheader,
+    "pax-100m": pax_100m, "longname-1m": longname_1m, "chain-10000": chain_10000, "acl": acl,
+    "sparse-map": sparse_map, "many-members": many_members,
+}
+
+
+def write(path, data):
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit("usage: make-archives.py OUTDIR GOOD.der")
+    out = sys.argv[1]
+    with open(sys.argv[2], "rb") as f:
+        good = f.read()
+    os.makedirs(os.path.join(out, "whole"), exist_ok=True)
+    tar = member(b"good.der", good) + END
+    for name, make in ENTRIES.items():
+        write(os.path.join(out, name + ".tgz"), tgz(make(good) + tar))
+    for name, make in WHOLE.items():
+        make(os.path.join(out, "whole", name + ".tgz"), tar)
+
+
+if __name__ == "__main__":
+    main()
