@@ -1,6 +1,6 @@
 # capfkit: GNU make, no configure. `make`, `make check`, `make demo`, `make install`.
 # Settings: CC CFLAGS LDFLAGS PREFIX DESTDIR WERROR=1; O=dir and BIN=dir build somewhere else;
-# TESTS='test/x.bats' picks what `make check` runs.
+# TESTS='test/x.bats' picks what `make check` runs; V=1 shows the commands.
 
 VERSION = 0.1
 PREFIX ?= /usr/local
@@ -47,28 +47,31 @@ UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
+say = @$(if $(V),set -x,echo '  $1  $@');
+
 all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
 units: $(UNITS)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS_$*)
+	$(call say,LD) $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS_$*)
 
 $(O)/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR) $(AR) rcs $@ $^
 
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) $(CRYPTO) $(ARCHIVE) $(CONF)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
+	    $(CRYPTO) $(ARCHIVE) $(CONF)
 
 $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)
-	$(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
+	$(call say,LD) $(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
 # Scripts live in bin/ as they are; another BIN gets copies.
 ifneq ($(abspath $(BIN)),$(abspath bin))
