@@ -60,6 +60,12 @@ int batch_add(struct batch *b, const struct stem *stem, enum spool_dir to, const
 	return 0;
 }
 
+void batch_drop(struct batch *b, size_t n)
+{
+	while (b->n > n)
+		spool_stage_remove(&b->stage, b->item[--b->n].name);
+}
+
 size_t batch_count(const struct batch *b)
 {
 	return b->n;

@@ -23,6 +23,8 @@ struct batch *batch_open(struct spool *);
 /* Stages an item: a request to SPOOL_CSR, a certificate to SPOOL_LSC or, for a superseded request, to
  * SPOOL_STALE. A certificate's stem is that of its request, kind included. -1 with errno. */
 int batch_add(struct batch *, const struct stem *, enum spool_dir to, const void *, size_t);
+/* Takes back all but the first n items. */
+void batch_drop(struct batch *, size_t n);
 size_t batch_count(const struct batch *);
 /* -1 with errno: then those without BATCH_NONE are committed all the same, the others are not. */
 int batch_commit(struct batch *);

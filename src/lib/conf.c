@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "conf.h"
+#include "fileio.h"
 #include "when.h"
+
+#define MAX_BYTES 65536		/* with a comment on every line it has 4 KiB */
 
 static const struct conf defaults = {
 	.import_max_entries = 500000,
@@ -113,4 +116,18 @@ int conf_parse(struct conf *c, const char *text, struct reason *why)
 	if ((line = ini_parse_string(text, take, &p)) == 0)
 		return 0;
 	return reason_set(why, "line %d: %s", line, cause.text);
+}
+
+int conf_load(struct conf *c, int dirfd, struct reason *why)
+{
+	unsigned char *text;
+	size_t len;
+	int result;
+
+	if (fileio_slurp(dirfd, "capf.conf", MAX_BYTES, &text, &len) != 0)
+		return reason_set(why, "%s", strerror(errno));
+	result = memchr(text, '\0', len) != NULL ? reason_set(why, "has a NUL byte") :
+	    conf_parse(c, (const char *)text, why);
+	free(text);
+	return result;
 }

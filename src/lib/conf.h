@@ -20,6 +20,8 @@ struct conf {
 /* The defaults, then what the text says. -1 with a reason that names the line: an unknown name is an
  * error, or a typing mistake would pass for a setting. */
 int conf_parse(struct conf *, const char *text, struct reason *);
+/* The same for the file capf.conf of the spool behind dirfd. */
+int conf_load(struct conf *, int dirfd, struct reason *);
 
 /* The file as capf-init writes it: every setting, commented out, with its default. */
 extern const char conf_template[];

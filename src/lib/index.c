@@ -76,6 +76,17 @@ int index_put(struct index *ix, const struct stem *stem, enum spool_dir dir)
 	return 0;
 }
 
+void index_drop(struct index *ix, size_t n)
+{
+	/* The last entry is the first of its chains. */
+	while (ix->n > n) {
+		struct index_entry *e = &ix->entry[--ix->n];
+
+		ix->by_device[hash_device(ix, e->stem.device)] = e->next_device;
+		ix->by_key[hash_key(ix, e->stem.spki)] = e->next_key;
+	}
+}
+
 struct loading {
 	struct index *index;
 	enum spool_dir dir;

@@ -25,6 +25,8 @@ struct index {
 int index_load(struct index *, const struct spool *, unsigned dirs);
 /* Adds one by hand. -1 when out of memory. Entries may move: pointers into the array end here. */
 int index_put(struct index *, const struct stem *, enum spool_dir);
+/* Forgets all but the first n entries. */
+void index_drop(struct index *, size_t n);
 void index_free(struct index *);
 
 /* The first entry, or the next after one, of a device, of a key, of a stem. NULL when there is no

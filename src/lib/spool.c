@@ -57,12 +57,13 @@ static int give_up(int fd)
 	return -1;
 }
 
-static struct spool *open_dirs(int root, const char *who, time_t now)
+static struct spool *open_dirs(const char *path, int root, const char *who, time_t now)
 {
 	struct spool *s = calloc(1, sizeof *s);
 	int saved;
 
-	if (s == NULL) {
+	if (s == NULL || (s->path = strdup(path)) == NULL) {
+		free(s);
 		give_up(root);
 		return NULL;
 	}
@@ -93,7 +94,7 @@ struct spool *spool_open(const char *path, const char *who, time_t now)
 		give_up(root);
 		return NULL;
 	}
-	return open_dirs(root, who, now);
+	return open_dirs(path, root, who, now);
 }
 
 void spool_close(struct spool *s)
@@ -105,6 +106,7 @@ void spool_close(struct spool *s)
 			close(s->dir[d]);
 	close(s->root);
 	buf_free(&s->journal);
+	free(s->path);
 	free(s);
 }
 
@@ -168,7 +170,7 @@ struct spool *spool_create(const char *path, const char *who, time_t now)
 		give_up(root);
 		return NULL;
 	}
-	return open_dirs(root, who, now);
+	return open_dirs(path, root, who, now);
 }
 
 int spool_each(const struct spool *s, enum spool_dir d, int (*each)(void *ctx, const char *name),
@@ -430,6 +432,11 @@ int spool_stage_write(struct spool_stage *g, const char *name, const void *data,
 	if (fileio_write_all(fd, data, len) != 0)
 		return give_up(fd);
 	return close(fd);
+}
+
+void spool_stage_remove(struct spool_stage *g, const char *name)
+{
+	unlinkat(g->fd, name, 0);
 }
 
 static int sync_file(int dir, const char *name)

@@ -35,6 +35,7 @@ enum spool_dir {
 #define SPOOL_FILE_MAX 65536	/* no request, certificate or key is larger */
 
 struct spool {
+	char *path;
 	int root;
 	int dir[SPOOL_DIRS];
 	const char *who;	/* the program, for the journal */
@@ -92,6 +93,7 @@ struct spool_stage {
 
 int spool_stage_open(struct spool *, struct spool_stage *);
 int spool_stage_write(struct spool_stage *, const char *name, const void *, size_t);
+void spool_stage_remove(struct spool_stage *, const char *name);
 /* Makes these files durable, all at once. */
 int spool_stage_sync(struct spool_stage *, const char *const *names, size_t n);
 /* Gives a staged file its place; EEXIST when it is taken. */

@@ -85,6 +85,18 @@ void status_die_errno(const char *object, const char *fmt, ...)
 	exit(STATUS_TROUBLE);
 }
 
+void status_die_path(const char *path, const char *fmt, ...)
+{
+	int status = errno == ENOENT || errno == ENOTDIR ? STATUS_USAGE : STATUS_TROUBLE;
+	const char *cause = strerror(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(path, cause, fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
 void status_usage(const char *fmt, ...)
 {
 	va_list ap;

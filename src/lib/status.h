@@ -30,6 +30,9 @@ _Noreturn void status_die(int status, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void status_die_errno(const char *object, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same for a file or spool that the user named: one that does not exist is wrong usage. */
+_Noreturn void status_die_path(const char *path, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 _Noreturn void status_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* For -h and -V: answer on stdout, exit 0. */

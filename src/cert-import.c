@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: ISC */
+/* cert-import: an archive of certificates, from anybody, into the spool. Every entry is unpacked, parsed
+ * and verified before the first one is kept; a certificate goes to the request that has its key, under
+ * the request's name. It takes no name from the archive, extracts nothing, believes no CA that is not in
+ * capf-trust, and an archive that is damaged anywhere changes nothing. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "answers.h"
+#include "archive.h"
+#include "batch.h"
+#include "conf.h"
+#include "fileio.h"
+#include "intake.h"
+#include "match.h"
+#include "options.h"
+#include "spool.h"
+#include "state.h"
+#include "status.h"
+#include "store.h"
+#include "when.h"
+
+const char program[] = "cert-import";
+const char synopsis[] = "[-ahnV] [-j jobs] [-P seconds] [-s spool] [file]";
+
+static const char accepted[] = "accepted", stale[] = "stale", already[] = "already",
+    refused[] = "refused";
+
+struct import {
+	struct batch *batch;	/* NULL: dry run */
+	struct match *match;
+	struct answers answers;	/* said after the commit */
+	bool refused;
+};
+
+static const char *dash(const char *text)
+{
+	return *text != '\0' ? text : "-";
+}
+
+/* "entry, device, serial, not-after" and the reason. */
+static int remember(struct import *im, const struct verdict *v, const char *word, const char *device,
+    size_t item, const char *reason)
+{
+	char entry[4 * VERDICT_ENTRY_MAX + 8], iso[WHEN_ISO + 1] = "";
+
+	if (v->read)
+		when_iso(v->not_after, iso);
+	status_escape(v->entry, entry, sizeof entry);
+	im->refused = im->refused || word == refused;
+	return answers_add(&im->answers, word, item, reason, "%s\t%s\t%s\t%s", dash(entry), dash(device),
+	    dash(v->serial), dash(iso));
+}
+
+/* One verdict: find its request, stage it, remember what to say. -1 with errno. */
+static int take(struct import *im, const struct verdict *v)
+{
+	static const char *const word_of[] = {
+		[MATCH_READY] = accepted, [MATCH_STALE] = stale,
+		[MATCH_ALREADY] = already, [MATCH_REFUSED] = refused,
+	};
+	struct reason why = v->reason;
+	struct stem stem = {.device = ""};
+	size_t item = ANSWERS_NO_ITEM;
+	enum match_result m;
+
+	if (!v->good)
+		return remember(im, v, refused, "", item, why.text);
+	if ((m = match_find(im->match, v, &stem, &why)) == MATCH_TROUBLE)
+		return -1;
+	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
+		item = batch_count(im->batch);
+		if (batch_add(im->batch, &stem, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->der,
+		    v->der_len) != 0)
+			return -1;
+	}
+	return remember(im, v, word_of[m], stem.device, item, why.text);
+}
+
+/* The whole archive, read to its end. An exit status. */
+static int read_archive(struct import *im, struct intake *in, const char *name)
+{
+	struct progress progress;
+	enum intake_result result;
+	struct reason why;
+	struct verdict v;
+	int status = STATUS_OK;
+
+	progress_start(&progress, "certificates");
+	while (status == STATUS_OK && (result = intake_next(in, &v, &why)) != INTAKE_END) {
+		if (result == INTAKE_DAMAGED) {
+			status_warn(name, "%s; nothing was imported", why.text);
+			status = STATUS_REFUSED;
+		} else if (result == INTAKE_TROUBLE) {
+			status_warn_errno(name, "cannot read");
+			status = STATUS_TROUBLE;
+		} else if (take(im, &v) != 0) {
+			status_warn_errno(v.entry, "cannot store; nothing was imported");
+			status = STATUS_TROUBLE;
+		}
+		progress_show(&progress, im->answers.n);
+	}
+	progress_end(&progress);
+	return status;
+}
+
+/* What the commit made of a certificate. False when nothing may be said of it. */
+static bool settle(struct answer *a, enum batch_fate fate)
+{
+	switch (fate) {
+	case BATCH_NONE:
+		return false;
+	case BATCH_NEW:
+		break;
+	case BATCH_SAME:
+		answers_change(a, already, "");
+		break;
+	case BATCH_LATE:
+		answers_change(a, stale, "");
+		break;
+	case BATCH_OTHER:
+		answers_change(a, refused, "another certificate for this request was imported just now");
+		break;
+	case BATCH_GONE:
+		answers_change(a, refused, "its request was deleted just now");
+		break;
+	}
+	return true;
+}
+
+/* The answers, when everything they say is on the disk. An exit status. */
+static int report(struct import *im)
+{
+	int status = STATUS_OK;
+
+	for (size_t i = 0; i < im->answers.n; i++) {
+		struct answer *a = &im->answers.answer[i];
+
+		if (a->item != ANSWERS_NO_ITEM && !settle(a, batch_fate(im->batch, a->item)))
+			continue;
+		answers_print(a);
+		if (a->word == refused)
+			status = STATUS_REFUSED;
+	}
+	return status;
+}
+
+/* --all-or-nothing, and something was refused: the good ones are not imported either. */
+static void hold_back(struct import *im)
+{
+	for (size_t i = 0; i < im->answers.n; i++) {
+		struct answer *a = &im->answers.answer[i];
+
+		a->item = ANSWERS_NO_ITEM;
+		if (a->word == accepted || a->word == stale)
+			answers_change(a, refused, "another entry was refused, and it is all or nothing");
+	}
+}
+
+static int import(struct spool *s, struct intake *in, const char *name, bool dry_run, bool all)
+{
+	struct import im = {.match = match_open(s)};
+	int status = STATUS_TROUBLE;
+
+	if (im.match == NULL || (!dry_run && (im.batch = batch_open(s)) == NULL))
+		status_warn_errno(s->path, "cannot import");
+	else
+		status = read_archive(&im, in, name);
+	if (status == STATUS_OK) {
+		if (all && im.refused)
+			hold_back(&im);
+		else if (im.batch != NULL && batch_commit(im.batch) != 0) {
+			status_warn_errno(s->path, "cannot import everything");
+			status = STATUS_TROUBLE;
+		}
+		status = status_worst(status, report(&im));
+	}
+	answers_drop(&im.answers, 0);
+	batch_close(im.batch);
+	match_close(im.match);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *name = "-";
+	bool all = false, dry_run = false;
+	struct archive_limits limits;
+	struct intake *in;
+	struct trust *trust;
+	struct reason why;
+	struct conf conf;
+	struct spool *s;
+	time_t now = time(NULL);
+	long jobs = 0;
+	const struct option_spec options[] = {
+		{'a', "all-or-nothing", OPTION_FLAG, &all, 0, 0},
+		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
+		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), fd, status;
+
+	if (argc - arg > 1)
+		status_usage("takes one archive");
+	if (arg < argc)
+		name = argv[arg];
+	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
+		status_usage("wants an archive, from a file or on stdin");
+	if ((s = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (conf_load(&conf, s->root, &why) != 0)
+		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+	if ((trust = store_trust(s, SPOOL_TRUST_CAPF, &why)) == NULL)
+		status_die(STATUS_USAGE, "capf-trust", "%s", why.text);
+	if (trust_count(trust) == 0)
+		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
+	if ((fd = fileio_open_input(name)) < 0)
+		status_die_path(name, "cannot open");
+	limits = (struct archive_limits){
+		.entries = conf.import_max_entries,
+		.entry_bytes = conf.import_max_entry_bytes,
+		.total_bytes = conf.import_max_total_bytes,
+		.ratio = conf.import_max_ratio,
+	};
+	if ((in = intake_open(fd, &limits, trust, now, (size_t)jobs)) == NULL)
+		status_die_errno(NULL, "cannot start the workers");
+	if (!dry_run && state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
+	status = import(s, in, name, dry_run, all);
+	intake_close(in);
+	trust_free(trust);
+	close(fd);
+	spool_close(s);
+	return status_flush(status);
+}

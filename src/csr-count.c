@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/* csr-count: how many requests wait in the spool. One reading of one directory; opens no request, and
+ * takes no name for a request that is not one. */
+#include <stdio.h>
+
+#include "options.h"
+#include "spool.h"
+#include "status.h"
+
+const char program[] = "csr-count";
+const char synopsis[] = "[-hV] [-s spool]";
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	const struct option_spec options[] = {
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	struct spool *s;
+	size_t n;
+	int arg;
+
+	arg = options_parse(argc, argv, options);
+	if (arg != argc)
+		status_usage("takes no arguments");
+	if ((s = spool_open(path, program, 0)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (spool_count(s, SPOOL_CSR, &n) != 0)
+		status_die_errno(path, "cannot count");
+	printf("%zu\n", n);
+	spool_close(s);
+	return status_flush(STATUS_OK);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/* csr-delete: pending and superseded requests gone, with the certificates that were built from them and
+ * not yet installed. What the phone has, and what is stale, it does not touch. Without names, or "all",
+ * it does nothing. */
+#include <stdio.h>
+#include <time.h>
+
+#include "names.h"
+#include "options.h"
+#include "prune.h"
+#include "spool.h"
+#include "state.h"
+#include "status.h"
+#include "when.h"
+
+const char program[] = "csr-delete";
+const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
+
+static void tell(const struct stem *stem, const char *path)
+{
+	printf("%s\t%s\n", stem->device, path);
+}
+
+int main(int argc, char *argv[])
+{
+	/* Requests before certificates: a cert-import that runs beside us finds its request gone and
+	 * takes its certificate back, or was quicker, and then we find the certificate. done/ comes
+	 * last, since it is where the request of a ready certificate is. */
+	static const enum spool_dir order[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_LSC, SPOOL_DONE};
+	const char *path = spool_default(), *file = NULL, *object;
+	bool null = false, dry_run = false;
+	time_t now = time(NULL);
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status = STATUS_OK;
+	struct names names;
+	struct reason why;
+	struct spool *s;
+
+	if (arg == argc && file == NULL)
+		status_usage("wants device names, or \"all\"");
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "%s", why.text);
+	if ((s = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (!dry_run && state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+		if (prune_dir(s, order[i], &names, dry_run, tell) != 0) {
+			status_warn_errno(spool_dir_name(order[i]), "cannot delete");
+			status = STATUS_TROUBLE;
+		}
+	}
+	if (spool_log_flush(s) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		status = STATUS_TROUBLE;
+	}
+	for (size_t i = 0; i < names.n; i++) {
+		if (!names.name[i].used) {
+			status_warn(names.name[i].device, "has nothing to delete");
+			status = status_worst(status, STATUS_REFUSED);
+		}
+	}
+	names_free(&names);
+	spool_close(s);
+	return status_flush(status);
+}

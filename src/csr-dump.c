@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/* csr-dump: the requests that wait, in one flat .tgz, the same bytes every time. It changes nothing in
+ * the spool, writes no half file and nothing to a terminal. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "archive.h"
+#include "blob.h"
+#include "manifest.h"
+#include "names.h"
+#include "options.h"
+#include "outfile.h"
+#include "spool.h"
+#include "status.h"
+#include "store.h"
+#include "when.h"
+
+const char program[] = "csr-dump";
+const char synopsis[] =
+    "[-0hmV] [-F pem|der] [-f file] [-o file] [-s spool] [-z level]\n"
+    "                [--since time] [device ...]";
+
+struct dump {
+	struct spool *spool;
+	struct stem *list;
+	size_t n;
+	bool der;
+};
+
+/* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
+static int choose(struct dump *d, const struct names *names, const char *since)
+{
+	size_t kept = 0;
+	int status = STATUS_OK;
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct stem *stem = &d->list[i];
+		struct name *name = names_find(names, stem->device);
+
+		if ((names->n > 0 && name == NULL) || strcmp(stem->stamp, since) < 0)
+			continue;
+		if (i + 1 < d->n && strcmp(stem->device, stem[1].device) == 0)
+			continue;
+		if (name != NULL)
+			name->used = true;
+		d->list[kept++] = *stem;
+	}
+	d->n = kept;
+	for (size_t i = 0; i < names->n; i++) {
+		if (!names->name[i].used) {
+			status_warn(names->name[i].device, "has no pending request");
+			status = STATUS_REFUSED;
+		}
+	}
+	return status;
+}
+
+/* A request's bytes as they go into the archive; the caller frees. It may move while we work: then it
+ * is found where it went. */
+static int content(const struct dump *d, const struct stem *stem, unsigned char **data, size_t *len)
+{
+	static const enum spool_dir places[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
+	char name[STEM_NAME_MAX + 1];
+	unsigned char *der;
+	struct reason why;
+	bool pem;
+	int result = -1;
+
+	stem_name(stem, (enum stem_kind)stem->kind, name);
+	for (size_t i = 0; i < sizeof places / sizeof places[0] && result != 0; i++)
+		if ((result = spool_read(d->spool, places[i], name, data, len)) != 0 && errno != ENOENT)
+			return -1;
+	if (result != 0 || !d->der)
+		return result;
+	der = blob_unwrap(*data, *len, BLOB_REQUEST, true, len, &pem, &why);
+	free(*data);
+	*data = der;
+	if (der == NULL)
+		errno = EBADMSG;
+	return der != NULL ? 0 : -1;
+}
+
+/* Calls put for every request, in order. One that was deleted meanwhile is left out. */
+static int each(const struct dump *d, int (*put)(void *, const char *, time_t, const void *, size_t),
+    void *ctx)
+{
+	struct progress progress;
+	int status = STATUS_OK;
+
+	progress_start(&progress, "requests");
+	for (size_t i = 0; i < d->n && status == STATUS_OK; i++) {
+		const struct stem *stem = &d->list[i];
+		char entry[DEVICE_MAX + sizeof ".csr"];
+		unsigned char *data = NULL;
+		time_t t = 0;
+		size_t len;
+
+		if (content(d, stem, &data, &len) != 0) {
+			if (errno == ENOENT)
+				continue;
+			status_warn_errno(stem->device, "cannot read its request");
+			status = STATUS_TROUBLE;
+			break;
+		}
+		snprintf(entry, sizeof entry, "%s.csr", stem->device);
+		when_from_stamp(stem->stamp, &t);
+		if (put(ctx, entry, t, data, len) != 0) {
+			status_warn_errno("archive", "cannot write");
+			status = STATUS_TROUBLE;
+		}
+		free(data);
+		progress_show(&progress, i + 1);
+	}
+	progress_end(&progress);
+	return status;
+}
+
+static int put_sum(void *ctx, const char *name, time_t mtime, const void *data, size_t len)
+{
+	(void)mtime;
+	return manifest_add(ctx, name, data, len);
+}
+
+static int put_entry(void *ctx, const char *name, time_t mtime, const void *data, size_t len)
+{
+	return archive_put(ctx, name, mtime, data, len);
+}
+
+/* CAPF's signature over the manifest; the caller frees. */
+static int sign(const struct dump *d, const char *text, size_t len, unsigned char **sig,
+    size_t *sig_len)
+{
+	struct cert *cert;
+	struct reason why;
+	EVP_PKEY *key;
+	int result;
+
+	if (store_capf(d->spool, &cert, &key, &why) != 0) {
+		status_warn("ca/" STORE_PAIR, "%s", why.text);
+		return -1;
+	}
+	if ((result = manifest_sign(text, len, cert, key, sig, sig_len, &why)) != 0)
+		status_warn(MANIFEST_SUMS, "%s", why.text);
+	cert_free(cert);
+	EVP_PKEY_free(key);
+	return result;
+}
+
+/* SHA256SUMS and its signature come first, so that csr-sign knows each entry before it signs it. */
+static int put_manifest(const struct dump *d, struct archive_writer *w)
+{
+	struct manifest *m = manifest_new();
+	unsigned char *sig = NULL;
+	const char *text;
+	size_t len, sig_len;
+	time_t newest = 0, t;
+	int status = STATUS_TROUBLE;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (when_from_stamp(d->list[i].stamp, &t) && t > newest)
+			newest = t;
+	if (m != NULL && each(d, put_sum, m) == STATUS_OK && (text = manifest_text(m, &len)) != NULL &&
+	    sign(d, text, len, &sig, &sig_len) == 0) {
+		if (archive_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
+		    archive_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
+			status = STATUS_OK;
+		else
+			status_warn_errno("archive", "cannot write");
+	}
+	free(sig);
+	manifest_free(m);
+	return status;
+}
+
+/* The whole archive to a file or stdout: all of it or nothing. */
+static int dump(const struct dump *d, const char *output, int level, bool manifest)
+{
+	struct archive_writer *w;
+	struct outfile out;
+	int status;
+
+	if (outfile_open(&out, output, 0644) != 0) {
+		status_warn_errno(output != NULL ? output : "stdout", "cannot write an archive there");
+		return errno == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
+	}
+	if ((w = archive_create(out.fd, level)) == NULL) {
+		status_warn_errno(NULL, "cannot start an archive");
+		outfile_abort(&out);
+		return STATUS_TROUBLE;
+	}
+	status = manifest ? put_manifest(d, w) : STATUS_OK;
+	if (status == STATUS_OK)
+		status = each(d, put_entry, w);
+	if (status == STATUS_OK && (archive_finish(w) != 0 || outfile_commit(&out) != 0)) {
+		status_warn_errno(output != NULL ? output : "stdout", "cannot write");
+		status = STATUS_TROUBLE;
+	}
+	archive_discard(w);
+	outfile_abort(&out);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	struct dump d = {0};
+	const char *file = NULL, *format = "pem", *output = NULL, *object;
+	char since[WHEN_STAMP + 1];
+	time_t from = 0;
+	bool null = false, manifest = false;
+	struct names names;
+	struct reason why;
+	long level = 6;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'F', "format", OPTION_TEXT, &format, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'m', "manifest", OPTION_FLAG, &manifest, 0, 0},
+		{'o', "output", OPTION_TEXT, &output, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{'z', "level", OPTION_NUMBER, &level, 1, 9},
+		{0, "since", OPTION_TIME, &from, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status;
+
+	d.der = strcmp(format, "der") == 0;
+	if (!d.der && strcmp(format, "pem") != 0)
+		status_usage("--format wants pem or der");
+
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "%s", why.text);
+	when_stamp(from, since);
+	if ((d.spool = spool_open(path, program, 0)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
+		status_die_errno(path, "cannot list");
+	status = choose(&d, &names, since);
+	if (d.n == 0)
+		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
+	status = status_worst(status, dump(&d, output, (int)level, manifest));
+	free(d.list);
+	names_free(&names);
+	spool_close(d.spool);
+	return status;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* csr-list: the requests that wait, a line each, by device. Everything it shows stands in the names of
+ * the files, so it opens none of them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bytes.h"
+#include "options.h"
+#include "spool.h"
+#include "status.h"
+#include "when.h"
+
+const char program[] = "csr-list";
+const char synopsis[] =
+    "[-0HhV] [-P seconds] [-s spool] [--older-than span] [--since time]";
+
+static void show(const struct stem *stem, bool names_only)
+{
+	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	time_t t;
+
+	if (names_only) {
+		fwrite(stem->device, 1, strlen(stem->device) + 1, stdout);
+		return;
+	}
+	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
+	bytes_hex(stem->spki, STEM_SPKI, key);
+	printf("%s\t%s\t%s\t%s\n", stem->device, iso, key, stem->kind == STEM_RA ? "ra" : "own");
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	time_t now = time(NULL), span = -1, since = 0;
+	char first[WHEN_STAMP + 1], last[WHEN_STAMP + 1] = "99991231T235959Z";
+	bool null = false, header = false;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'H', "header", OPTION_FLAG, &header, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0, "older-than", OPTION_SPAN, &span, 0, 0},
+		{0, "since", OPTION_TIME, &since, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options);
+	struct stem *list;
+	struct spool *s;
+	size_t n;
+
+	if (arg != argc)
+		status_usage("takes no arguments");
+	when_stamp(since, first);
+	if (span >= 0)
+		when_stamp(now - span, last);
+	if ((s = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (spool_list(s, SPOOL_CSR, &list, &n) != 0)
+		status_die_errno(path, "cannot list");
+	if (header && !null)
+		puts("device\trequested\tkey\tproof");
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i].stamp, first) >= 0 && strcmp(list[i].stamp, last) <= 0)
+			show(&list[i], null);
+	free(list);
+	spool_close(s);
+	return status_flush(STATUS_OK);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* Which request is this certificate for? Its key says so, and nothing else. */
+#ifndef MATCH_H
+#define MATCH_H
+
+#include "reason.h"
+#include "spool.h"
+#include "verdict.h"
+
+enum match_result {
+	MATCH_READY,		/* for a request that waits */
+	MATCH_STALE,		/* for a request that was superseded */
+	MATCH_ALREADY,		/* this very certificate is here */
+	MATCH_REFUSED,		/* the reason says why */
+	MATCH_TROUBLE,		/* errno says why */
+};
+
+struct match;
+
+/* One reading of the spool. NULL with errno. */
+struct match *match_open(const struct spool *);
+void match_close(struct match *);
+
+/* For a good verdict. With READY, STALE and ALREADY *stem is the request's; the first certificate that
+ * is found READY or STALE for a request takes it. */
+enum match_result match_find(struct match *, const struct verdict *, struct stem *, struct reason *);
+
+#endif

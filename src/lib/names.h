@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/* The devices that a command line speaks of: arguments, lines of a file, or "all". */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "device.h"
+#include "reason.h"
+
+struct name {
+	char device[DEVICE_MAX + 1];
+	bool used;		/* for the program: something was found for it */
+};
+
+struct names {
+	struct name *name;	/* sorted, no name twice */
+	size_t n;
+	bool all;		/* the one argument was "all" */
+};
+
+/* From arguments, and from a file ("-": stdin) when path is not NULL, where each name ends with a NUL
+ * when zero, else with a newline. -1 with a reason, which is about "object". */
+int names_read(struct names *, int argc, char *const argv[], const char *path, bool zero,
+    const char **object, struct reason *);
+void names_free(struct names *);
+
+/* The entry of a device, NULL when it was not named. With all, nobody needs to ask. */
+struct name *names_find(const struct names *, const char *device);
+
+#endif

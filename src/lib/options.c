@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "options.h"
+#include "status.h"
+#include "when.h"
+
+#define MAX_OPTIONS 32		/* no program has half as many */
+
+static void take(const struct option_spec *o, const char *text)
+{
+	char *end;
+	long n;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		*(bool *)o->into = true;
+		return;
+	case OPTION_TEXT:
+		*(const char **)o->into = text;
+		return;
+	case OPTION_NUMBER:
+		errno = 0;
+		n = strtol(text, &end, 10);
+		if (errno != 0 || end == text || *end != '\0' || n < o->least || n > o->most)
+			status_usage("--%s wants a number from %ld to %ld", o->name, o->least, o->most);
+		*(long *)o->into = n;
+		return;
+	case OPTION_CLOCK:
+		if (!when_clock(text, o->into))
+			status_usage("--%s wants seconds since 1970", o->name);
+		return;
+	case OPTION_TIME:
+		if (!when_parse(text, o->into))
+			status_usage("--%s wants a time such as 2026-01-31 or 2026-01-31T08:00:00Z", o->name);
+		return;
+	case OPTION_SPAN:
+		if (!when_span(text, o->into))
+			status_usage("--%s wants a time such as 12h, 7d or 4w", o->name);
+	}
+}
+
+int options_parse(int argc, char *argv[], const struct option_spec *spec)
+{
+	struct option longs[MAX_OPTIONS + 3] = {
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+	};
+	char shorts[2 * MAX_OPTIONS + 3] = "hV", *s = shorts + 2;
+	int n, c;
+
+	/* What getopt_long returns for the nth line of the table: its letter, or 256 + n. */
+	for (n = 0; n < MAX_OPTIONS && spec[n].name != NULL; n++) {
+		bool flag = spec[n].kind == OPTION_FLAG;
+
+		longs[n + 2] = (struct option){spec[n].name, flag ? no_argument : required_argument, NULL,
+		    spec[n].letter != 0 ? spec[n].letter : 256 + n};
+		if (spec[n].letter != 0) {
+			*s++ = (char)spec[n].letter;
+			if (!flag)
+				*s++ = ':';
+		}
+	}
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		if (c == 'h')
+			status_help();
+		if (c == 'V')
+			status_version();
+		if (c == '?')
+			status_usage(NULL);
+		for (int i = 0; i < n; i++)
+			if (c == (spec[i].letter != 0 ? spec[i].letter : 256 + i))
+				take(&spec[i], optarg);
+	}
+	return optind;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* The options of a program as a table. -h and -V are in every program and need no line. Like status,
+ * this is for main() only: wrong usage ends the program. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+enum option_kind {
+	OPTION_FLAG,		/* bool: set to true */
+	OPTION_TEXT,		/* const char * */
+	OPTION_NUMBER,		/* long, between least and most */
+	OPTION_CLOCK,		/* time_t: seconds since 1970, the argument of -P */
+	OPTION_TIME,		/* time_t: a date, or a date and time */
+	OPTION_SPAN,		/* time_t: 30s, 5m, 2h, 7d, 4w */
+};
+
+struct option_spec {
+	int letter;		/* 0: it has only a name */
+	const char *name;
+	enum option_kind kind;
+	void *into;
+	long least, most;	/* of a number */
+};
+
+/* Takes the options off the command line; the table ends with a line of zeros. Returns the place of the
+ * first argument that is none. */
+int options_parse(int argc, char *argv[], const struct option_spec *);
+
+#endif

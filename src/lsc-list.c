@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+/* lsc-list: the certificates that are ready for delivery or installed, a line each, with their expiry.
+ * It reads; it neither verifies nor changes. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bytes.h"
+#include "cert.h"
+#include "options.h"
+#include "spool.h"
+#include "status.h"
+#include "when.h"
+
+const char program[] = "lsc-list";
+const char synopsis[] =
+    "[-0HhiRV] [-P seconds] [-s spool] [--expires-before time] [--expires-within span]";
+
+struct view {
+	bool null;
+	time_t before;
+};
+
+static int show(struct spool *s, enum spool_dir d, const struct stem *stem, const struct view *view)
+{
+	char file[STEM_NAME_MAX + 1], iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	unsigned char *der;
+	struct reason why;
+	struct cert *c;
+	size_t len;
+
+	stem_name(stem, STEM_DER, file);
+	if (spool_read(s, d, file, &der, &len) != 0) {
+		if (errno == ENOENT)
+			return STATUS_OK;
+		status_warn_errno(file, "cannot read");
+		return STATUS_TROUBLE;
+	}
+	c = cert_parse(der, len, &why);
+	free(der);
+	if (c == NULL) {
+		status_warn(file, "%s", why.text);
+		return STATUS_REFUSED;
+	}
+	if (c->not_after < view->before && view->null) {
+		fwrite(stem->device, 1, strlen(stem->device) + 1, stdout);
+	} else if (c->not_after < view->before) {
+		when_iso(c->not_after, iso);
+		bytes_hex(stem->spki, STEM_SPKI, key);
+		printf("%s\t%s\t%s\t%s\t%s\n", stem->device, d == SPOOL_LSC ? "ready" : "installed", iso,
+		    c->serial, key);
+	}
+	cert_free(c);
+	return STATUS_OK;
+}
+
+static int show_all(struct spool *s, enum spool_dir d, const struct view *view)
+{
+	int status = STATUS_OK;
+	struct stem *list;
+	size_t n;
+
+	if (spool_list(s, d, &list, &n) != 0) {
+		status_warn_errno(spool_dir_name(d), "cannot list");
+		return STATUS_TROUBLE;
+	}
+	for (size_t i = 0; i < n; i++)
+		status = status_worst(status, show(s, d, &list[i], view));
+	free(list);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	struct view view = {.before = 253402300800};
+	bool header = false, ready = false, installed = false;
+	time_t now = time(NULL), span = -1;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &view.null, 0, 0},
+		{'H', "header", OPTION_FLAG, &header, 0, 0},
+		{'i', "installed", OPTION_FLAG, &installed, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'R', "ready", OPTION_FLAG, &ready, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0, "expires-before", OPTION_TIME, &view.before, 0, 0},
+		{0, "expires-within", OPTION_SPAN, &span, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status = STATUS_OK;
+	struct spool *s;
+
+	if (arg != argc)
+		status_usage("takes no arguments");
+	if (span >= 0)
+		view.before = now + span;
+	if ((s = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (header && !view.null)
+		puts("device\tstate\tnot-after\tserial\tkey");
+	if (ready || !installed)
+		status = status_worst(status, show_all(s, SPOOL_LSC, &view));
+	if (installed || !ready)
+		status = status_worst(status, show_all(s, SPOOL_INSTALLED, &view));
+	spool_close(s);
+	return status_flush(status);
+}

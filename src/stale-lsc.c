@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/* stale-lsc: certificates that can never be installed, because the phone made a newer key first or
+ * refused them: list, view, delete. It deletes nothing without names, or "all". */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bytes.h"
+#include "cert.h"
+#include "names.h"
+#include "options.h"
+#include "prune.h"
+#include "spool.h"
+#include "state.h"
+#include "status.h"
+#include "when.h"
+
+const char program[] = "stale-lsc";
+const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"
+			"                 [all | device ...]";
+
+static int list_one(struct spool *s, const struct stem *stem)
+{
+	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	time_t t;
+
+	(void)s;
+	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
+	bytes_hex(stem->spki, STEM_SPKI, key);
+	printf("%s\t%s\t%s\n", stem->device, iso, key);
+	return STATUS_OK;
+}
+
+static int view_one(struct spool *s, const struct stem *stem)
+{
+	char file[STEM_NAME_MAX + 1], iso[WHEN_ISO + 1], hex[2 * STEM_SPKI + 1];
+	char escaped[1024], *subject = NULL, *issuer = NULL;
+	unsigned char *der;
+	struct cert *c;
+	struct reason why;
+	time_t t;
+	size_t len;
+
+	stem_name(stem, STEM_DER, file);
+	if (spool_read(s, SPOOL_STALE, file, &der, &len) != 0) {
+		if (errno == ENOENT)
+			return STATUS_OK;
+		status_warn_errno(file, "cannot read");
+		return STATUS_TROUBLE;
+	}
+	c = cert_parse(der, len, &why);
+	free(der);
+	if (c == NULL || (subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
+	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL) {
+		status_warn(file, "%s", c == NULL ? why.text : "out of memory");
+		free(subject);
+		cert_free(c);
+		return STATUS_REFUSED;
+	}
+	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
+	printf("device:     %s\nrequested:  %s\n", stem->device, iso);
+	printf("subject:    %s\n", status_escape(subject, escaped, sizeof escaped));
+	printf("issuer:     %s\n", status_escape(issuer, escaped, sizeof escaped));
+	when_iso(c->not_before, iso);
+	printf("serial:     %s\nnot before: %s\n", c->serial, iso);
+	when_iso(c->not_after, iso);
+	bytes_hex(stem->spki, STEM_SPKI, hex);
+	printf("not after:  %s\nkey:        %s\n", iso, hex);
+	bytes_hex(c->digest, sizeof c->digest, hex);
+	printf("sha256:     %s\n\n", hex);
+	free(subject);
+	free(issuer);
+	cert_free(c);
+	return STATUS_OK;
+}
+
+/* Calls one for every stale certificate that is named; without names, for all. */
+static int each(struct spool *s, struct names *names, int (*one)(struct spool *, const struct stem *))
+{
+	int status = STATUS_OK;
+	struct stem *list;
+	size_t n;
+
+	if (spool_list(s, SPOOL_STALE, &list, &n) != 0) {
+		status_warn_errno("stale", "cannot list");
+		return STATUS_TROUBLE;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct name *name = names_find(names, list[i].device);
+
+		if (names->n > 0 && name == NULL)
+			continue;
+		if (name != NULL)
+			name->used = true;
+		status = status_worst(status, one(s, &list[i]));
+	}
+	free(list);
+	return status;
+}
+
+static void tell(const struct stem *stem, const char *path)
+{
+	printf("%s\t%s\n", stem->device, path);
+}
+
+static int delete(struct spool *s, struct names *names, bool dry_run)
+{
+	if (!dry_run && state_finish(s, NULL) != 0) {
+		status_warn_errno(NULL, "cannot finish what an earlier run left");
+		return STATUS_TROUBLE;
+	}
+	if (prune_dir(s, SPOOL_STALE, names, dry_run, tell) != 0 || spool_log_flush(s) != 0) {
+		status_warn_errno("stale", "cannot delete");
+		return STATUS_TROUBLE;
+	}
+	return STATUS_OK;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *file = NULL, *object, *verb;
+	bool null = false, dry_run = false, header = false;
+	time_t now = time(NULL);
+	struct names names;
+	struct reason why;
+	struct spool *s;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'H', "header", OPTION_FLAG, &header, 0, 0},
+		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status;
+
+	if (arg == argc)
+		status_usage("wants list, view or delete");
+	verb = argv[arg++];
+	if (strcmp(verb, "list") != 0 && strcmp(verb, "view") != 0 && strcmp(verb, "delete") != 0)
+		status_usage("wants list, view or delete, not %s", verb);
+	if (*verb == 'd' && arg == argc && file == NULL)
+		status_usage("delete wants device names, or \"all\"");
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "%s", why.text);
+	if ((s = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (header && *verb == 'l')
+		puts("device\trequested\tkey");
+	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
+	for (size_t i = 0; i < names.n; i++) {
+		if (!names.name[i].used) {
+			status_warn(names.name[i].device, "has no stale certificate");
+			status = status_worst(status, STATUS_REFUSED);
+		}
+	}
+	names_free(&names);
+	spool_close(s);
+	return status_flush(status);
+}
