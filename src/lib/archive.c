@@ -157,7 +157,8 @@ static int source_inflate(struct source *s)
 		if (s->in_pos == s->in_len && !s->in_end && source_read(s) == -1)
 			return -1;
 		if (!s->in_member) {
-			if (s->in_pos == s->in_len || (s->members > 0 && s->in[s->in_pos] != 0x1f)) {
+			if (s->in_pos == s->in_len ||
+			    (s->members > 0 && s->in[s->in_pos] != 0x1f)) {
 				if (source_behind_gzip(s) == -1)
 					return -1;
 				break;
@@ -221,7 +222,7 @@ static int source_fill(struct source *s)
 		return source_fail(s, "is larger than %" PRIu64 " bytes unpacked",
 		    s->limits->total_bytes);
 	used = s->in_total - (s->in_len - s->in_pos);
-	if (s->gzip && s->out_total > RATIO_FROM && s->out_total / s->limits->ratio > used)
+	if (s->gzip && s->out_total > RATIO_FROM && s->out_total / used > s->limits->ratio)
 		return source_fail(s, "unpacks to more than %" PRIu64 " times its size",
 		    s->limits->ratio);
 	return 0;
@@ -340,8 +341,8 @@ struct archive_reader *archive_open(int fd, const void *head, size_t head_len, b
 		memcpy(s->in, head, head_len);
 	s->in_len = s->in_total = head_len;
 	s->in_headers = true;
-	/* libarchive turns names of pax headers into the locale's charset and fails where it cannot; so
-	 * it gets one that has them all, whatever the program's locale is. */
+	/* libarchive turns names of pax headers into the locale's charset, and fails if it cannot;
+	 * so it gets one that has them all, whatever the program's locale is. */
 	r->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
 	return r;
 }
@@ -548,6 +549,7 @@ static enum archive_result reader_next(struct archive_reader *r, struct archive_
 	struct source *s = &r->src;
 	struct archive_entry *e;
 	enum archive_result result;
+	uint64_t size;
 	int rc;
 
 	for (;;) {
@@ -577,10 +579,11 @@ static enum archive_result reader_next(struct archive_reader *r, struct archive_
 		if (++r->entries > r->limits.entries)
 			return damaged(r, "holds more than %" PRIu64 " entries", r->limits.entries);
 		s->in_headers = false;
-		s->body_left = 0;
-		/* A sparse file takes less room than its size says. */
-		if (archive_entry_sparse_count(e) == 0 && s->type != 'S')
-			s->body_left = ((uint64_t)archive_entry_size(e) + BLOCK - 1) / BLOCK * BLOCK;
+		/* A sparse file takes less room than its size says: that goes block by block. */
+		size = archive_entry_size(e);
+		if (archive_entry_sparse_count(e) > 0 || s->type == 'S')
+			size = 0;
+		s->body_left = (size + BLOCK - 1) / BLOCK * BLOCK;
 		result = reader_entry(r, e, rc, item, why);
 		if (result != ARCHIVE_ITEM || item->data != NULL)
 			return result;
@@ -645,7 +648,9 @@ static bool is_tar_header(const unsigned char *h)
 
 bool archive_looks_like(const unsigned char *head, size_t len)
 {
-	return (len >= 2 && head[0] == 0x1f && head[1] == 0x8b) || (len >= BLOCK && is_tar_header(head));
+	if (len >= 2 && head[0] == 0x1f && head[1] == 0x8b)
+		return true;
+	return len >= BLOCK && is_tar_header(head);
 }
 
 struct archive_writer {
@@ -781,7 +786,7 @@ int archive_put(struct archive_writer *w, const char *name, time_t mtime, const 
 	    !put_octal(h->size, sizeof(h->size), len))
 		return writer_fail(w, EOVERFLOW);
 	th_finish(w->tar);
-	/* libtar leaves blanks before the digits, which not every reader of such a field expects. */
+	/* libtar leaves blanks before the digits, which not every reader expects. */
 	put_octal(h->chksum, sizeof(h->chksum) - 1, th_crc_calc(w->tar));
 	h->chksum[sizeof(h->chksum) - 1] = ' ';
 	if (writer_add(w, h, BLOCK) == -1 || writer_add(w, data, len) == -1)
