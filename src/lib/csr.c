@@ -18,20 +18,18 @@ static int decode(struct csr *c, struct reason *r)
 {
 	const unsigned char *p = c->der;
 	unsigned char *again = NULL;
-	X509_REQ *req = X509_REQ_new_ex(lean_context(), NULL);
 	int len;
 
-	c->req = req;
-	if (req == NULL || d2i_X509_REQ(&req, &p, (long)c->der_len) == NULL) {
-		/* On failure OpenSSL has freed what it was given. */
-		c->req = NULL;
+	/* Neither d2i_X509_REQ nor X509_REQ_new_ex would hand the context on to the key. */
+	c->req = (X509_REQ *)ASN1_item_d2i_ex(NULL, &p, (long)c->der_len, ASN1_ITEM_rptr(X509_REQ),
+	    lean_context(), NULL);
+	if (c->req == NULL)
 		return osslerr_set(r, "is not a certificate request");
-	}
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate request");
 	/* This also throws away the bytes that OpenSSL has kept, so that they are really made again. */
-	i2d_re_X509_REQ_tbs(req, NULL);
-	len = i2d_X509_REQ(req, &again);
+	i2d_re_X509_REQ_tbs(c->req, NULL);
+	len = i2d_X509_REQ(c->req, &again);
 	if (len < 0 || (size_t)len != c->der_len || memcmp(again, c->der, c->der_len) != 0) {
 		OPENSSL_free(again);
 		return reason_set(r, "is BER instead of DER");

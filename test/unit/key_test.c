@@ -2,6 +2,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
@@ -70,6 +71,55 @@ static void test_make(void)
 	}
 	ok(key_make("rsa:1024", &r) == NULL && strstr(r.text, "rsa:2048"), "rsa:1024 is not made");
 	ok(key_make("", &r) == NULL, "nothing is not made");
+}
+
+/* An RSA public key of numbers: the modulus of another key plus something, and an exponent. */
+static EVP_PKEY *rsa_of(EVP_PKEY *from, BN_ULONG more, const char *exponent)
+{
+	BIGNUM *n = NULL, *e = NULL;
+	OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+	OSSL_PARAM *params;
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+	EVP_PKEY *key = NULL;
+
+	EVP_PKEY_get_bn_param(from, OSSL_PKEY_PARAM_RSA_N, &n);
+	BN_add_word(n, more);
+	BN_hex2bn(&e, exponent);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n);
+	OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e);
+	params = OSSL_PARAM_BLD_to_param(build);
+	must(EVP_PKEY_fromdata_init(ctx) > 0 &&
+	    EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) > 0, "a key of numbers");
+	OSSL_PARAM_free(params);
+	OSSL_PARAM_BLD_free(build);
+	EVP_PKEY_CTX_free(ctx);
+	BN_free(n);
+	BN_free(e);
+	return key;
+}
+
+static void test_numbers(void)
+{
+	static const struct {
+		const char *exponent;
+		BN_ULONG more;
+		const char *why;
+	} cases[] = {
+	    {"3", 0, NULL}, {"10001", 0, NULL}, {"ffffffffffffffff", 0, NULL}, {"1", 0, "exponent"},
+	    {"0", 0, "exponent"}, {"10000", 0, "exponent"}, {"10000000000000001", 0, "exponent"},
+	    {"10001", 1, "modulus"},
+	};
+	EVP_PKEY *from = key_make("rsa:2048", &r);
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		EVP_PKEY *key = rsa_of(from, cases[i].more, cases[i].exponent);
+		int res = key_check(key, &r);
+
+		ok(cases[i].why == NULL ? res == 0 : res == -1 && strstr(r.text, cases[i].why) != NULL,
+		    "exponent %s, modulus plus %d", cases[i].exponent, (int)cases[i].more);
+		EVP_PKEY_free(key);
+	}
+	EVP_PKEY_free(from);
 }
 
 static void test_check(void)
@@ -174,6 +224,7 @@ int main(void)
 {
 	test_make();
 	test_check();
+	test_numbers();
 	test_files();
 	return tap_done();
 }
