@@ -22,6 +22,7 @@
 #include "state.h"
 #include "status.h"
 #include "store.h"
+#include "vet.h"
 #include "when.h"
 
 const char program[] = "cert-import";
@@ -190,6 +191,8 @@ int main(int argc, char *argv[])
 	const char *path = spool_default(), *name = "-";
 	bool all = false, dry_run = false;
 	struct archive_limits limits;
+	struct vet vet;
+	const struct intake_task task = {.flat = true, .judge = vet_judge, .ctx = &vet};
 	struct intake *in;
 	struct trust *trust;
 	struct reason why;
@@ -223,13 +226,14 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
 	if ((fd = fileio_open_input(name)) < 0)
 		status_die_path(name, "cannot open");
+	vet = (struct vet){trust, now};
 	limits = (struct archive_limits){
 		.entries = conf.import_max_entries,
 		.entry_bytes = conf.import_max_entry_bytes,
 		.total_bytes = conf.import_max_total_bytes,
 		.ratio = conf.import_max_ratio,
 	};
-	if ((in = intake_open(fd, &limits, trust, now, (size_t)jobs)) == NULL)
+	if ((in = intake_open(fd, &limits, &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	if (!dry_run && state_finish(s, NULL) != 0)
 		status_die_errno(path, "cannot finish what an earlier run left");

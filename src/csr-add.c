@@ -18,6 +18,7 @@
 #include "csr.h"
 #include "fileio.h"
 #include "index.h"
+#include "manifest.h"
 #include "options.h"
 #include "spool.h"
 #include "state.h"
@@ -130,6 +131,9 @@ static int add_archive(struct adding *ad, const char *name, int fd, struct bytes
 	while (result == 0 && (kind = archive_next(r, &e, &why)) != ARCHIVE_END && kind != ARCHIVE_DAMAGED) {
 		char object[1024];
 
+		/* What csr-dump --manifest put beside the requests. */
+		if (strcmp(e.name, MANIFEST_SUMS) == 0 || strcmp(e.name, MANIFEST_SIGNATURE) == 0)
+			continue;
 		if (kind == ARCHIVE_ITEM)
 			result = consider(ad, e.name, (struct bytes){e.data, e.len});
 		else
@@ -240,7 +244,7 @@ int main(int argc, char *argv[])
 	if (conf_load(&conf, ad.spool->root, &why) != 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
 	ad.limits.entries = conf.import_max_entries;
-	ad.limits.entry_bytes = conf.import_max_entry_bytes;
+	ad.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
 	ad.limits.total_bytes = conf.import_max_total_bytes;
 	ad.limits.ratio = conf.import_max_ratio;
 	if (state_finish(ad.spool, NULL) != 0)

@@ -4,12 +4,15 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "blob.h"
 #include "bytes.h"
 #include "cert.h"
+#include "fileio.h"
 #include "key.h"
 #include "lean.h"
 #include "osslerr.h"
@@ -109,6 +112,23 @@ void cert_free(struct cert *c)
 	X509_free(c->x509);
 	free(c->der);
 	free(c);
+}
+
+struct cert *cert_load(const char *path, struct reason *why)
+{
+	unsigned char *data = NULL;
+	struct cert *c = NULL;
+	int fd = fileio_open_input(path);
+	size_t len;
+
+	if (fd < 0 || fileio_read_all(fd, CERT_MAX_BYTES, &data, &len) != 0)
+		reason_set(why, "%s", strerror(errno));
+	else
+		c = cert_parse(data, len, why);
+	free(data);
+	if (fd >= 0)
+		close(fd);
+	return c;
 }
 
 /* None twice, RFC 5280 4.2, none broken, and none critical that OpenSSL does not look at. */

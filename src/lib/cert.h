@@ -31,6 +31,8 @@ struct cert {
  * they are. NULL with a reason. */
 struct cert *cert_parse(const void *, size_t, struct reason *);
 void cert_free(struct cert *);
+/* The same from a file ("-": stdin). */
+struct cert *cert_load(const char *path, struct reason *);
 
 /* Policy for a phone's certificate, apart from its chain: key, serial, not a CA, key usage. -1 with a
  * reason. */

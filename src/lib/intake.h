@@ -1,21 +1,40 @@
 /* SPDX-License-Identifier: ISC */
-/* An archive of certificates, unpacked, parsed and verified on all cores: bytes in, verdicts out.
- * Needs a descriptor and memory, no file and no spool. */
+/* An archive, unpacked, and each entry judged on all cores: bytes in, verdicts out. Needs a descriptor
+ * and memory, no file and no spool. */
 #ifndef INTAKE_H
 #define INTAKE_H
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "archive.h"
-#include "trust.h"
+#include "bytes.h"
+#include "reason.h"
 #include "verdict.h"
+
+enum intake_admission {
+	INTAKE_JUDGE,		/* hand the entry to a worker */
+	INTAKE_SKIP,		/* it is none of the workers' business */
+	INTAKE_REFUSE,		/* refuse it, the reason says why */
+	INTAKE_ABORT,		/* refuse the archive, the reason says why */
+};
+
+struct intake_task {
+	bool flat;		/* as for archive_open */
+	/* Here, before an entry goes to a worker; may be NULL. */
+	enum intake_admission (*admit)(void *ctx, const struct archive_item *, struct reason *);
+	/* Once in each worker; may be NULL. Says itself what is wrong; -1 ends. */
+	int (*init)(void *ctx);
+	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. */
+	void (*judge)(void *ctx, struct bytes data, struct verdict *, struct buf *der);
+	void *ctx;
+};
 
 struct intake;
 
-/* Starts on the archive behind fd with so many workers (0: one per processor). Everything handed in
+/* Starts on the archive behind fd with so many workers (0: one per processor). What the task points to
  * must stay until intake_close. NULL with errno. */
-struct intake *intake_open(int fd, const struct archive_limits *, const struct trust *, time_t now,
+struct intake *intake_open(int fd, const struct archive_limits *, const struct intake_task *,
     size_t workers);
 
 enum intake_result {

@@ -12,6 +12,7 @@
 
 #define MANIFEST_SUMS "SHA256SUMS"
 #define MANIFEST_SIGNATURE "SHA256SUMS.p7s"
+#define MANIFEST_MAX_BYTES (64 << 20)	/* 600,000 names of the usual length */
 
 struct manifest;
 

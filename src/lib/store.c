@@ -11,9 +11,19 @@
 #define DESCRIPTION "# description: "
 #define FILE_NAME (2 * 32 + sizeof ".pem")
 
+bool store_named(const char *name, enum spool_dir *d)
+{
+	if (strcmp(name, "capf") != 0 && strcmp(name, "callmanager") != 0)
+		return false;
+	*d = name[2] == 'p' ? SPOOL_TRUST_CAPF : SPOOL_TRUST_CALLMANAGER;
+	return true;
+}
+
+/* Names that are none of ours are skipped; spool-check tells of them. */
 static int collect(void *ctx, const char *name)
 {
-	buf_put_text(ctx, name);
+	if (strlen(name) == FILE_NAME - 1 && strcmp(name + FILE_NAME - 5, ".pem") == 0)
+		buf_put_text(ctx, name);
 	return 0;
 }
 
@@ -131,20 +141,33 @@ struct trust *store_trust(const struct spool *s, enum spool_dir d, struct reason
 	return NULL;
 }
 
+/* The certificate out of the pair's file, without its key. */
+static struct cert *cert_of_pair(const unsigned char *text, size_t len, struct reason *why)
+{
+	static const char begin[] = "-----BEGIN CERTIFICATE-----";
+	struct bytes file = {text, len}, one;
+
+	while (blob_next(&file, &one))
+		if (memmem(one.p, one.len, begin, strlen(begin)) != NULL)
+			return cert_parse(one.p, one.len, why);
+	reason_set(why, "holds no certificate");
+	return NULL;
+}
+
 int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct reason *why)
 {
 	struct secret none = {0};
-	unsigned char *der;
+	unsigned char *text;
 	char *path;
 	size_t len;
 
-	if (spool_read(s, SPOOL_CA, STORE_CER, &der, &len) != 0)
+	if (spool_read(s, SPOOL_CA, STORE_PAIR, &text, &len) != 0)
 		return reason_set(why, "%s", strerror(errno));
-	*cert = cert_parse(der, len, why);
-	free(der);
+	*cert = cert_of_pair(text, len, why);
+	key_pem_free((char *)text, len);
 	if (*cert == NULL || key == NULL)
 		return *cert != NULL ? 0 : -1;
-	if (asprintf(&path, "%s/ca/" STORE_PAIR, s->path) < 0) {
+	if (asprintf(&path, "%s/%s/" STORE_PAIR, s->path, spool_dir_name(SPOOL_CA)) < 0) {
 		cert_free(*cert);
 		return reason_set(why, "out of memory");
 	}
@@ -153,10 +176,91 @@ int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct
 	if (*key != NULL && X509_check_private_key((*cert)->x509, *key) == 1)
 		return 0;
 	if (*key != NULL)
-		reason_set(why, STORE_CER " is not the certificate of " STORE_PAIR);
+		reason_set(why, "its key and its certificate do not match");
 	EVP_PKEY_free(*key);
 	cert_free(*cert);
 	return -1;
+}
+
+/* The .0 file: PEM, named after the CN. */
+static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
+{
+	char name[CERT_CN_MAX + sizeof ".0"];
+	size_t len;
+	char *pem;
+	int result;
+
+	snprintf(name, sizeof name, "%s.0", c->cn);
+	if (strchr(name, '/') != NULL)
+		return reason_set(why, "its CN cannot be a file name");
+	if ((pem = cert_pem(c->x509, &len)) == NULL)
+		return reason_set(why, "out of memory");
+	result = spool_put(s, SPOOL_CA, name, pem, len, true);
+	free(pem);
+	if (result == 0)
+		result = spool_put(s, SPOOL_CA, STORE_CER, c->der, c->der_len, true);
+	return result == 0 ? 0 : reason_set(why, "%s", strerror(errno));
+}
+
+int store_put_capf(struct spool *s, const struct cert *c, EVP_PKEY *key, struct reason *why)
+{
+	const struct secret none = {0};
+	struct buf pair = {0};
+	size_t key_len, cert_len;
+	char *pem, *cert = cert_pem(c->x509, &cert_len);
+	int result;
+
+	if ((pem = key_pem(key, &none, &key_len, why)) == NULL || cert == NULL) {
+		free(cert);
+		return cert == NULL ? reason_set(why, "out of memory") : -1;
+	}
+	buf_put(&pair, pem, key_len);
+	buf_put(&pair, cert, cert_len);
+	result = pair.failed ? -1 : spool_put(s, SPOOL_CA, STORE_PAIR, pair.p, pair.len, true);
+	if (result != 0)
+		reason_set(why, "%s", pair.failed ? "out of memory" : strerror(errno));
+	key_pem_free(pem, key_len);
+	key_pem_free((char *)pair.p, pair.len);
+	free(cert);
+	/* The pair is what counts; whoever dies before the copies are made leaves them to spool-check. */
+	return result == 0 ? put_copies(s, c, why) : -1;
+}
+
+/* Is this file in ca/ this very certificate? */
+static bool is_copy(const struct spool *s, const char *name, const struct cert *c)
+{
+	unsigned char *data;
+	struct reason why;
+	struct cert *copy;
+	size_t len;
+	bool same;
+
+	if (spool_read(s, SPOOL_CA, name, &data, &len) != 0)
+		return false;
+	copy = cert_parse(data, len, &why);
+	same = copy != NULL && memcmp(copy->digest, c->digest, sizeof c->digest) == 0;
+	cert_free(copy);
+	free(data);
+	return same;
+}
+
+int store_check_capf(struct spool *s, bool repair, struct reason *why)
+{
+	char name[CERT_CN_MAX + sizeof ".0"];
+	struct cert *c;
+	EVP_PKEY *key;
+	int result = 0;
+
+	if (store_capf(s, &c, &key, why) != 0)
+		return -1;
+	snprintf(name, sizeof name, "%s.0", c->cn);
+	if (!is_copy(s, STORE_CER, c) || !is_copy(s, name, c)) {
+		reason_set(why, "%s and %.60s are not the certificate of " STORE_PAIR, STORE_CER, name);
+		result = repair ? put_copies(s, c, why) : 1;
+	}
+	EVP_PKEY_free(key);
+	cert_free(c);
+	return result;
 }
 
 int store_add(struct spool *s, enum spool_dir d, const struct cert *c, const char *description,

@@ -12,6 +12,9 @@
 #define STORE_PAIR "capf.pem"	/* in ca/: key and certificate in one file, so that they always match */
 #define STORE_CER "CAPF.cer"	/* in ca/: the certificate alone, DER, for administrators */
 
+/* The trust store of a name, capf or callmanager. */
+bool store_named(const char *, enum spool_dir *);
+
 /* Calls each for every certificate of a trust store, in the order of their file names; c is NULL, and
  * the reason set, for a file that cannot be read as one. Stops when it returns non-zero, and returns
  * that. -1 with a reason when the store cannot be read. */
@@ -24,6 +27,13 @@ struct trust *store_trust(const struct spool *, enum spool_dir, struct reason *)
 
 /* CAPF's own certificate and, unless key is NULL, its key. -1 with a reason. */
 int store_capf(const struct spool *, struct cert **, EVP_PKEY **key, struct reason *);
+
+/* Makes this CAPF's own: the pair, the .cer and the .0 file, in an order that a crash cannot turn into two
+ * that do not match. -1 with a reason. */
+int store_put_capf(struct spool *, const struct cert *, EVP_PKEY *, struct reason *);
+/* Does CAPF.cer, and the .0 file of its name, say what the pair says? With repair they are made to. 0;
+ * 1 when they did not; -1 with a reason when the pair is no good. */
+int store_check_capf(struct spool *, bool repair, struct reason *);
 
 /* Adds a CA to a trust store under its fingerprint. 1 when it is there already, -1 with a reason. */
 int store_add(struct spool *, enum spool_dir, const struct cert *, const char *description,

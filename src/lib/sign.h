@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/* A request in, a certificate out: what csr-sign does with each entry, in as many processes as there are
+ * cores. */
+#ifndef SIGN_H
+#define SIGN_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "archive.h"
+#include "bytes.h"
+#include "intake.h"
+#include "issue.h"
+#include "key.h"
+#include "manifest.h"
+#include "verdict.h"
+
+struct sign {
+	/* Filled in by the program. */
+	const char *key;		/* a file or a store URI */
+	struct secret secret;
+	const struct cert *ca;
+	struct issue_policy policy;
+	const struct cert *ra;		/* NULL: proof of possession only */
+	bool require_manifest;		/* signed by ra */
+	time_t now;
+	void (*complain)(const char *object, const char *text);	/* of a worker that cannot start */
+	/* Ours. */
+	EVP_PKEY *ra_key;
+	struct issuer *issuer;
+	struct manifest *manifest;
+	struct buf sums;		/* SHA256SUMS, until its signature comes */
+	size_t entries;
+};
+
+/* Checks key and certificates once, before the workers load the key each for themselves: a token does
+ * not survive a fork. Keeps the pass phrase if it had to ask. -1 with a reason. */
+int sign_prepare(struct sign *, struct reason *);
+void sign_free(struct sign *);
+
+/* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. */
+enum intake_admission sign_admit(void *ctx, const struct archive_item *, struct reason *);
+int sign_init(void *ctx);
+void sign_judge(void *ctx, struct bytes data, struct verdict *, struct buf *der);
+
+/* After the last entry: a name that the manifest lists and nobody saw, or NULL. */
+const char *sign_missing(const struct sign *);
+
+#endif

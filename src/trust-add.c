@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/* trust-add: CAs into a trust store, from PEM, bundles and DER. It refuses what is no CA, and a name that
+ * belongs to CAPF unless it is this spool's own; it warns of what will make trouble later. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <openssl/x509v3.h>
+
+#include "fileio.h"
+#include "options.h"
+#include "spool.h"
+#include "state.h"
+#include "status.h"
+#include "store.h"
+#include "trust.h"
+#include "when.h"
+
+const char program[] = "trust-add";
+const char synopsis[] = "[-hV] [-D description] [-P seconds] [-s spool] capf|callmanager file ...";
+
+#define MAX_BUNDLE (16 << 20)	/* the roots of a whole Debian have 220 KiB */
+
+struct adding {
+	struct spool *spool;
+	enum spool_dir dir;
+	const char *description;	/* NULL: the subject's CN */
+	const char *file;
+	size_t seen;
+	int status;
+};
+
+/* The roots of the phones' manufacturer that administrators are told to take out of
+ * callmanager-trust: with them there, any phone of that make counts as one of ours. */
+static bool is_mic_root(const char *cn)
+{
+	static const char *const roots[] = {
+		"CAP-RTP-001", "CAP-RTP-002", "Cisco Manufacturing CA", "Cisco Root CA 2048",
+		"Cisco_Manufacturing_CA", "Cisco_Root_CA_2048",
+	};
+
+	for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++)
+		if (strcmp(cn, roots[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_own(const struct adding *ad, const struct cert *c)
+{
+	struct reason why;
+	struct cert *own;
+	bool same;
+
+	if (store_capf(ad->spool, &own, NULL, &why) != 0)
+		return false;
+	same = memcmp(own->digest, c->digest, sizeof c->digest) == 0;
+	cert_free(own);
+	return same;
+}
+
+static void warn_of(const struct adding *ad, const struct cert *c, const char *object)
+{
+	char iso[WHEN_ISO + 1];
+
+	if ((X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) == 0)
+		status_warn(object, "warning: no digitalSignature in its key usage");
+	if (X509_get_pathlen(c->x509) < 0)
+		status_warn(object, "warning: no path length");
+	if (c->not_after < ad->spool->now) {
+		when_iso(c->not_after, iso);
+		status_warn(object, "warning: expired on %s", iso);
+	}
+	if (ad->dir == SPOOL_TRUST_CALLMANAGER && is_mic_root(c->cn))
+		status_warn(object, "warning: a root of the phones' manufacturer; with it in "
+		    "callmanager-trust every phone of that make is trusted");
+}
+
+/* One certificate of a file; goes on after a bad one. */
+static int add(void *ctx, size_t number, const struct cert *c, const struct reason *bad)
+{
+	struct adding *ad = ctx;
+	struct reason why = *bad;
+	char object[512], hex[2 * sizeof c->digest + 1];
+	int result = -1;
+
+	snprintf(object, sizeof object, number > 1 ? "%s, certificate %zu" : "%s", ad->file, number);
+	ad->seen++;
+	if (c != NULL && cert_check_ca(c, &why) == 0) {
+		if (strstr(c->cn, "CAPF-") != NULL && !is_own(ad, c))
+			reason_set(&why, "its CN contains CAPF-, which is for this spool's own certificate");
+		else
+			result = store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn,
+			    &why);
+	}
+	if (result < 0) {
+		status_warn(object, "%s", why.text);
+		ad->status = STATUS_REFUSED;
+		return 0;
+	}
+	warn_of(ad, c, object);
+	bytes_hex(c->digest, sizeof c->digest, hex);
+	spool_log_text(ad->spool, spool_dir_name(ad->dir), hex);
+	return 0;
+}
+
+static int add_file(struct adding *ad)
+{
+	int fd = fileio_open_input(ad->file);
+	unsigned char *data;
+	size_t len;
+
+	if (fd < 0 || fileio_read_all(fd, MAX_BUNDLE, &data, &len) != 0) {
+		status_warn_errno(ad->file, "cannot read");
+		if (fd >= 0)
+			close(fd);
+		return STATUS_REFUSED;
+	}
+	close(fd);
+	ad->seen = 0;
+	ad->status = STATUS_OK;
+	trust_each(data, len, add, ad);
+	free(data);
+	if (ad->seen == 0) {
+		status_warn(ad->file, "holds no certificate");
+		return STATUS_REFUSED;
+	}
+	return ad->status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	time_t now = time(NULL);
+	struct adding ad = {.description = NULL};
+	const struct option_spec options[] = {
+		{'D', "description", OPTION_TEXT, &ad.description, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status = STATUS_OK;
+
+	if (argc - arg < 2)
+		status_usage("wants a store, and files");
+	if (!store_named(argv[arg], &ad.dir))
+		status_usage("the stores are capf and callmanager");
+	if (ad.description != NULL && strpbrk(ad.description, "\n\t") != NULL)
+		status_usage("a description is one line without tabs");
+	if ((ad.spool = spool_open(path, program, now)) == NULL)
+		status_die_path(path, "cannot open the spool");
+	if (state_finish(ad.spool, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
+	while (++arg < argc) {
+		ad.file = argv[arg];
+		status = status_worst(status, add_file(&ad));
+	}
+	if (spool_log_flush(ad.spool) != 0)
+		status_die_errno(SPOOL_JOURNAL, "cannot write");
+	spool_close(ad.spool);
+	return status_flush(status);
+}
