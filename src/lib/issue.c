@@ -83,10 +83,9 @@ static X509_EXTENSION *subject_id(const X509_PUBKEY *pub)
 	return identifier(NID_subject_key_identifier, head, sizeof head, id, sizeof id);
 }
 
-/* The CA's own identifier, whatever it was made from; else the usual one of its key. */
-static X509_EXTENSION *authority_id(X509 *ca)
+/* The CA's own identifier, whatever it was made from; else (NULL) the usual one of its key. */
+static X509_EXTENSION *authority_id(const ASN1_OCTET_STRING *own, const X509_PUBKEY *pub)
 {
-	const ASN1_OCTET_STRING *own = X509_get0_subject_key_id(ca);
 	unsigned char id[SHA_DIGEST_LENGTH], head[4];
 	const unsigned char *data = id;
 	size_t len = sizeof id;
@@ -94,7 +93,7 @@ static X509_EXTENSION *authority_id(X509 *ca)
 	if (own != NULL && ASN1_STRING_length(own) > 0 && ASN1_STRING_length(own) <= 32) {
 		data = ASN1_STRING_get0_data(own);
 		len = (size_t)ASN1_STRING_length(own);
-	} else if (!key_id(X509_get_X509_PUBKEY(ca), id))
+	} else if (!key_id(pub, id))
 		return NULL;
 	/* SEQUENCE of [0] keyIdentifier. */
 	head[0] = V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED;
@@ -192,7 +191,8 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 	if (policy->eku)
 		i->eku = extension(NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.5");
 	if (policy->key_ids)
-		i->authority = authority_id(ca->x509);
+		i->authority = authority_id(X509_get0_subject_key_id(ca->x509),
+		    X509_get_X509_PUBKEY(ca->x509));
 	if (i->md == NULL || i->tail == NULL || i->constraints == NULL || i->usage_rsa == NULL ||
 	    i->usage_ec == NULL || (policy->eku && i->eku == NULL) ||
 	    (policy->key_ids && i->authority == NULL)) {
@@ -390,14 +390,19 @@ static int add_extension(X509 *x, X509_EXTENSION *ext)
 static int set_ca_extensions(X509 *x, const struct ca_profile *p, X509 *parent)
 {
 	char constraints[64] = "critical,CA:TRUE";
+	X509_EXTENSION *authority = parent != NULL ? authority_id(X509_get0_subject_key_id(parent),
+	    X509_get_X509_PUBKEY(parent)) : authority_id(NULL, X509_get_X509_PUBKEY(x));
+	int ok;
 
 	if (p->pathlen >= 0)
 		snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d", p->pathlen);
-	return add_extension(x, extension(NID_basic_constraints, constraints)) &&
+	ok = add_extension(x, extension(NID_basic_constraints, constraints)) &&
 	    add_extension(x, extension(NID_key_usage, p->crl_sign ?
 	    "critical,digitalSignature,keyCertSign,cRLSign" : "critical,digitalSignature,keyCertSign")) &&
 	    add_extension(x, subject_id(X509_get_X509_PUBKEY(x))) &&
-	    add_extension(x, authority_id(parent != NULL ? parent : x));
+	    authority != NULL && X509_add_ext(x, authority, -1);
+	X509_EXTENSION_free(authority);
+	return ok;
 }
 
 X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *parent,

@@ -18,7 +18,7 @@ struct issue_policy {
 	bool device_cn;		/* CN = device name; else the CN of the request as it is */
 	bool eku;		/* server auth, client auth, IPsec end system */
 	bool key_ids;		/* subject and authority key identifier */
-	const char *digest;	/* "SHA256", "SHA384", "SHA512" */
+	const char *digest;	/* "SHA256", "SHA384", "SHA512"; a longer EC key of the CA has more */
 };
 extern const struct issue_policy issue_policy_default;
 
@@ -32,7 +32,8 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 void issuer_free(struct issuer *);
 
 /* A phone's certificate: subject CN, then the CA's O, OU, L, ST, C; extensions from policy, nothing
- * from the request but its key and device. Serial: 16 random bytes, positive. NULL with a reason. */
+ * from the request but its key and device. Serial: 16 random bytes, positive. What comes is to be
+ * encoded: OpenSSL has not read the key in it (X509_get0_pubkey gives NULL). NULL with a reason. */
 X509 *issue_phone(const struct issuer *, const struct csr *, time_t now, struct reason *);
 
 struct ca_profile {
