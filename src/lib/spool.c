@@ -359,9 +359,9 @@ void spool_log(struct spool *s, const char *event, const struct stem *stem)
 
 int spool_log_flush(struct spool *s)
 {
-	char last = '\n';
 	struct stat st;
 	int fd, result = 0;
+	char last;
 
 	if (s->journal.failed) {
 		errno = ENOMEM;
@@ -373,9 +373,8 @@ int spool_log_flush(struct spool *s)
 	if (fd < 0)
 		return -1;
 	/* A full disk may have cut off the last line of an earlier run. */
-	if (fstat(fd, &st) == 0 && st.st_size > 0)
-		(void)pread(fd, &last, 1, st.st_size - 1);
-	if (last != '\n')
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+	    last != '\n')
 		result = fileio_write_all(fd, "\n", 1);
 	if (result == 0)
 		result = fileio_write_all(fd, s->journal.p, s->journal.len);
