@@ -26,7 +26,7 @@ ARCHIVE = -larchive -ltar -lz
 CONF = -linih
 
 LIBS_ca-init = $(CRYPTO)
-LIBS_capf-init = $(CRYPTO)
+LIBS_capf-init = $(CRYPTO) $(CONF)
 LIBS_trust-add = $(CRYPTO)
 LIBS_trust-list = $(CRYPTO)
 LIBS_trust-del = $(CRYPTO)
