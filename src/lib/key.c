@@ -234,6 +234,8 @@ static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, s
 		osslerr_set(r, "the PKCS#11 engine does not start");
 		return NULL;
 	}
+	/* It would say on stderr what is said here. */
+	ENGINE_ctrl_cmd(e, "QUIET", 0, NULL, NULL, 1);
 	key = ENGINE_load_private_key(e, uri, ui, a);
 	if (key == NULL && a->asked && !a->failed)
 		reason_set(r, "wrong PIN, or no such key on the token");
