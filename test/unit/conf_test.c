@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "conf.h"
+#include "tap.h"
+
+static void refuses(const char *text, const char *why)
+{
+	struct reason r = {""};
+	struct conf c;
+
+	ok(conf_parse(&c, text, &r) == -1 && strstr(r.text, why) != NULL, "%s", why);
+}
+
+int main(void)
+{
+	struct reason r;
+	struct conf c;
+
+	ok(conf_parse(&c, "", &r) == 0 && c.keepalive == 15 && c.keep_done == 30 * 86400, "the defaults");
+	ok(conf_parse(&c, conf_template, &r) == 0 && c.import_max_entries == 500000,
+	    "the file as it is shipped");
+	ok(conf_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
+	    c.keepalive == 60 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
+	refuses("keepalive = 61\n", "keepalive wants a number from 5 to 60");
+	refuses("keepalive = 4x\n", "line 1");
+	refuses("\n\nkeepalife = 15\n", "line 3: there is no setting keepalife");
+	refuses("[capf]\nkeepalive = 15\n", "no [sections]");
+	refuses("keepalive\n", "not \"name = value\"");
+	refuses("keep-done = 30\n", "keep-done wants a time");
+	refuses("import-max-entries = -1\n", "import-max-entries");
+	return tap_done();
+}
