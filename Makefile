@@ -24,6 +24,7 @@ ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 CRYPTO = -lcrypto
 ARCHIVE = -larchive -ltar -lz
 CONF = -linih
+TRANSFER = -lcurl
 
 LIBS_ca-init = $(CRYPTO)
 LIBS_capf-init = $(CRYPTO) $(CONF)
@@ -31,9 +32,9 @@ LIBS_trust-add = $(CRYPTO)
 LIBS_trust-list = $(CRYPTO)
 LIBS_trust-del = $(CRYPTO)
 LIBS_csr-add = $(CRYPTO) $(ARCHIVE) $(CONF)
-LIBS_csr-dump = $(CRYPTO) $(ARCHIVE)
+LIBS_csr-dump = $(CRYPTO) $(ARCHIVE) $(TRANSFER)
 LIBS_csr-sign = $(CRYPTO) $(ARCHIVE)
-LIBS_cert-import = $(CRYPTO) $(ARCHIVE) $(CONF)
+LIBS_cert-import = $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER)
 LIBS_lsc-list = $(CRYPTO)
 LIBS_stale-lsc = $(CRYPTO)
 LIBS_spool-check = $(CRYPTO) $(CONF)
@@ -67,7 +68,7 @@ $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
-	    $(CRYPTO) $(ARCHIVE) $(CONF)
+	    $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER)
 
 $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)

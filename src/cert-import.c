@@ -22,11 +22,12 @@
 #include "state.h"
 #include "status.h"
 #include "store.h"
+#include "transfer.h"
 #include "vet.h"
 #include "when.h"
 
 const char program[] = "cert-import";
-const char synopsis[] = "[-ahnV] [-j jobs] [-P seconds] [-s spool] [file]";
+const char synopsis[] = "[-ahnV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 
 static const char accepted[] = "accepted", stale[] = "stale", already[] = "already",
     refused[] = "refused";
@@ -186,6 +187,21 @@ static int import(struct spool *s, struct intake *in, const char *name, bool dry
 	return status;
 }
 
+/* The archive from a file, stdin or a server. A server's comes as a whole, before anything is read. */
+static int open_archive(const char *name, uint64_t most)
+{
+	struct reason why;
+	int fd;
+
+	if (!transfer_is_url(name)) {
+		if ((fd = fileio_open_input(name)) < 0)
+			status_die_path(name, "cannot open");
+	} else if ((fd = transfer_fetch(name, most, &why)) < 0) {
+		status_die(STATUS_TROUBLE, name, "cannot fetch: %s", why.text);
+	}
+	return fd;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *name = "-";
@@ -224,8 +240,6 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, "capf-trust", "%s", why.text);
 	if (trust_count(trust) == 0)
 		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
-	if ((fd = fileio_open_input(name)) < 0)
-		status_die_path(name, "cannot open");
 	vet = (struct vet){trust, now};
 	limits = (struct archive_limits){
 		.entries = conf.import_max_entries,
@@ -233,6 +247,7 @@ int main(int argc, char *argv[])
 		.total_bytes = conf.import_max_total_bytes,
 		.ratio = conf.import_max_ratio,
 	};
+	fd = open_archive(name, limits.total_bytes);
 	if ((in = intake_open(fd, &limits, &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	if (!dry_run && state_finish(s, NULL) != 0)

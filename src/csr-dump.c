@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "archive.h"
 #include "blob.h"
@@ -16,11 +17,12 @@
 #include "spool.h"
 #include "status.h"
 #include "store.h"
+#include "transfer.h"
 #include "when.h"
 
 const char program[] = "csr-dump";
 const char synopsis[] =
-    "[-0hmV] [-F pem|der] [-f file] [-o file] [-s spool] [-z level]\n"
+    "[-0hmV] [-F pem|der] [-f file] [-o file|url] [-s spool] [-z level]\n"
     "                [--since time] [device ...]";
 
 struct dump {
@@ -175,31 +177,64 @@ static int put_manifest(const struct dump *d, struct archive_writer *w)
 	return status;
 }
 
-/* The whole archive to a file or stdout: all of it or nothing. */
-static int dump(const struct dump *d, const char *output, int level, bool manifest)
+/* The whole archive into fd. */
+static int write_archive(const struct dump *d, int fd, const char *name, int level, bool manifest)
 {
-	struct archive_writer *w;
+	struct archive_writer *w = archive_create(fd, level);
+	int status = STATUS_OK;
+
+	if (w == NULL) {
+		status_warn_errno(NULL, "cannot start an archive");
+		return STATUS_TROUBLE;
+	}
+	if (manifest)
+		status = put_manifest(d, w);
+	if (status == STATUS_OK)
+		status = each(d, put_entry, w);
+	if (status == STATUS_OK && archive_finish(w) != 0) {
+		status_warn_errno(name, "cannot write");
+		status = STATUS_TROUBLE;
+	}
+	archive_discard(w);
+	return status;
+}
+
+/* To a file or stdout: all of it or nothing. */
+static int dump_to_file(const struct dump *d, const char *output, int level, bool manifest)
+{
+	const char *name = output != NULL ? output : "stdout";
 	struct outfile out;
 	int status;
 
 	if (outfile_open(&out, output, 0644) != 0) {
-		status_warn_errno(output != NULL ? output : "stdout", "cannot write an archive there");
+		status_warn_errno(name, "cannot write an archive there");
 		return errno == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
 	}
-	if ((w = archive_create(out.fd, level)) == NULL) {
-		status_warn_errno(NULL, "cannot start an archive");
-		outfile_abort(&out);
-		return STATUS_TROUBLE;
-	}
-	status = manifest ? put_manifest(d, w) : STATUS_OK;
-	if (status == STATUS_OK)
-		status = each(d, put_entry, w);
-	if (status == STATUS_OK && (archive_finish(w) != 0 || outfile_commit(&out) != 0)) {
-		status_warn_errno(output != NULL ? output : "stdout", "cannot write");
+	status = write_archive(d, out.fd, name, level, manifest);
+	if (status == STATUS_OK && outfile_commit(&out) != 0) {
+		status_warn_errno(name, "cannot write");
 		status = STATUS_TROUBLE;
 	}
-	archive_discard(w);
 	outfile_abort(&out);
+	return status;
+}
+
+/* To a server, once it is whole. */
+static int dump_to_server(const struct dump *d, const char *url, int level, bool manifest)
+{
+	int fd = transfer_buffer(), status;
+	struct reason why;
+
+	if (fd < 0) {
+		status_warn_errno(url, "cannot make an archive");
+		return STATUS_TROUBLE;
+	}
+	status = write_archive(d, fd, url, level, manifest);
+	if (status == STATUS_OK && transfer_send(url, fd, &why) != 0) {
+		status_warn(url, "cannot send: %s", why.text);
+		status = STATUS_TROUBLE;
+	}
+	close(fd);
 	return status;
 }
 
@@ -241,7 +276,8 @@ int main(int argc, char *argv[])
 	status = choose(&d, &names, since);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
-	status = status_worst(status, dump(&d, output, (int)level, manifest));
+	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
+	    dump_to_file)(&d, output, (int)level, manifest));
 	free(d.list);
 	names_free(&names);
 	spool_close(d.spool);

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "issue.h"
 #include "key.h"
+#include "lean.h"
 #include "osslerr.h"
 #include "when.h"
 
@@ -31,14 +33,16 @@ const struct issue_policy issue_policy_default = {
 };
 
 struct issuer {
-	X509 *ca;
 	EVP_PKEY *key;
 	struct issue_policy policy;
 	time_t not_before, not_after;
 	EVP_MD *md;
-	X509_NAME *tail;	/* O, OU, L, ST, C of the CA's subject */
-	/* The extensions that are the same in each certificate; NULL for what policy leaves out. */
-	X509_EXTENSION *constraints, *usage_rsa, *usage_ec, *eku, *authority;
+	/* DER of what is the same in each certificate. */
+	struct buf algor;	/* AlgorithmIdentifier of the signature */
+	struct buf issuer;	/* Name */
+	struct buf tail;	/* RDNs of the subject behind the CN: the CA's O, OU, L, ST, C */
+	struct buf usage_rsa, usage_ec;		/* Extension */
+	struct buf extensions;	/* what policy wants besides usage and the subject's key identifier */
 };
 
 /* In OpenSSL's words, "critical,CA:FALSE". The caller frees. */
@@ -115,22 +119,76 @@ static const char *digest_for(EVP_PKEY *key, const char *wanted)
 	return wanted;
 }
 
-/* The subject's O, OU, L, ST and C in this order: the shape that the phones' own system makes. */
-static X509_NAME *subject_tail(const X509_NAME *subject)
+/* One element of DER with the lengths that it needs; a body of up to 64 KiB. */
+static void put_element(struct buf *b, unsigned char tag, const void *body, size_t len)
+{
+	buf_put_u8(b, tag);
+	if (len >= 0x100) {
+		buf_put_u8(b, 0x82);
+		buf_put_u8(b, (uint8_t)(len >> 8));
+	} else if (len >= 0x80)
+		buf_put_u8(b, 0x81);
+	buf_put_u8(b, (uint8_t)len);
+	buf_put(b, body, len);
+	b->failed |= len > 0xffff;
+}
+
+/* What one of OpenSSL's i2d_ functions gave, which is freed here. */
+static void put_i2d(struct buf *b, unsigned char *der, int len)
+{
+	if (len <= 0)
+		b->failed = true;
+	else
+		buf_put(b, der, (size_t)len);
+	OPENSSL_free(der);
+}
+
+static void put_extension(struct buf *b, X509_EXTENSION *ext)
+{
+	unsigned char *der = NULL;
+
+	put_i2d(b, der, ext != NULL ? i2d_X509_EXTENSION(ext, &der) : -1);
+	X509_EXTENSION_free(ext);
+}
+
+/* A relative distinguished name of one attribute. */
+static void put_rdn(struct buf *b, const X509_NAME_ENTRY *entry)
+{
+	unsigned char *der = NULL;
+	int len = i2d_X509_NAME_ENTRY(entry, &der);
+
+	if (len > 0)
+		put_element(b, V_ASN1_SET | V_ASN1_CONSTRUCTED, der, (size_t)len);
+	else
+		b->failed = true;
+	OPENSSL_free(der);
+}
+
+/* The CA's O, OU, L, ST and C in this order: the shape that the phones' own system makes. */
+static void put_tail(struct buf *b, const X509_NAME *subject)
 {
 	static const int order[] = {NID_organizationName, NID_organizationalUnitName, NID_localityName,
 	    NID_stateOrProvinceName, NID_countryName};
-	X509_NAME *tail = X509_NAME_new();
-	int ok = tail != NULL;
 
-	for (size_t i = 0; ok && i < sizeof order / sizeof order[0]; i++)
-		for (int at = -1; ok && (at = X509_NAME_get_index_by_NID(subject, order[i], at)) >= 0;)
-			ok = X509_NAME_add_entry(tail, X509_NAME_get_entry(subject, at), -1, 0);
-	if (!ok) {
-		X509_NAME_free(tail);
-		return NULL;
-	}
-	return tail;
+	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+		for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, order[i], at)) >= 0;)
+			put_rdn(b, X509_NAME_get_entry(subject, at));
+}
+
+/* RFC 4055 5: NULL behind RSA's; RFC 5758 3.2: nothing behind ECDSA's. */
+static void put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
+{
+	int type = EVP_PKEY_get_base_id(key), nid = NID_undef;
+	X509_ALGOR *algor = X509_ALGOR_new();
+	unsigned char *der = NULL;
+
+	if (algor != NULL && OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md), type) &&
+	    X509_ALGOR_set0(algor, OBJ_nid2obj(nid), type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF,
+	    NULL))
+		put_i2d(b, der, i2d_X509_ALGOR(algor, &der));
+	else
+		b->failed = true;
+	X509_ALGOR_free(algor);
 }
 
 static int check_policy(const struct issue_policy *p, struct reason *r)
@@ -168,6 +226,7 @@ static int check_ca(const struct cert *ca, EVP_PKEY *key, time_t now, struct rea
 struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct issue_policy *policy,
     time_t now, struct reason *r)
 {
+	unsigned char *der = NULL;
 	struct issuer *i;
 
 	if (check_policy(policy, r) < 0 || check_ca(ca, key, now, r) < 0)
@@ -176,26 +235,29 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 		reason_set(r, "out of memory");
 		return NULL;
 	}
-	X509_up_ref(i->ca = ca->x509);
 	EVP_PKEY_up_ref(i->key = key);
 	i->policy = *policy;
 	i->not_before = ca->not_before;
 	i->not_after = ca->not_after;
 	i->md = EVP_MD_fetch(NULL, digest_for(key, policy->digest), NULL);
-	i->tail = subject_tail(X509_get_subject_name(ca->x509));
-	i->constraints = extension(NID_basic_constraints, "critical,CA:FALSE");
+	if (i->md != NULL)
+		put_algor(&i->algor, key, i->md);
+	put_i2d(&i->issuer, der, i2d_X509_NAME(X509_get_subject_name(ca->x509), &der));
+	put_tail(&i->tail, X509_get_subject_name(ca->x509));
 	/* Phones refuse secure registration without both of these. For an EC key RFC 8813 forbids
 	 * keyEncipherment, which it could not do; keyAgreement takes its place. */
-	i->usage_rsa = extension(NID_key_usage, "critical,digitalSignature,keyEncipherment");
-	i->usage_ec = extension(NID_key_usage, "critical,digitalSignature,keyAgreement");
+	put_extension(&i->usage_rsa,
+	    extension(NID_key_usage, "critical,digitalSignature,keyEncipherment"));
+	put_extension(&i->usage_ec, extension(NID_key_usage, "critical,digitalSignature,keyAgreement"));
+	put_extension(&i->extensions, extension(NID_basic_constraints, "critical,CA:FALSE"));
 	if (policy->eku)
-		i->eku = extension(NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.5");
+		put_extension(&i->extensions,
+		    extension(NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.5"));
 	if (policy->key_ids)
-		i->authority = authority_id(X509_get0_subject_key_id(ca->x509),
-		    X509_get_X509_PUBKEY(ca->x509));
-	if (i->md == NULL || i->tail == NULL || i->constraints == NULL || i->usage_rsa == NULL ||
-	    i->usage_ec == NULL || (policy->eku && i->eku == NULL) ||
-	    (policy->key_ids && i->authority == NULL)) {
+		put_extension(&i->extensions, authority_id(X509_get0_subject_key_id(ca->x509),
+		    X509_get_X509_PUBKEY(ca->x509)));
+	if (i->md == NULL || i->algor.failed || i->issuer.failed || i->tail.failed ||
+	    i->usage_rsa.failed || i->usage_ec.failed || i->extensions.failed) {
 		osslerr_set(r, "cannot make ready to sign");
 		issuer_free(i);
 		return NULL;
@@ -207,122 +269,177 @@ void issuer_free(struct issuer *i)
 {
 	if (i == NULL)
 		return;
-	X509_free(i->ca);
 	EVP_PKEY_free(i->key);
 	EVP_MD_free(i->md);
-	X509_NAME_free(i->tail);
-	X509_EXTENSION_free(i->constraints);
-	X509_EXTENSION_free(i->usage_rsa);
-	X509_EXTENSION_free(i->usage_ec);
-	X509_EXTENSION_free(i->eku);
-	X509_EXTENSION_free(i->authority);
+	buf_free(&i->algor);
+	buf_free(&i->issuer);
+	buf_free(&i->tail);
+	buf_free(&i->usage_rsa);
+	buf_free(&i->usage_ec);
+	buf_free(&i->extensions);
 	free(i);
 }
 
 /* 16 random bytes. The highest bit is off, so that it is positive, and the next one on, so that it is
  * never shorter. */
-static int set_serial(X509 *x)
+static int make_serial(unsigned char serial[SERIAL_BYTES])
 {
-	unsigned char serial[SERIAL_BYTES];
-
-	if (RAND_bytes(serial, sizeof serial) != 1)
+	if (RAND_bytes(serial, SERIAL_BYTES) != 1)
 		return 0;
 	serial[0] = (unsigned char)((serial[0] & 0x7f) | 0x40);
-	return ASN1_STRING_set(X509_get_serialNumber(x), serial, sizeof serial);
+	return 1;
 }
 
 /* From an hour ago, for clocks that are slow, but never before the CA itself; never beyond its end. */
-static int set_dates(X509 *x, time_t now, int days, time_t first, time_t last)
+static void make_dates(time_t now, int days, time_t first, time_t last, time_t *from, time_t *to)
 {
-	time_t from = now - ISSUE_SKEW, to = now + (time_t)days * DAY;
-
-	return ASN1_TIME_set(X509_getm_notBefore(x), from > first ? from : first) != NULL &&
-	    ASN1_TIME_set(X509_getm_notAfter(x), to < last ? to : last) != NULL;
+	*from = now - ISSUE_SKEW > first ? now - ISSUE_SKEW : first;
+	*to = now + (time_t)days * DAY < last ? now + (time_t)days * DAY : last;
 }
 
-static int set_subject(X509 *x, const struct issuer *i, const struct csr *csr)
+/* RFC 5280 4.1.2.5: two digits of the year before 2050, four from then on. */
+static void put_time(struct buf *b, time_t t)
 {
-	X509_NAME *name = X509_get_subject_name(x);
-	const X509_NAME *asked = X509_REQ_get_subject_name(csr->req);
-	int ok, at;
+	ASN1_TIME *when = ASN1_TIME_set(NULL, t);
 
-	if (i->policy.device_cn)
-		ok = X509_NAME_add_entry_by_NID(name, NID_commonName, V_ASN1_UTF8STRING,
-		    (const unsigned char *)csr->device, (int)strlen(csr->device), -1, 0);
+	if (when != NULL)
+		put_element(b, (unsigned char)ASN1_STRING_type(when), ASN1_STRING_get0_data(when),
+		    (size_t)ASN1_STRING_length(when));
 	else
-		ok = (at = X509_NAME_get_index_by_NID(asked, NID_commonName, -1)) >= 0 &&
-		    X509_NAME_add_entry(name, X509_NAME_get_entry(asked, at), -1, 0);
-	for (int n = 0; ok && n < X509_NAME_entry_count(i->tail); n++)
-		ok = X509_NAME_add_entry(name, X509_NAME_get_entry(i->tail, n), -1, 0);
+		b->failed = true;
+	ASN1_TIME_free(when);
+}
+
+static void put_validity(struct buf *b, time_t from, time_t to)
+{
+	struct buf times = {0};
+
+	put_time(&times, from);
+	put_time(&times, to);
+	put_element(b, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, times.p, times.len);
+	b->failed |= times.failed;
+	buf_free(&times);
+}
+
+static void put_subject(struct buf *b, const struct issuer *i, const struct csr *csr)
+{
+	static const unsigned char cn[] = {V_ASN1_OBJECT, 3, 0x55, 0x04, 0x03};
+	const X509_NAME *asked = X509_REQ_get_subject_name(csr->req);
+	struct buf name = {0};
+
+	if (i->policy.device_cn) {
+		struct buf attribute = {0}, set = {0};
+
+		buf_put(&attribute, cn, sizeof cn);
+		put_element(&attribute, V_ASN1_UTF8STRING, csr->device, strlen(csr->device));
+		put_element(&set, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, attribute.p, attribute.len);
+		put_element(&name, V_ASN1_SET | V_ASN1_CONSTRUCTED, set.p, set.len);
+		name.failed |= attribute.failed | set.failed;
+		buf_free(&attribute);
+		buf_free(&set);
+	} else {
+		int at = X509_NAME_get_index_by_NID(asked, NID_commonName, -1);
+
+		if (at >= 0)
+			put_rdn(&name, X509_NAME_get_entry(asked, at));
+		else
+			name.failed = true;
+	}
+	buf_put(&name, i->tail.p, i->tail.len);
+	put_element(b, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, name.p, name.len);
+	b->failed |= name.failed;
+	buf_free(&name);
+}
+
+static void put_extensions(struct buf *b, const struct issuer *i, const X509_PUBKEY *pub, bool rsa)
+{
+	const struct buf *usage = rsa ? &i->usage_rsa : &i->usage_ec;
+	struct buf all = {0}, sequence = {0};
+
+	buf_put(&all, i->extensions.p, i->extensions.len);
+	buf_put(&all, usage->p, usage->len);
+	if (i->policy.key_ids)
+		put_extension(&all, subject_id(pub));
+	put_element(&sequence, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, all.p, all.len);
+	put_element(b, V_ASN1_CONTEXT_SPECIFIC | V_ASN1_CONSTRUCTED | 3, sequence.p, sequence.len);
+	b->failed |= all.failed | sequence.failed;
+	buf_free(&all);
+	buf_free(&sequence);
+}
+
+/* TBSCertificate, RFC 5280 4.1, in its order. */
+static void put_tbs(struct buf *b, const struct issuer *i, const struct csr *csr,
+    const unsigned char serial[SERIAL_BYTES], time_t from, time_t to)
+{
+	static const unsigned char version3[] = {0xa0, 3, V_ASN1_INTEGER, 1, X509_VERSION_3};
+	const X509_PUBKEY *pub = X509_REQ_get_X509_PUBKEY(csr->req);
+	bool rsa = EVP_PKEY_get_base_id(X509_REQ_get0_pubkey(csr->req)) == EVP_PKEY_RSA;
+	unsigned char *spki = NULL;
+	struct buf body = {0};
+
+	buf_put(&body, version3, sizeof version3);
+	put_element(&body, V_ASN1_INTEGER, serial, SERIAL_BYTES);
+	buf_put(&body, i->algor.p, i->algor.len);
+	buf_put(&body, i->issuer.p, i->issuer.len);
+	put_validity(&body, from, to);
+	put_subject(&body, i, csr);
+	put_i2d(&body, spki, i2d_X509_PUBKEY(pub, &spki));
+	put_extensions(&body, i, pub, rsa);
+	put_element(b, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, body.p, body.len);
+	b->failed |= body.failed;
+	buf_free(&body);
+}
+
+/* The signature as the BIT STRING's body: no unused bits, then the bytes. */
+static int put_signature(struct buf *b, const struct issuer *i, const struct buf *tbs)
+{
+	unsigned char sig[1 + 1024] = {0};
+	size_t len = sizeof sig - 1;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, i->md, NULL, i->key) == 1 &&
+	    EVP_DigestSign(ctx, sig + 1, &len, tbs->p, tbs->len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	if (ok)
+		put_element(b, V_ASN1_BIT_STRING, sig, len + 1);
 	return ok;
 }
 
-/* The request's key as it is written there. X509_set_pubkey would have it encoded and decoded again. */
-static int set_key(X509 *x, const X509_PUBKEY *from)
+int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struct issued *out,
+    struct reason *r)
 {
-	const unsigned char *bits;
-	const void *param;
-	X509_ALGOR *algor;
-	ASN1_OBJECT *oid, *curve = NULL;
-	unsigned char *copy;
-	int len, type;
+	unsigned char serial[SERIAL_BYTES];
+	struct buf body = {0}, whole = {0};
+	time_t from;
+	int ok;
 
-	if (!X509_PUBKEY_get0_param(&oid, &bits, &len, &algor, from))
-		return 0;
-	X509_ALGOR_get0(NULL, &type, &param, algor);
-	if (type == V_ASN1_OBJECT && (curve = OBJ_dup(param)) == NULL)
-		return 0;
-	copy = OPENSSL_memdup(bits, (size_t)len);
-	oid = OBJ_dup(oid);
-	if (copy != NULL && oid != NULL &&
-	    X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x), oid, type, curve, copy, len))
-		return 1;
-	OPENSSL_free(copy);
-	ASN1_OBJECT_free(oid);
-	ASN1_OBJECT_free(curve);
+	if (now < i->not_before || now >= i->not_after)
+		return reason_set(r, "the CA is not valid now");
+	if (key_check(X509_REQ_get0_pubkey(csr->req), r) < 0 ||
+	    key_check_form(X509_REQ_get_X509_PUBKEY(csr->req), r) < 0)
+		return -1;
+	make_dates(now, i->policy.days, i->not_before, i->not_after, &from, &out->not_after);
+	ok = make_serial(serial);
+	put_tbs(&body, i, csr, serial, from, out->not_after);
+	ok = ok && !body.failed;
+	if (ok) {
+		struct buf tbs = body;
+
+		buf_put(&body, i->algor.p, i->algor.len);
+		tbs.p = body.p;
+		ok = !body.failed && put_signature(&body, i, &tbs);
+	}
+	put_element(&whole, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, body.p, body.len);
+	ok = ok && !body.failed && !whole.failed && lean_sha256(whole.p, whole.len, out->digest) == 0;
+	buf_free(&body);
+	if (!ok) {
+		buf_free(&whole);
+		return osslerr_set(r, "cannot be signed");
+	}
+	bytes_hex(serial, sizeof serial, out->serial);
+	out->der = whole.p;
+	out->der_len = whole.len;
 	return 0;
-}
-
-static int set_extensions(X509 *x, const struct issuer *i, const X509_PUBKEY *pub, bool rsa)
-{
-	X509_EXTENSION *subject = NULL;
-	int ok = X509_add_ext(x, i->constraints, -1) &&
-	    X509_add_ext(x, rsa ? i->usage_rsa : i->usage_ec, -1) &&
-	    (i->eku == NULL || X509_add_ext(x, i->eku, -1));
-
-	if (ok && i->policy.key_ids) {
-		subject = subject_id(pub);
-		ok = subject != NULL && X509_add_ext(x, subject, -1) && X509_add_ext(x, i->authority, -1);
-		X509_EXTENSION_free(subject);
-	}
-	return ok;
-}
-
-X509 *issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struct reason *r)
-{
-	X509_PUBKEY *pub = X509_REQ_get_X509_PUBKEY(csr->req);
-	EVP_PKEY *key = X509_REQ_get0_pubkey(csr->req);
-	X509 *x;
-
-	if (now < i->not_before || now >= i->not_after) {
-		reason_set(r, "the CA is not valid now");
-		return NULL;
-	}
-	if (key_check(key, r) < 0 || key_check_form(pub, r) < 0)
-		return NULL;
-	x = X509_new();
-	if (x == NULL || !X509_set_version(x, X509_VERSION_3) || !set_serial(x) ||
-	    !X509_set_issuer_name(x, X509_get_subject_name(i->ca)) ||
-	    !set_dates(x, now, i->policy.days, i->not_before, i->not_after) || !set_subject(x, i, csr) ||
-	    !set_key(x, pub) ||
-	    !set_extensions(x, i, pub, EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA) ||
-	    X509_sign(x, i->key, i->md) <= 0) {
-		osslerr_set(r, "cannot be signed");
-		X509_free(x);
-		return NULL;
-	}
-	ERR_clear_error();
-	return x;
 }
 
 /* The next "KEY=value" of a subject, taken off: its value without backslashes. -1 with a reason. */
@@ -411,7 +528,8 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 	EVP_PKEY *signer = parent != NULL ? parent_key : key;
 	EVP_MD *md;
 	X509 *x;
-	time_t first = parent != NULL ? parent->not_before : now - ISSUE_SKEW;
+	unsigned char serial[SERIAL_BYTES];
+	time_t from, to, first = parent != NULL ? parent->not_before : now - ISSUE_SKEW;
 	time_t last = parent != NULL ? parent->not_after : now + (time_t)ISSUE_CA_DAYS_MAX * DAY;
 
 	if (p->days < 1 || p->days > ISSUE_CA_DAYS_MAX) {
@@ -430,10 +548,13 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 		X509_free(x);
 		return NULL;
 	}
+	make_dates(now, p->days, first, last, &from, &to);
 	md = EVP_MD_fetch(NULL, digest_for(signer, "SHA256"), NULL);
-	if (md == NULL || !X509_set_version(x, X509_VERSION_3) || !set_serial(x) ||
+	if (md == NULL || !X509_set_version(x, X509_VERSION_3) || !make_serial(serial) ||
+	    !ASN1_STRING_set(X509_get_serialNumber(x), serial, sizeof serial) ||
 	    !X509_set_issuer_name(x, X509_get_subject_name(parent != NULL ? parent->x509 : x)) ||
-	    !set_dates(x, now, p->days, first, last) || !X509_set_pubkey(x, key) ||
+	    !ASN1_TIME_set(X509_getm_notBefore(x), from) || !ASN1_TIME_set(X509_getm_notAfter(x), to) ||
+	    !X509_set_pubkey(x, key) ||
 	    !set_ca_extensions(x, p, parent != NULL ? parent->x509 : NULL) ||
 	    X509_sign(x, signer, md) <= 0) {
 		osslerr_set(r, "cannot be signed");

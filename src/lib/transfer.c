@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: ISC */
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fileio.h"
+#include "transfer.h"
+
+#define PROTOCOLS "ftp,ftps,tftp"
+#define CONNECT_SECONDS 30
+/* A line that moves fewer bytes than these for so long is taken for dead. */
+#define STALL_BYTES 1
+#define STALL_SECONDS 60
+
+struct sink {
+	int fd;
+	uint64_t left;		/* how many bytes may still come */
+	bool too_much;
+};
+
+bool transfer_is_url(const char *text)
+{
+	return strncasecmp(text, "ftp://", 6) == 0 || strncasecmp(text, "ftps://", 7) == 0 ||
+	    strncasecmp(text, "tftp://", 7) == 0;
+}
+
+int transfer_buffer(void)
+{
+	return memfd_create("archive", MFD_CLOEXEC);
+}
+
+static size_t take(char *data, size_t size, size_t n, void *ctx)
+{
+	struct sink *sink = ctx;
+
+	if (size * n > sink->left) {
+		sink->too_much = true;
+		return 0;
+	}
+	sink->left -= size * n;
+	return fileio_write_all(sink->fd, data, size * n) == 0 ? size * n : 0;
+}
+
+static size_t give(char *data, size_t size, size_t n, void *ctx)
+{
+	ssize_t got = fileio_read_full(*(int *)ctx, data, size * n);
+
+	return got >= 0 ? (size_t)got : CURL_READFUNC_ABORT;
+}
+
+/* A handle for one transfer: no other protocol, no proxy from the environment, no signals; user and
+ * password from the address or, better, from ~/.netrc. NULL when it cannot be made. */
+static CURL *prepare(const char *url, char error[CURL_ERROR_SIZE])
+{
+	CURL *c;
+
+	error[0] = '\0';
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || (c = curl_easy_init()) == NULL)
+		return NULL;
+	if (curl_easy_setopt(c, CURLOPT_URL, url) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, PROTOCOLS) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error) == CURLE_OK)
+		return c;
+	curl_easy_cleanup(c);
+	return NULL;
+}
+
+/* Does it; -1 with what libcurl says. */
+static int perform(CURL *c, const char *error, struct reason *why)
+{
+	CURLcode code = curl_easy_perform(c);
+
+	if (code == CURLE_OK)
+		return 0;
+	return reason_set(why, "%s", error[0] != '\0' ? error : curl_easy_strerror(code));
+}
+
+int transfer_fetch(const char *url, uint64_t cap, struct reason *why)
+{
+	struct sink sink = {transfer_buffer(), cap, false};
+	char error[CURL_ERROR_SIZE];
+	CURL *c = prepare(url, error);
+	int result = -1;
+
+	if (c == NULL || sink.fd < 0)
+		reason_set(why, "out of memory");
+	else if (curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_WRITEDATA, &sink) == CURLE_OK)
+		result = perform(c, error, why);
+	if (sink.too_much)
+		result = reason_set(why, "is larger than %llu bytes", (unsigned long long)cap);
+	if (result == 0 && lseek(sink.fd, 0, SEEK_SET) != 0)
+		result = reason_set(why, "%s", strerror(errno));
+	curl_easy_cleanup(c);
+	curl_global_cleanup();
+	if (result == 0)
+		return sink.fd;
+	if (sink.fd >= 0)
+		close(sink.fd);
+	return -1;
+}
+
+/* For FTP: the commands that give the file its name once it is there. NULL for TFTP, which has none. */
+static struct curl_slist *renaming(const char *url, char **temporary)
+{
+	const char *name = strrchr(url, '/') + 1;
+	struct curl_slist *list = NULL, *more;
+	char from[512], to[512];
+
+	if (strncasecmp(url, "tftp", 4) == 0 || *name == '\0' || strpbrk(name, "%;?#\r\n") != NULL ||
+	    strlen(name) > sizeof from - 16 || asprintf(temporary, "%s.part", url) < 0)
+		return NULL;
+	snprintf(from, sizeof from, "RNFR %s.part", name);
+	snprintf(to, sizeof to, "RNTO %s", name);
+	if ((list = curl_slist_append(NULL, from)) != NULL && (more = curl_slist_append(list, to)) != NULL)
+		return more;
+	curl_slist_free_all(list);
+	return NULL;
+}
+
+int transfer_send(const char *url, int fd, struct reason *why)
+{
+	char error[CURL_ERROR_SIZE], *temporary = NULL;
+	struct curl_slist *rename = renaming(url, &temporary);
+	CURL *c = prepare(rename != NULL ? temporary : url, error);
+	int result = -1;
+	struct stat st;
+
+	if (c == NULL || fstat(fd, &st) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+		reason_set(why, "%s", c == NULL ? "out of memory" : strerror(errno));
+	else if (curl_easy_setopt(c, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_READFUNCTION, give) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_READDATA, &fd) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_POSTQUOTE, rename) == CURLE_OK)
+		result = perform(c, error, why);
+	curl_easy_cleanup(c);
+	curl_slist_free_all(rename);
+	curl_global_cleanup();
+	free(temporary);
+	return result;
+}
