@@ -104,3 +104,17 @@ refute() {
 	"$@" || rc=$?
 	[ "$rc" -gt 0 ] && [ "$rc" -lt 126 ] && [ "$rc" -ne 99 ] || fail "wanted a failure, got $rc: $*"
 }
+
+# spool_state [SPOOL]: every file with its mode and the hash of its bytes. Laws compare two of these.
+spool_state() {
+	(cd "${1:-$SPOOL}" && find . -printf '%m %y %p\n' | sort -k3 &&
+	    find . -type f -exec sha256sum {} + | sort -k2)
+}
+# The same without the journal, where the order of events shows.
+spool_end() {
+	spool_state "$@" | grep -v ' ./journal$'
+}
+# key_hash KEY: what the spool calls a key: SHA-256 of its public half.
+key_hash() {
+	openssl pkey -in "$1" -pubout -outform DER | sha256sum | cut -d' ' -f1
+}
