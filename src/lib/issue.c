@@ -146,8 +146,9 @@ static void put_i2d(struct buf *b, unsigned char *der, int len)
 static void put_extension(struct buf *b, X509_EXTENSION *ext)
 {
 	unsigned char *der = NULL;
+	int len = ext != NULL ? i2d_X509_EXTENSION(ext, &der) : -1;
 
-	put_i2d(b, der, ext != NULL ? i2d_X509_EXTENSION(ext, &der) : -1);
+	put_i2d(b, der, len);
 	X509_EXTENSION_free(ext);
 }
 
@@ -181,13 +182,13 @@ static void put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
 	int type = EVP_PKEY_get_base_id(key), nid = NID_undef;
 	X509_ALGOR *algor = X509_ALGOR_new();
 	unsigned char *der = NULL;
+	int len = -1;
 
 	if (algor != NULL && OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md), type) &&
 	    X509_ALGOR_set0(algor, OBJ_nid2obj(nid), type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF,
 	    NULL))
-		put_i2d(b, der, i2d_X509_ALGOR(algor, &der));
-	else
-		b->failed = true;
+		len = i2d_X509_ALGOR(algor, &der);
+	put_i2d(b, der, len);
 	X509_ALGOR_free(algor);
 }
 
@@ -228,6 +229,7 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 {
 	unsigned char *der = NULL;
 	struct issuer *i;
+	int len;
 
 	if (check_policy(policy, r) < 0 || check_ca(ca, key, now, r) < 0)
 		return NULL;
@@ -242,7 +244,8 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 	i->md = EVP_MD_fetch(NULL, digest_for(key, policy->digest), NULL);
 	if (i->md != NULL)
 		put_algor(&i->algor, key, i->md);
-	put_i2d(&i->issuer, der, i2d_X509_NAME(X509_get_subject_name(ca->x509), &der));
+	len = i2d_X509_NAME(X509_get_subject_name(ca->x509), &der);
+	put_i2d(&i->issuer, der, len);
 	put_tail(&i->tail, X509_get_subject_name(ca->x509));
 	/* Phones refuse secure registration without both of these. For an EC key RFC 8813 forbids
 	 * keyEncipherment, which it could not do; keyAgreement takes its place. */
@@ -375,6 +378,7 @@ static void put_tbs(struct buf *b, const struct issuer *i, const struct csr *csr
 	const X509_PUBKEY *pub = X509_REQ_get_X509_PUBKEY(csr->req);
 	bool rsa = EVP_PKEY_get_base_id(X509_REQ_get0_pubkey(csr->req)) == EVP_PKEY_RSA;
 	unsigned char *spki = NULL;
+	int spki_len = i2d_X509_PUBKEY(pub, &spki);
 	struct buf body = {0};
 
 	buf_put(&body, version3, sizeof version3);
@@ -383,7 +387,7 @@ static void put_tbs(struct buf *b, const struct issuer *i, const struct csr *csr
 	buf_put(&body, i->issuer.p, i->issuer.len);
 	put_validity(&body, from, to);
 	put_subject(&body, i, csr);
-	put_i2d(&body, spki, i2d_X509_PUBKEY(pub, &spki));
+	put_i2d(&body, spki, spki_len);
 	put_extensions(&body, i, pub, rsa);
 	put_element(b, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, body.p, body.len);
 	b->failed |= body.failed;

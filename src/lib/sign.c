@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
 #include <string.h>
 
 #include "csr.h"
@@ -81,24 +82,18 @@ void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out
 {
 	struct sign *s = ctx;
 	struct csr *csr = csr_parse(data.p, data.len, s->ra_key, &v->reason);
-	X509 *x = csr != NULL ? issue_phone(s->issuer, csr, s->now, &v->reason) : NULL;
-	unsigned char *der = NULL;
-	struct cert *c = NULL;
-	int len;
+	struct issued c;
 
-	if (x != NULL && (len = i2d_X509(x, &der)) > 0 &&
-	    (c = cert_parse(der, (size_t)len, &v->reason)) != NULL) {
+	if (csr != NULL && issue_phone(s->issuer, csr, s->now, &c, &v->reason) == 0) {
 		v->good = v->read = true;
-		memcpy(v->spki, c->spki, sizeof v->spki);
-		memcpy(v->digest, c->digest, sizeof v->digest);
+		memcpy(v->spki, csr->spki, sizeof v->spki);
+		memcpy(v->digest, c.digest, sizeof v->digest);
 		memcpy(v->cn, csr->device, strlen(csr->device) + 1);
-		memcpy(v->serial, c->serial, sizeof v->serial);
-		v->not_after = c->not_after;
-		buf_put(out, c->der, c->der_len);
+		memcpy(v->serial, c.serial, sizeof v->serial);
+		v->not_after = c.not_after;
+		buf_put(out, c.der, c.der_len);
+		free(c.der);
 	}
-	cert_free(c);
-	OPENSSL_free(der);
-	X509_free(x);
 	csr_free(csr);
 }
 

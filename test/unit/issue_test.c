@@ -31,6 +31,25 @@ static struct cert *reread(X509 *x)
 	return c;
 }
 
+/* The same for a phone's, and what was said about it must be true. */
+static struct cert *phone(const struct issuer *i, const struct csr *req, time_t now)
+{
+	struct issued out = {0};
+	struct cert *c;
+
+	if (issue_phone(i, req, now, &out, &r) < 0)
+		return NULL;
+	c = cert_parse(out.der, out.der_len, &r);
+	if (c != NULL && (strcmp(c->serial, out.serial) != 0 || c->not_after != out.not_after ||
+	    memcmp(c->digest, out.digest, sizeof out.digest) != 0)) {
+		reason_set(&r, "what was said about it is wrong");
+		cert_free(c);
+		c = NULL;
+	}
+	free(out.der);
+	return c;
+}
+
 static struct csr *request(EVP_PKEY *key, const char *cn)
 {
 	X509_REQ *req = X509_REQ_new();
@@ -98,7 +117,7 @@ static void test_phones(void)
 		for (size_t p = 0; p < sizeof phones / sizeof phones[0]; p++) {
 			EVP_PKEY *key = key_make(phones[p], &r);
 			struct csr *req = request(key, "CP-8841-SEP001122334455");
-			struct cert *c = reread(issue_phone(i, req, NOW, &r));
+			struct cert *c = phone(i, req, NOW);
 			uint32_t usage;
 			int md;
 
@@ -130,10 +149,13 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	struct issue_policy p = issue_policy_default;
 	struct issuer *i = issuer_new(root, ca_key, &p, NOW, &r);
 	struct csr *req = request(key, "M\xc3\xbcnchen-SEP001122334455");
-	struct cert *c, *d;
+	struct cert *c, *d, *far;
+	X509 *again;
+	unsigned char *der = NULL;
+	int n;
 
 	must(i != NULL, r.text);
-	c = reread(issue_phone(i, req, NOW, &r));
+	c = phone(i, req, NOW);
 	must(c != NULL, r.text);
 	ok(name_is(X509_get_subject_name(c->x509),
 	    "CN=SEP001122334455, O=Exa\\,mple, OU=One, OU=Two, ST=There, C=DE"), "its subject");
@@ -146,11 +168,11 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	    has(c, NID_authority_key_identifier), "its extensions");
 	ok(X509_get_extended_key_usage(c->x509) & XKU_SSL_SERVER &&
 	    X509_get_extended_key_usage(c->x509) & XKU_SSL_CLIENT, "its extended usage");
-	d = reread(issue_phone(i, req, NOW, &r));
+	d = phone(i, req, NOW);
 	ok(d != NULL && strcmp(c->serial, d->serial) != 0, "another time, another serial");
 	cert_free(d);
 	cert_free(c);
-	ok(issue_phone(i, req, NOW + 100 * DAY, &r) == NULL && strstr(r.text, "not valid now"),
+	ok(phone(i, req, NOW + 100 * DAY) == NULL && strstr(r.text, "not valid now"),
 	    "not when the CA has expired meanwhile");
 	issuer_free(i);
 
@@ -158,7 +180,7 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	p.device_cn = p.eku = p.key_ids = false;
 	p.digest = "SHA512";
 	i = issuer_new(root, ca_key, &p, NOW + 600, &r);
-	c = reread(issue_phone(i, req, NOW + 600, &r));
+	c = phone(i, req, NOW + 600);
 	must(c != NULL, r.text);
 	ok(strcmp(c->cn, "M\xc3\xbcnchen-SEP001122334455") == 0, "the CN of the request");
 	ok(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(X509_get_subject_name(c->x509), 0))->type ==
@@ -167,8 +189,26 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	ok(c->not_before == NOW - 3000 && c->not_before >= root->not_before, "from an hour ago");
 	ok(!has(c, NID_ext_key_usage) && !has(c, NID_subject_key_identifier) &&
 	    !has(c, NID_authority_key_identifier), "without what policy leaves out");
+	again = X509_dup(c->x509);
+	i2d_re_X509_tbs(again, NULL);
+	n = i2d_X509(again, &der);
+	ok((size_t)n == c->der_len && memcmp(der, c->der, c->der_len) == 0,
+	    "OpenSSL would have written the same bytes");
+	OPENSSL_free(der);
+	X509_free(again);
 	cert_free(c);
 	issuer_free(i);
+
+	/* From 2050 on, dates have four digits. */
+	far = ca("CN=Far", ca_key, 20000);
+	i = issuer_new(far, ca_key, &issue_policy_default, NOW + 19000L * DAY, &r);
+	must(i != NULL, r.text);
+	c = phone(i, req, NOW + 19000L * DAY);
+	ok(c != NULL && c->not_after == far->not_after && c->not_before == NOW + 19000L * DAY - 3600,
+	    "dates after 2049");
+	cert_free(c);
+	issuer_free(i);
+	cert_free(far);
 
 	p.days = 0;
 	ok(issuer_new(root, ca_key, &p, NOW, &r) == NULL && strstr(r.text, "days"), "0 days");
@@ -220,7 +260,7 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 	must(trust_put(t, root, &r) == 0 && trust_put(t, sub, &r) == 0, r.text);
 	i = issuer_new(sub, key, &policy, NOW, &r);
 	must(i != NULL, r.text);
-	c = reread(issue_phone(i, req, NOW, &r));
+	c = phone(i, req, NOW);
 	ok(c != NULL && trust_verify(t, c, NOW, &r) == 0, "the chain of three is strictly right");
 	cert_free(c);
 	issuer_free(i);
