@@ -118,3 +118,11 @@ spool_end() {
 key_hash() {
 	openssl pkey -in "$1" -pubout -outform DER | sha256sum | cut -d' ' -f1
 }
+# sanitized: are these programs built with ASan? It takes terabytes of address space, and more time.
+sanitized() {
+	grep -qa __asan_init "$BIN/cert-import"
+}
+# Standard output and error of the last run hold nothing that a terminal would obey.
+assert_printable() {
+	[[ $output$stderr != *[^[:print:]$'\t\n']* ]] || fail "control characters" "$(show_run | cat -v)"
+}
