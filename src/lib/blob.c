@@ -30,8 +30,8 @@ enum {
 	TAG_CONTEXT_0 = 0xa0,
 };
 
-/* Takes the next element off. False when it is not one of definite and shortest length; all of X.509
- * has tags of one byte. */
+/* Takes the next element off. False when it is not one of definite and shortest length; all of
+ * X.509 has tags of one byte. */
 static bool element(struct bytes *in, unsigned char *tag, struct bytes *body)
 {
 	struct bytes at = *in;
@@ -81,7 +81,8 @@ static bool integer_ok(struct bytes b)
 {
 	if (b.len == 0)
 		return false;
-	return b.len == 1 || !((b.p[0] == 0x00 && b.p[1] < 0x80) || (b.p[0] == 0xff && b.p[1] >= 0x80));
+	return b.len == 1 ||
+	    !((b.p[0] == 0x00 && b.p[1] < 0x80) || (b.p[0] == 0xff && b.p[1] >= 0x80));
 }
 
 static bool bit_string_ok(struct bytes b)
@@ -130,13 +131,15 @@ static bool exact(struct bytes in, int depth, bool allow_false, bool in_set)
 		before = whole;
 		if (tag & 0x20) {
 			/* Of the universal types only these two are constructed in DER. */
-			ok = (tag >= 0x40 || tag == TAG_SEQUENCE || tag == TAG_SET) && depth < BLOB_DEPTH &&
+			ok = (tag >= 0x40 || tag == TAG_SEQUENCE || tag == TAG_SET) &&
+			    depth < BLOB_DEPTH &&
 			    exact(body, depth + 1, allow_false, tag == TAG_SET);
 			continue;
 		}
 		switch (tag) {
 		case TAG_BOOLEAN:
-			ok = body.len == 1 && (body.p[0] == 0xff || (body.p[0] == 0 && allow_false));
+			ok = body.len == 1 &&
+			    (body.p[0] == 0xff || (body.p[0] == 0 && allow_false));
 			break;
 		case TAG_INTEGER:
 		case TAG_ENUMERATED:
@@ -301,7 +304,8 @@ static const unsigned char *line_with(struct bytes in, const char *text)
 /* Finds the next PEM in a file and takes it off. False when there is none. */
 static bool next_pem(struct bytes *file, struct piece *out)
 {
-	const unsigned char *begin = line_with(*file, BEGIN), *end, *stop = file->p + file->len, *tail;
+	const unsigned char *begin = line_with(*file, BEGIN), *stop = file->p + file->len;
+	const unsigned char *end, *tail;
 	struct bytes rest;
 
 	if (begin == NULL)
@@ -366,7 +370,8 @@ static size_t behind(struct bytes b)
 }
 
 /* Says what is wrong with what follows an object. */
-static void say_behind(struct bytes rest, enum blob_kind want, enum blob_kind next, struct reason *r)
+static void say_behind(struct bytes rest, enum blob_kind want, enum blob_kind next,
+    struct reason *r)
 {
 	if (next == want)
 		reason_set(r, "holds two %ss", noun(want));
@@ -376,8 +381,8 @@ static void say_behind(struct bytes rest, enum blob_kind want, enum blob_kind ne
 		reason_set(r, "has %zu bytes behind the %s", rest.len, noun(want));
 }
 
-static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allow_false, size_t *out_len,
-    struct reason *r)
+static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allow_false,
+    size_t *out_len, struct reason *r)
 {
 	struct bytes rest = in, body;
 	enum blob_kind kind;
@@ -389,7 +394,8 @@ static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allo
 	}
 	if (!element(&rest, &tag, &body)) {
 		/* A length of more than four bytes or with zeros in front is no lack of bytes. */
-		if (in.p[1] > 0x84 || (in.len > 2 && in.p[2] == 0) || (in.p[1] == 0x81 && in.p[2] < 0x80))
+		if (in.p[1] > 0x84 || (in.len > 2 && in.p[2] == 0) ||
+		    (in.p[1] == 0x81 && in.p[2] < 0x80))
 			reason_set(r, "is BER instead of DER");
 		else
 			reason_set(r, "is cut short: %zu bytes", in.len);
@@ -422,7 +428,8 @@ static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allo
 	return copy;
 }
 
-/* Base64 of a PEM body, RFC 7468: nothing but its alphabet and white space. NULL when it is wrong. */
+/* Base64 of a PEM body, RFC 7468: nothing but its alphabet and white space. NULL when it is
+ * wrong. */
 static unsigned char *decode(struct bytes in, size_t *out_len)
 {
 	unsigned char *text = malloc(in.len + 1), *out = malloc(in.len + 1);
@@ -447,8 +454,8 @@ static unsigned char *decode(struct bytes in, size_t *out_len)
 	return out;
 }
 
-static unsigned char *unwrap_pem(struct bytes in, enum blob_kind want, bool allow_false, size_t *out_len,
-    struct reason *r)
+static unsigned char *unwrap_pem(struct bytes in, enum blob_kind want, bool allow_false,
+    size_t *out_len, struct reason *r)
 {
 	struct bytes rest = in;
 	struct piece one, next;
@@ -471,7 +478,8 @@ static unsigned char *unwrap_pem(struct bytes in, enum blob_kind want, bool allo
 	else if (behind(rest) != 0) {
 		struct bytes tail = rest;
 
-		say_behind(rest, want, next_pem(&tail, &next) ? kind_label(next.label) : BLOB_UNKNOWN, r);
+		say_behind(rest, want, next_pem(&tail,
+		    &next) ? kind_label(next.label) : BLOB_UNKNOWN, r);
 	} else if ((der = decode(one.body, &len)) == NULL)
 		reason_set(r, "is PEM with broken base64");
 	else {
@@ -488,8 +496,8 @@ static unsigned char *unwrap_pem(struct bytes in, enum blob_kind want, bool allo
 	return NULL;
 }
 
-/* DER of some size, or small and known: text may begin with "0" as well, but no letter with the highest
- * bit set follows there. */
+/* DER of some size, or small and known: text may begin with "0" as well, but no letter with the
+ * highest bit set follows there. */
 static bool looks_like_der(struct bytes in)
 {
 	return in.len >= 2 && in.p[0] == TAG_SEQUENCE &&

@@ -44,7 +44,8 @@ static int read_cn(struct cert *c, struct reason *r)
 		return 0;
 	if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
 		return reason_set(r, "has two common names");
-	len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	len = ASN1_STRING_to_UTF8(&utf8,
+	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 	if (len < 0 || len > CERT_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
 		OPENSSL_free(utf8);
 		return reason_set(r, "has a common name that is too long or no text");
@@ -65,7 +66,8 @@ static int read_serial(struct cert *c, struct reason *r)
 		return reason_set(r, "has a negative serial number");
 	/* OpenSSL leaves out the zero before a highest bit, but it is one of the 20. */
 	if (len > CERT_SERIAL_MAX / 2 || (len == CERT_SERIAL_MAX / 2 && p[0] >= 0x80))
-		return reason_set(r, "has a serial number of more than %d octets", CERT_SERIAL_MAX / 2);
+		return reason_set(r, "has a serial number of more than %d octets",
+		    CERT_SERIAL_MAX / 2);
 	bytes_hex(p, (size_t)len, c->serial);
 	return 0;
 }
@@ -179,10 +181,11 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
 	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
 		reason_set(r, "names two different signature algorithms");
-	else if (key_check_signature(algor, r) < 0 || check_serial(c, r) < 0 || key_check(key, r) < 0 ||
-	    key_check_form(X509_get_X509_PUBKEY(x), r) < 0 || check_extensions(x, r) < 0)
+	else if (key_check_signature(algor, r) < 0 || check_serial(c, r) < 0 ||
+	    key_check(key, r) < 0 || key_check_form(X509_get_X509_PUBKEY(x), r) < 0 ||
+	    check_extensions(x, r) < 0)
 		; /* said already */
-	/* CA:TRUE without the usage keyCertSign is no CA to OpenSSL, but it is not a phone either. */
+	/* CA:TRUE without keyCertSign is no CA to OpenSSL, but it is not a phone either. */
 	else if (X509_check_ca(x) != 0 || (X509_get_extension_flags(x) & EXFLAG_CA))
 		reason_set(r, "is a CA certificate");
 	else if (!(X509_get_extension_flags(x) & EXFLAG_KUSAGE))
@@ -191,7 +194,8 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		usage = X509_get_key_usage(x);
 		if (!(usage & KU_DIGITAL_SIGNATURE))
 			reason_set(r, "has a keyUsage without digitalSignature");
-		else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA && !(usage & KU_KEY_ENCIPHERMENT))
+		else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+		    !(usage & KU_KEY_ENCIPHERMENT))
 			reason_set(r, "has a keyUsage without keyEncipherment");
 		else
 			res = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificates: hostile bytes in, a checked struct out. Syntax first (parse), policy after (check). */
+/* Certificates: hostile bytes in, a checked struct out. Syntax first (parse), policy after
+ * (check). */
 #ifndef CERT_H
 #define CERT_H
 
@@ -27,22 +28,23 @@ struct cert {
 };
 
 /* One certificate, exact DER (the end pointer meets, re-encoding gives the same bytes), or PEM with
- * nothing else of importance beside it. A private key, a request, two certificates are refused as what
- * they are. NULL with a reason. */
+ * nothing else of importance beside it. A private key, a request, two certificates are refused as
+ * what they are. NULL with a reason. */
 struct cert *cert_parse(const void *, size_t, struct reason *);
 void cert_free(struct cert *);
 /* The same from a file ("-": stdin). */
 struct cert *cert_load(const char *path, struct reason *);
 
-/* Policy for a phone's certificate, apart from its chain: key, serial, not a CA, key usage. -1 with a
- * reason. */
+/* Policy for a phone's certificate, apart from its chain: key, serial, not a CA, key usage. -1 with
+ * a reason. */
 int cert_check_phone(const struct cert *, struct reason *);
 /* Policy for a CA: CA:TRUE and certificate signing. -1 with a reason. */
 int cert_check_ca(const struct cert *, struct reason *);
 
 /* One certificate as PEM, NUL-terminated; the caller frees. NULL when out of memory. */
 char *cert_pem(X509 *, size_t *len);
-/* Its subject or issuer on one line, RFC 2253 order reversed ("C=DE, O=x, CN=y"); the caller frees. */
+/* Its subject or issuer on one line, RFC 2253 order reversed ("C=DE, O=x, CN=y"); the caller
+ * frees. */
 char *cert_name_line(const X509_NAME *);
 
 #endif

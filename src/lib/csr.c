@@ -27,7 +27,7 @@ static int decode(struct csr *c, struct reason *r)
 		return osslerr_set(r, "is not a certificate request");
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate request");
-	/* This also throws away the bytes that OpenSSL has kept, so that they are really made again. */
+	/* This also throws away the bytes that OpenSSL has kept: they are really made again. */
 	i2d_re_X509_REQ_tbs(c->req, NULL);
 	len = i2d_X509_REQ(c->req, &again);
 	if (len < 0 || (size_t)len != c->der_len || memcmp(again, c->der, c->der_len) != 0) {
@@ -55,7 +55,8 @@ static int check_signature(struct csr *c, EVP_PKEY *ra, struct reason *r)
 	else if (ra != NULL && X509_REQ_verify_ex(c->req, ra, lean_context(), NULL) == 1)
 		c->proof = CSR_RA;
 	else
-		return reason_set(r, "is not signed with its own key%s", ra != NULL ? ", nor by the RA" : "");
+		return reason_set(r, "is not signed with its own key%s",
+		    ra != NULL ? ", nor by the RA" : "");
 	return 0;
 }
 
@@ -71,7 +72,8 @@ static int read_names(struct csr *c, struct reason *r)
 		return reason_set(r, "has no common name");
 	if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
 		return reason_set(r, "has two common names");
-	len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	len = ASN1_STRING_to_UTF8(&utf8,
+	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
 	if (len < 0 || len > CSR_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
 		OPENSSL_free(utf8);
 		return reason_set(r, "has a common name that is too long or no text");
@@ -99,8 +101,8 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *ra, struct reason 
 	}
 	/* Attributes may hold a FALSE that is no default; encoding again decides. */
 	c->der = blob_unwrap(data, len, BLOB_REQUEST, true, &c->der_len, &pem, r);
-	if (c->der == NULL || decode(c, r) < 0 || check_signature(c, ra, r) < 0 || read_names(c, r) < 0 ||
-	    key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
+	if (c->der == NULL || decode(c, r) < 0 || check_signature(c, ra, r) < 0 ||
+	    read_names(c, r) < 0 || key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
 		csr_free(c);
 		c = NULL;
 	}

@@ -10,7 +10,7 @@
 #include "device.h"
 #include "reason.h"
 
-#define CSR_MAX_BYTES 65536	/* a request with an 8192-bit key and much attached has under 8 KiB */
+#define CSR_MAX_BYTES 65536	/* one with an 8192-bit key and much attached has under 8 KiB */
 
 enum csr_proof {
 	CSR_OWN,		/* signed with the key that it is about */

@@ -42,7 +42,7 @@ struct issuer {
 	struct buf issuer;	/* Name */
 	struct buf tail;	/* RDNs of the subject behind the CN: the CA's O, OU, L, ST, C */
 	struct buf usage_rsa, usage_ec;		/* Extension */
-	struct buf extensions;	/* what policy wants besides usage and the subject's key identifier */
+	struct buf extensions;	/* what policy wants besides usage and the subject's identifier */
 };
 
 /* In OpenSSL's words, "critical,CA:FALSE". The caller frees. */
@@ -168,8 +168,8 @@ static void put_rdn(struct buf *b, const X509_NAME_ENTRY *entry)
 /* The CA's O, OU, L, ST and C in this order: the shape that the phones' own system makes. */
 static void put_tail(struct buf *b, const X509_NAME *subject)
 {
-	static const int order[] = {NID_organizationName, NID_organizationalUnitName, NID_localityName,
-	    NID_stateOrProvinceName, NID_countryName};
+	static const int order[] = {NID_organizationName, NID_organizationalUnitName,
+	    NID_localityName, NID_stateOrProvinceName, NID_countryName};
 
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
 		for (int at = -1; (at = X509_NAME_get_index_by_NID(subject, order[i], at)) >= 0;)
@@ -185,8 +185,8 @@ static void put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
 	int len = -1;
 
 	if (algor != NULL && OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md), type) &&
-	    X509_ALGOR_set0(algor, OBJ_nid2obj(nid), type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF,
-	    NULL))
+	    X509_ALGOR_set0(algor, OBJ_nid2obj(nid),
+		type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF, NULL))
 		len = i2d_X509_ALGOR(algor, &der);
 	put_i2d(b, der, len);
 	X509_ALGOR_free(algor);
@@ -251,7 +251,8 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 	 * keyEncipherment, which it could not do; keyAgreement takes its place. */
 	put_extension(&i->usage_rsa,
 	    extension(NID_key_usage, "critical,digitalSignature,keyEncipherment"));
-	put_extension(&i->usage_ec, extension(NID_key_usage, "critical,digitalSignature,keyAgreement"));
+	put_extension(&i->usage_ec, extension(NID_key_usage,
+	    "critical,digitalSignature,keyAgreement"));
 	put_extension(&i->extensions, extension(NID_basic_constraints, "critical,CA:FALSE"));
 	if (policy->eku)
 		put_extension(&i->extensions,
@@ -283,8 +284,8 @@ void issuer_free(struct issuer *i)
 	free(i);
 }
 
-/* 16 random bytes. The highest bit is off, so that it is positive, and the next one on, so that it is
- * never shorter. */
+/* 16 random bytes. The highest bit is off, so that it is positive, and the next one on, so that it
+ * is never shorter. */
 static int make_serial(unsigned char serial[SERIAL_BYTES])
 {
 	if (RAND_bytes(serial, SERIAL_BYTES) != 1)
@@ -293,7 +294,8 @@ static int make_serial(unsigned char serial[SERIAL_BYTES])
 	return 1;
 }
 
-/* From an hour ago, for clocks that are slow, but never before the CA itself; never beyond its end. */
+/* From an hour ago, for clocks that are slow, but never before the CA itself; never beyond its
+ * end. */
 static void make_dates(time_t now, int days, time_t first, time_t last, time_t *from, time_t *to)
 {
 	*from = now - ISSUE_SKEW > first ? now - ISSUE_SKEW : first;
@@ -434,7 +436,8 @@ int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struc
 		ok = !body.failed && put_signature(&body, i, &tbs);
 	}
 	put_element(&whole, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, body.p, body.len);
-	ok = ok && !body.failed && !whole.failed && lean_sha256(whole.p, whole.len, out->digest) == 0;
+	ok = ok && !body.failed && !whole.failed &&
+	    lean_sha256(whole.p, whole.len, out->digest) == 0;
 	buf_free(&body);
 	if (!ok) {
 		buf_free(&whole);
@@ -491,10 +494,11 @@ static int read_subject(X509_NAME *name, const char *text, struct reason *r)
 		for (k = 0; k < sizeof known / sizeof known[0] && strcmp(key, known[k]) != 0; k++)
 			;
 		if (k == sizeof known / sizeof known[0])
-			return reason_set(r, "the subject has \"%s\", not one of C, ST, L, O, OU, CN", key);
+			return reason_set(r,
+			    "the subject has \"%s\", not one of C, ST, L, O, OU, CN", key);
 		/* OpenSSL knows how long each may be. */
-		if (!X509_NAME_add_entry_by_txt(name, key, MBSTRING_UTF8, (const unsigned char *)value, -1,
-		    -1, 0))
+		if (!X509_NAME_add_entry_by_txt(name, key, MBSTRING_UTF8,
+			(const unsigned char *)value, -1, -1, 0))
 			return osslerr_set(r, "the subject's %s", key);
 	}
 	return 0;
@@ -511,17 +515,19 @@ static int add_extension(X509 *x, X509_EXTENSION *ext)
 static int set_ca_extensions(X509 *x, const struct ca_profile *p, X509 *parent)
 {
 	char constraints[64] = "critical,CA:TRUE";
+	const char *usage = p->crl_sign ? "critical,digitalSignature,keyCertSign,cRLSign" :
+	    "critical,digitalSignature,keyCertSign";
 	X509_EXTENSION *authority = parent != NULL ? authority_id(X509_get0_subject_key_id(parent),
 	    X509_get_X509_PUBKEY(parent)) : authority_id(NULL, X509_get_X509_PUBKEY(x));
 	int ok;
 
 	if (p->pathlen >= 0)
-		snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d", p->pathlen);
+		snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d",
+		    p->pathlen);
 	ok = add_extension(x, extension(NID_basic_constraints, constraints)) &&
-	    add_extension(x, extension(NID_key_usage, p->crl_sign ?
-	    "critical,digitalSignature,keyCertSign,cRLSign" : "critical,digitalSignature,keyCertSign")) &&
-	    add_extension(x, subject_id(X509_get_X509_PUBKEY(x))) &&
-	    authority != NULL && X509_add_ext(x, authority, -1);
+	    add_extension(x, extension(NID_key_usage, usage)) &&
+	    add_extension(x, subject_id(X509_get_X509_PUBKEY(x))) && authority != NULL &&
+	    X509_add_ext(x, authority, -1);
 	X509_EXTENSION_free(authority);
 	return ok;
 }
@@ -557,8 +563,8 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 	if (md == NULL || !X509_set_version(x, X509_VERSION_3) || !make_serial(serial) ||
 	    !ASN1_STRING_set(X509_get_serialNumber(x), serial, sizeof serial) ||
 	    !X509_set_issuer_name(x, X509_get_subject_name(parent != NULL ? parent->x509 : x)) ||
-	    !ASN1_TIME_set(X509_getm_notBefore(x), from) || !ASN1_TIME_set(X509_getm_notAfter(x), to) ||
-	    !X509_set_pubkey(x, key) ||
+	    !ASN1_TIME_set(X509_getm_notBefore(x), from) ||
+	    !ASN1_TIME_set(X509_getm_notAfter(x), to) || !X509_set_pubkey(x, key) ||
 	    !set_ca_extensions(x, p, parent != NULL ? parent->x509 : NULL) ||
 	    X509_sign(x, signer, md) <= 0) {
 		osslerr_set(r, "cannot be signed");

@@ -18,15 +18,15 @@ struct issue_policy {
 	bool device_cn;		/* CN = device name; else the CN of the request as it is */
 	bool eku;		/* server auth, client auth, IPsec end system */
 	bool key_ids;		/* subject and authority key identifier */
-	const char *digest;	/* "SHA256", "SHA384", "SHA512"; a longer EC key of the CA has more */
+	const char *digest; /* "SHA256", "SHA384", "SHA512"; a longer EC key of the CA has more */
 };
 extern const struct issue_policy issue_policy_default;
 
 /* The issuing CA, with what can be worked out once worked out once. */
 struct issuer;
 
-/* Checks that the certificate is a CA's, valid now, and that the key is its key. It keeps references
- * of both. NULL with a reason. */
+/* Checks that the certificate is a CA's, valid now, and that the key is its key. It keeps
+ * references of both. NULL with a reason. */
 struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct issue_policy *,
     time_t now, struct reason *);
 void issuer_free(struct issuer *);

@@ -32,7 +32,7 @@
 
 #define KEY_MAX_BYTES 262144	/* an 8192-bit key has 7 KiB; a PKCS#12 may carry a chain besides */
 #define SECRET_MAX 512		/* half of what OpenSSL's own prompt takes */
-#define KEY_ROUNDS 200000	/* of PBKDF2, about a tenth of a second; OpenSSL's default is 2048 */
+#define KEY_ROUNDS 200000	/* of PBKDF2, a tenth of a second; OpenSSL's default is 2048 */
 
 int secret_read(struct secret *s, const char *path, struct reason *r)
 {
@@ -175,15 +175,16 @@ static EVP_PKEY *from_store(OSSL_STORE_CTX *store, const struct asking *a, struc
 	if (key != NULL)
 		ERR_clear_error();
 	else if (!a->asked && (cert || public)) {
-		reason_set(r, "holds %s, but no private key", cert ? "a certificate" : "a public key");
+		reason_set(r, "holds %s, but no private key",
+		    cert ? "a certificate" : "a public key");
 		ERR_clear_error();
 	} else
 		no_key(a, r);
 	return key;
 }
 
-/* A file, read here: a pipe can be read once only, and OpenSSL would list a directory. The file may be
- * readable for others; that is between the administrator and his backup. */
+/* A file, read here: a pipe can be read once only, and OpenSSL would list a directory. The file may
+ * be readable for others; that is between the administrator and his backup. */
 static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
 	unsigned char *data = malloc(KEY_MAX_BYTES + 1);
@@ -195,8 +196,9 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (data != NULL && fd >= 0)
-		while (len <= KEY_MAX_BYTES && ((n = read(fd, data + len, KEY_MAX_BYTES + 1 - len)) > 0 ||
-		    (n < 0 && errno == EINTR)))
+		while (len <= KEY_MAX_BYTES &&
+		    ((n = read(fd, data + len, KEY_MAX_BYTES + 1 - len)) > 0 ||
+			(n < 0 && errno == EINTR)))
 			len += n > 0 ? (size_t)n : 0;
 	if (data == NULL || fd < 0 || n < 0)
 		reason_set(r, "%s", strerror(errno));
@@ -204,8 +206,8 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 		reason_set(r, "is empty");
 	else if (len > KEY_MAX_BYTES)
 		reason_set(r, "has more than %d bytes", KEY_MAX_BYTES);
-	else if ((bio = BIO_new_mem_buf(data, (int)len)) == NULL || (store = OSSL_STORE_attach(bio, "file",
-	    NULL, NULL, ui, a, NULL, NULL, NULL)) == NULL)
+	else if ((bio = BIO_new_mem_buf(data, (int)len)) == NULL ||
+	    (store = OSSL_STORE_attach(bio, "file", NULL, NULL, ui, a, NULL, NULL, NULL)) == NULL)
 		osslerr_set(r, "cannot be read as a key");
 	else
 		key = from_store(store, a, r);
@@ -218,8 +220,8 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	return key;
 }
 
-/* The fence around ENGINE: used for pkcs11: only, and only when no provider knows that scheme. The key
- * keeps the engine alive. The engine asks for the PIN through ui. */
+/* The fence around ENGINE: used for pkcs11: only, and only when no provider knows that scheme. The
+ * key keeps the engine alive. The engine asks for the PIN through ui. */
 static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
 	ENGINE *e = ENGINE_by_id("pkcs11");
@@ -329,8 +331,8 @@ char *key_pem(EVP_PKEY *key, const struct secret *secret, size_t *len, struct re
 	int ok = plain != NULL && bio != NULL;
 
 	if (ok && secret != NULL && secret->text != NULL) {
-		locked = PKCS8_encrypt(-1, EVP_aes_256_cbc(), secret->text, (int)strlen(secret->text), NULL,
-		    0, KEY_ROUNDS, plain);
+		locked = PKCS8_encrypt(-1, EVP_aes_256_cbc(), secret->text,
+		    (int)strlen(secret->text), NULL, 0, KEY_ROUNDS, plain);
 		ok = locked != NULL && PEM_write_bio_PKCS8(bio, locked);
 	} else if (ok)
 		ok = PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, plain);
@@ -385,8 +387,8 @@ static int check_rsa(EVP_PKEY *key, struct reason *r)
 
 	if (bits < 2048 || bits > 8192)
 		return reason_set(r, "has an RSA key of %d bits, not 2048 to 8192", bits);
-	/* One of the vendor's own roots has exponent 3; one of more than 64 bits only costs time. Both
-	 * in one call, which takes a third of the time of EVP_PKEY_get_bn_param for each. */
+	/* One of the vendor's own roots has exponent 3; one of more than 64 bits only costs time.
+	 * Both in one call, which takes a third of the time of EVP_PKEY_get_bn_param for each. */
 	if (!EVP_PKEY_get_params(key, params) || e % 2 == 0 || e == 1) {
 		ERR_clear_error();
 		return reason_set(r, "has an RSA key with a bad exponent");
@@ -402,7 +404,8 @@ static int check_ec(EVP_PKEY *key, struct reason *r)
 	char curve[32];
 	int explicit = 0;
 
-	if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, &explicit) &&
+	if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
+		&explicit) &&
 	    explicit)
 		return reason_set(r, "has an EC key with explicit parameters, not a named curve");
 	if (!EVP_PKEY_get_group_name(key, curve, sizeof curve, NULL))
@@ -416,7 +419,8 @@ static int check_ec(EVP_PKEY *key, struct reason *r)
 int key_check(EVP_PKEY *key, struct reason *r)
 {
 	if (key == NULL)
-		return reason_set(r, "has a key that is neither RSA nor EC on P-256, P-384 or P-521");
+		return reason_set(r,
+		    "has a key that is neither RSA nor EC on P-256, P-384 or P-521");
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
 		return check_rsa(key, r);
@@ -448,7 +452,8 @@ int key_check_form(const X509_PUBKEY *pub, struct reason *r)
 	case NID_X9_62_id_ecPublicKey:
 		/* RFC 5480 2.1.1: a named curve and nothing else. */
 		if (type != V_ASN1_OBJECT)
-			return reason_set(r, "has an EC key with explicit parameters, not a named curve");
+			return reason_set(r,
+			    "has an EC key with explicit parameters, not a named curve");
 		if (len < 1 || bits[0] != 0x04)
 			return reason_set(r, "has an EC key with a compressed point");
 		return 0;
@@ -508,5 +513,6 @@ int key_check_signature(const X509_ALGOR *algor, struct reason *r)
 			return reason_set(r, "is signed with MD5, which is too weak");
 		}
 	OBJ_obj2txt(name, sizeof name, oid, 0);
-	return reason_set(r, "is signed with %s, not with RSA or ECDSA and SHA-256 or better", name);
+	return reason_set(r, "is signed with %s, not with RSA or ECDSA and SHA-256 or better",
+	    name);
 }

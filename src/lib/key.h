@@ -21,14 +21,16 @@ int secret_ask(struct secret *, const char *prompt, struct reason *);
 void secret_wipe(struct secret *);
 
 /* The key behind a file name (PEM, encrypted PEM, PKCS#8, DER) or a store URI (file:, pkcs11:).
- * When the key wants a pass phrase and the secret has none, the terminal is asked once and the answer
- * kept in the secret, so that workers need not ask again. NULL with a reason. */
+ * When the key wants a pass phrase and the secret has none, the terminal is asked once and the
+ * answer kept in the secret, so that workers need not ask again. NULL with a reason. */
 EVP_PKEY *key_load(const char *uri, struct secret *, struct reason *);
 
-/* A new key: "rsa:2048", "rsa:3072", "rsa:4096", "ec:256", "ec:384", "ec:521". NULL with a reason. */
+/* A new key: "rsa:2048", "rsa:3072", "rsa:4096", "ec:256", "ec:384", "ec:521". NULL with a
+ * reason. */
 EVP_PKEY *key_make(const char *spec, struct reason *);
 
-/* PKCS#8 PEM, encrypted when the secret has text. The caller wipes and frees. NULL with a reason. */
+/* PKCS#8 PEM, encrypted when the secret has text. The caller wipes and frees. NULL with a
+ * reason. */
 char *key_pem(EVP_PKEY *, const struct secret *, size_t *len, struct reason *);
 /* Wipes and frees what key_pem gave. */
 void key_pem_free(char *, size_t len);

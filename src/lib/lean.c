@@ -20,7 +20,8 @@ static struct {
 	OSSL_ALGORITHM decoder[LEAN_MAX + 1], keymgmt[LEAN_MAX + 1], signature[LEAN_MAX + 1];
 } lean;
 
-/* Is one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" the wanted one? Case matters not. */
+/* Is one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" the wanted one? Case matters
+ * not. */
 static int named(const char *names, const char *want)
 {
 	size_t len = strlen(want);

@@ -96,13 +96,15 @@ int manifest_sign(const char *text, size_t len, const struct cert *signer, EVP_P
 }
 
 /* Is it a detached signature over the text, by this certificate's key and nobody else's? What the
- * certificate may be used for does not matter, and certificates inside the signature are not used. */
+ * certificate may be used for does not matter, and certificates inside the signature are not
+ * used. */
 static int check_signature(const void *text, size_t len, const void *sig, size_t sig_len,
     const struct cert *signer, struct reason *r)
 {
 	const unsigned int flags = CMS_BINARY | CMS_NOINTERN | CMS_NO_SIGNER_CERT_VERIFY;
 	const unsigned char *p = sig;
-	CMS_ContentInfo *cms = sig_len <= LONG_MAX ? d2i_CMS_ContentInfo(NULL, &p, (long)sig_len) : NULL;
+	CMS_ContentInfo *cms = sig_len > LONG_MAX ? NULL :
+	    d2i_CMS_ContentInfo(NULL, &p, (long)sig_len);
 	STACK_OF(X509) *certs = sk_X509_new_null();
 	BIO *bio = len <= MANIFEST_MAX_TEXT ? BIO_new_mem_buf(text, (int)len) : NULL;
 	int res = -1;
@@ -143,9 +145,10 @@ static int read_lines(struct manifest *m, size_t len, struct reason *r)
 
 		stop = memchr(p, '\n', (size_t)(end - p));
 		if (stop == NULL || stop - p < HEX + 3 || !bytes_unhex(p, DIGEST, l->digest) ||
-		    p[HEX] != ' ' || p[HEX + 1] != ' ' || memchr(p, '\0', (size_t)(stop - p)) != NULL)
-			return reason_set(r, MANIFEST_SUMS ": line %zu is not a checksum and a name",
-			    m->count + 1);
+		    p[HEX] != ' ' || p[HEX + 1] != ' ' ||
+		    memchr(p, '\0', (size_t)(stop - p)) != NULL)
+			return reason_set(r,
+			    MANIFEST_SUMS ": line %zu is not a checksum and a name", m->count + 1);
 		l->name = p + HEX + 2;
 		*stop = '\0';
 		m->count++;
@@ -177,7 +180,8 @@ struct manifest *manifest_verify(const void *text, size_t len, const void *sig, 
 	return m;
 }
 
-int manifest_check(struct manifest *m, const char *name, const void *data, size_t len, struct reason *r)
+int manifest_check(struct manifest *m, const char *name, const void *data, size_t len,
+    struct reason *r)
 {
 	struct line key = {.name = (char *)name}, *l;
 	unsigned char digest[DIGEST];
@@ -188,7 +192,8 @@ int manifest_check(struct manifest *m, const char *name, const void *data, size_
 	if (lean_sha256(data, len, digest) < 0)
 		return reason_set(r, "out of memory");
 	if (memcmp(digest, l->digest, sizeof digest) != 0)
-		return reason_set(r, "is not what " MANIFEST_SUMS " says: it was changed on the way");
+		return reason_set(r,
+		    "is not what " MANIFEST_SUMS " says: it was changed on the way");
 	if (l->seen)
 		return reason_set(r, "is there twice");
 	l->seen = true;

@@ -22,12 +22,13 @@ int manifest_add(struct manifest *, const char *name, const void *, size_t);
 const char *manifest_text(struct manifest *, size_t *len);
 void manifest_free(struct manifest *);
 
-/* Detached CMS, DER, over the text; the signer's certificate inside. *out is the caller's to free. */
-int manifest_sign(const char *text, size_t len, const struct cert *, EVP_PKEY *, unsigned char **out,
-    size_t *out_len, struct reason *);
+/* Detached CMS, DER, over the text; the signer's certificate inside. *out is the caller's to
+ * free. */
+int manifest_sign(const char *text, size_t len, const struct cert *, EVP_PKEY *,
+    unsigned char **out, size_t *out_len, struct reason *);
 
-/* Checking: the text is taken only when the signature is by exactly this certificate's key. NULL with
- * a reason. */
+/* Checking: the text is taken only when the signature is by exactly this certificate's key. NULL
+ * with a reason. */
 struct manifest *manifest_verify(const void *text, size_t len, const void *sig, size_t sig_len,
     const struct cert *signer, struct reason *);
 /* Is this entry listed, with this content, and seen for the first time? -1 with a reason. */

@@ -54,8 +54,9 @@ struct trust *trust_new(void)
 		return NULL;
 	}
 	param = X509_STORE_get0_param(t->store);
-	/* No purpose is set: OpenSSL's would ask the CAs for TLS client or server, and a phone is both.
-	 * cert_check_phone looks at its usage, and that a CA is one is checked in any case. */
+	/* No purpose is set: OpenSSL's would ask the CAs for TLS client or server, and a phone is
+	 * both. cert_check_phone looks at its usage, and that a CA is one is checked in any
+	 * case. */
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
 	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	X509_VERIFY_PARAM_set_depth(param, TRUST_MAX_DEPTH);
@@ -126,7 +127,8 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 
 	switch (error) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		reason_set(r, "%sexpired on %s", before, date(x ? X509_get0_notAfter(x) : NULL, iso));
+		reason_set(r, "%sexpired on %s", before, date(x ? X509_get0_notAfter(x) : NULL,
+		    iso));
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		reason_set(r, "%sis not valid before %s", before,
@@ -176,10 +178,10 @@ int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct
 
 	ERR_clear_error();
 	res = verify(t, c, now, 0, &f);
-	/* Each CA was put here by an administrator's own hand, and often it is the issuing one alone: so
-	 * it may end a chain without being self-signed (RFC 5280 6.1.1 (d) asks for no more). But only
-	 * when a CA in the list lacks its issuer there: else the whole chain counts, with the root's
-	 * path length and end. */
+	/* Each CA was put here by an administrator's own hand, and often it is the issuing one
+	 * alone: so it may end a chain without being self-signed (RFC 5280 6.1.1 (d) asks for no
+	 * more). But only when a CA in the list lacks its issuer there: else the whole chain
+	 * counts, with the root's path length and end. */
 	if (res == 0 && X509_STORE_CTX_get_error(t->ctx) == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT) {
 		X509_STORE_CTX_cleanup(t->ctx);
 		res = verify(t, c, now, X509_V_FLAG_PARTIAL_CHAIN, &f);
@@ -190,7 +192,8 @@ int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct
 		res = refuse(t->ctx, r);
 	else if (f.error != 0)
 		reason_set(r, "%s no %s key identifier", f.depth == 0 ? "has" : "has a CA with",
-		    f.error == X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER ? "authority" : "subject");
+		    f.error == X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER ? "authority"
+									   : "subject");
 	else
 		res = 0;
 	X509_STORE_CTX_cleanup(t->ctx);

@@ -21,14 +21,14 @@ void trust_free(struct trust *);
 int trust_put(struct trust *, const struct cert *, struct reason *);
 size_t trust_count(const struct trust *);
 
-/* Does the certificate chain to this list now? Strict, auth level 2, intermediates from the list only.
- * 0; 1 with a remark in the reason (a key identifier is missing, which phones do not mind); -1 with
- * a reason. */
+/* Does the certificate chain to this list now? Strict, auth level 2, intermediates from the list
+ * only. 0; 1 with a remark in the reason (a key identifier is missing, which phones do not mind);
+ * -1 with a reason. */
 int trust_verify(const struct trust *, const struct cert *, time_t now, struct reason *);
 
-/* Every "-----BEGIN CERTIFICATE-----" of a PEM bundle, or one DER: calls each for every one with its
- * number from 1, a NULL certificate and a reason for one that cannot be read. Stops when each returns
- * non-zero and returns that. */
+/* Every "-----BEGIN CERTIFICATE-----" of a PEM bundle, or one DER: calls each for every one with
+ * its number from 1, a NULL certificate and a reason for one that cannot be read. Stops when each
+ * returns non-zero and returns that. */
 int trust_each(const void *, size_t,
     int (*each)(void *ctx, size_t number, const struct cert *, const struct reason *), void *ctx);
 

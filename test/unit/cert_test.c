@@ -103,7 +103,8 @@ static bool refused(const void *data, size_t len, const char *why)
 }
 
 /* Does a check say this; "" when it finds nothing wrong? */
-static bool check(int (*checker)(const struct cert *, struct reason *), struct plan p, const char *why)
+static bool check(int (*checker)(const struct cert *, struct reason *), struct plan p,
+    const char *why)
 {
 	struct der d = make(p);
 	struct cert *c = cert_parse(d.p, d.len, &r);
@@ -114,7 +115,8 @@ static bool check(int (*checker)(const struct cert *, struct reason *), struct p
 		r.text[0] = '\0';
 		res = checker(c, &r);
 	}
-	right = res == (*why != '\0' ? -1 : 0) && strstr(r.text, why) != NULL && ERR_peek_error() == 0;
+	right = res == (*why != '\0' ? -1 : 0) && strstr(r.text, why) != NULL &&
+	    ERR_peek_error() == 0;
 	if (!right)
 		printf("# %d %s\n", res, r.text);
 	cert_free(c);
@@ -189,7 +191,8 @@ static void test_parse(void)
 	dup = X509_dup(c->x509);
 	i2d_re_X509_tbs(dup, NULL);
 	n = i2d_X509(dup, &der);
-	ok((size_t)n == d.len && memcmp(der, d.p, d.len) == 0, "encoding it again gives the same bytes");
+	ok((size_t)n == d.len && memcmp(der, d.p, d.len) == 0,
+	    "encoding it again gives the same bytes");
 	OPENSSL_free(der);
 	X509_free(dup);
 	cert_free(c);
@@ -201,19 +204,23 @@ static void test_name_line(void)
 	X509_NAME *name = X509_NAME_new();
 	char *line;
 
-	X509_NAME_add_entry_by_txt(name, "C", MBSTRING_UTF8, (const unsigned char *)"DE", -1, -1, 0);
-	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, (const unsigned char *)"A, B\n\033[31m", -1, -1,
+	X509_NAME_add_entry_by_txt(name, "C", MBSTRING_UTF8, (const unsigned char *)"DE", -1, -1,
 	    0);
-	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"y", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
+	    (const unsigned char *)"A, B\n\033[31m", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"y", -1, -1,
+	    0);
 	line = cert_name_line(name);
-	ok(line != NULL && strcmp(line, "C=DE, O=A\\, B\\0A\\1B[31m, CN=y") == 0, "a name, escaped: %s", line);
+	ok(line != NULL && strcmp(line, "C=DE, O=A\\, B\\0A\\1B[31m, CN=y") == 0,
+	    "a name, escaped: %s", line);
 	free(line);
 	X509_NAME_free(name);
 }
 
 /* Changes the first place where one pattern stands, and lengthens what is around it by the right
  * amount, so that only the one element is not DER. Lengths around it have two bytes (82 hi lo). */
-static struct der replace(struct der d, const char *from, size_t from_len, const char *to, size_t to_len)
+static struct der replace(struct der d, const char *from, size_t from_len, const char *to,
+    size_t to_len)
 {
 	unsigned char *hit = memmem(d.p, d.len, from, from_len);
 	size_t at, more = to_len - from_len;
@@ -262,7 +269,8 @@ static void test_form(void)
 	ok(refused(big, d.len + (size_t)n, "holds a private key behind"), "a private key behind");
 	OPENSSL_free(der);
 
-	/* BER: a long length, an indefinite one, a name, a version, a critical FALSE, an integer. */
+	/* BER: a long length, an indefinite one, a name, a version, a critical FALSE, an
+	 * integer. */
 	big[0] = 0x30;
 	big[1] = 0x83;
 	big[2] = 0;
@@ -296,7 +304,8 @@ static void test_form(void)
 
 			der = NULL;
 			n = i == 0 ? i2d_PKCS8_PRIV_KEY_INFO(p8, &der) : i2d_PrivateKey(k[j], &der);
-			ok(refused(der, (size_t)n, "is a private key"), "a private key in DER, %s, %d", keys[i], j);
+			ok(refused(der, (size_t)n, "is a private key"),
+			    "a private key in DER, %s, %d", keys[i], j);
 			OPENSSL_free(der);
 			PKCS8_PRIV_KEY_INFO_free(p8);
 		}
@@ -357,15 +366,20 @@ static void test_phone(void)
 	ok(phone(p, ""), "no keyEncipherment, EC");
 	p = with_ext("keyUsage=critical,keyEncipherment", NULL, NULL);
 	ok(phone(p, "without digitalSignature"), "no digitalSignature");
-	ok(phone(with_ext("basicConstraints=CA:FALSE", NULL, NULL), "has no keyUsage"), "no keyUsage");
+	ok(phone(with_ext("basicConstraints=CA:FALSE", NULL, NULL), "has no keyUsage"),
+	    "no keyUsage");
 	ok(phone(with_ext("basicConstraints=critical,CA:TRUE", usage, NULL), "is a CA"), "CA:TRUE");
-	ok(phone(with_ext("keyUsage=digitalSignature,keyEncipherment,keyCertSign", NULL, NULL), "is a CA"),
+	ok(phone(with_ext("keyUsage=digitalSignature,keyEncipherment,keyCertSign", NULL, NULL),
+	       "is a CA"),
 	    "keyCertSign");
 	ok(phone(with_ext(usage, usage, NULL), "twice"), "an extension twice");
-	ok(phone(with_ext(usage, "1.2.3.4=critical,ASN1:NULL", NULL), "unknown critical extension: 1.2.3.4"),
+	ok(phone(with_ext(usage, "1.2.3.4=critical,ASN1:NULL", NULL),
+	       "unknown critical extension: 1.2.3.4"),
 	    "an unknown critical extension");
-	ok(phone(with_ext(usage, "1.2.3.4=ASN1:NULL", NULL), ""), "an unknown one that is not critical");
-	ok(phone(with_ext(usage, "basicConstraints=DER:0401", NULL), "broken"), "a broken extension");
+	ok(phone(with_ext(usage, "1.2.3.4=ASN1:NULL", NULL), ""),
+	    "an unknown one that is not critical");
+	ok(phone(with_ext(usage, "basicConstraints=DER:0401", NULL), "broken"),
+	    "a broken extension");
 	p = good;
 	p.md = EVP_sha1();
 	ok(phone(p, "is signed with SHA-1"), "SHA-1");
@@ -420,11 +434,13 @@ static void test_ca(void)
 	struct plan sha1 = with_ext(is, "keyUsage=keyCertSign", NULL);
 
 	sha1.md = EVP_sha1();
-	ok(ca(with_ext(is, "keyUsage=critical,digitalSignature,keyCertSign", NULL), ""), "a good CA");
+	ok(ca(with_ext(is, "keyUsage=critical,digitalSignature,keyCertSign", NULL), ""),
+	    "a good CA");
 	ok(ca(sha1, ""), "a root may be signed with SHA-1");
 	ok(ca(good, "is not a CA"), "a phone");
 	ok(ca(with_ext(is, NULL, NULL), "no keyUsage"), "a CA without keyUsage");
-	ok(ca(with_ext(is, "keyUsage=cRLSign", NULL), "without keyCertSign"), "a CA that may not sign");
+	ok(ca(with_ext(is, "keyUsage=cRLSign", NULL), "without keyCertSign"),
+	    "a CA that may not sign");
 	ok(ca(with_ext("keyUsage=keyCertSign", NULL, NULL), "is not a CA"), "keyCertSign alone");
 }
 
@@ -454,7 +470,8 @@ static void test_damage(void)
 		cert_check_phone(c, &r);
 		cert_free(c);
 	}
-	ok(taken > 0 && wrong == 0, "what is taken with a wrong bit encodes to the same bytes: %zu", taken);
+	ok(taken > 0 && wrong == 0, "what is taken with a wrong bit encodes to the same bytes: %zu",
+	    taken);
 	for (size_t i = 0; i < d.len; i++) {
 		memcpy(copy, d.p, i);
 		if (!refused(copy, i, ""))

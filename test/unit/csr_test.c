@@ -21,18 +21,22 @@ struct der {
 };
 
 /* A request for key, signed with signer. A CN may be NULL. */
-static struct der make(EVP_PKEY *key, EVP_PKEY *signer, const EVP_MD *md, const char *cn, const char *cn2)
+static struct der make(EVP_PKEY *key, EVP_PKEY *signer, const EVP_MD *md, const char *cn,
+    const char *cn2)
 {
 	X509_REQ *req = X509_REQ_new();
 	X509_NAME *name = X509_NAME_new();
 	struct der d = {0};
 	int len;
 
-	X509_NAME_add_entry_by_txt(name, "C", MBSTRING_UTF8, (const unsigned char *)"DE", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(name, "C", MBSTRING_UTF8, (const unsigned char *)"DE", -1, -1,
+	    0);
 	if (cn != NULL)
-		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1,
+		    -1, 0);
 	if (cn2 != NULL)
-		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn2, -1, -1, 0);
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn2,
+		    -1, -1, 0);
 	X509_REQ_set_subject_name(req, name);
 	X509_REQ_set_pubkey(req, key);
 	must(X509_REQ_sign(req, signer, md) > 0, "sign a request");
@@ -100,8 +104,10 @@ static void test_good(void)
 				printf("# %s\n", r.text);
 				continue;
 			}
-			ok(strcmp(c->device, names[i].device) == 0, "its device is %s", names[i].device);
-			ok(key_spki(keys[k], spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0, "its key");
+			ok(strcmp(c->device, names[i].device) == 0, "its device is %s",
+			    names[i].device);
+			ok(key_spki(keys[k], spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0,
+			    "its key");
 			ok(c->der_len == d.len && memcmp(c->der, d.p, d.len) == 0, "its bytes");
 			pem = csr_pem(c, &len);
 			again = csr_parse(pem, len, NULL, &r);
@@ -143,10 +149,12 @@ static void test_policy(void)
 	EVP_PKEY *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	const char *cn = "SEP001122334455";
 
-	EVP_PKEY_set_utf8_string_param(pressed, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed");
+	EVP_PKEY_set_utf8_string_param(pressed, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+	    "compressed");
 	EVP_PKEY_set_utf8_string_param(explicit, OSSL_PKEY_PARAM_EC_ENCODING, "explicit");
 	ok(refused_made(make(small, small, EVP_sha256(), cn, NULL), NULL, "1024 bits"), "RSA 1024");
-	ok(refused_made(make(curve, curve, EVP_sha256(), cn, NULL), NULL, "secp256k1"), "secp256k1");
+	ok(refused_made(make(curve, curve, EVP_sha256(), cn, NULL), NULL, "secp256k1"),
+	    "secp256k1");
 	ok(refused_made(make(pressed, pressed, EVP_sha256(), cn, NULL), NULL, "compressed"),
 	    "a compressed point");
 	ok(refused_made(make(explicit, explicit, EVP_sha256(), cn, NULL), NULL, "explicit"),
@@ -156,7 +164,8 @@ static void test_policy(void)
 	ok(refused_made(make(rsa, rsa, EVP_md5(), cn, NULL), NULL, "MD5"), "MD5");
 	ok(refused_made(make(rsa, rsa, EVP_sha256(), NULL, NULL), NULL, "no common name"), "no CN");
 	ok(refused_made(make(rsa, rsa, EVP_sha256(), cn, cn), NULL, "two common names"), "two CN");
-	ok(refused_made(make(rsa, rsa, EVP_sha256(), "../x", NULL), NULL, "no device name"), "a path");
+	ok(refused_made(make(rsa, rsa, EVP_sha256(), "../x", NULL), NULL, "no device name"),
+	    "a path");
 	EVP_PKEY_free(small);
 	EVP_PKEY_free(curve);
 	EVP_PKEY_free(pressed);

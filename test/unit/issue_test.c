@@ -73,7 +73,8 @@ static struct csr *request(EVP_PKEY *key, const char *cn)
 
 static struct cert *ca(const char *subject, EVP_PKEY *key, int days)
 {
-	const struct ca_profile p = {.subject = subject, .days = days, .pathlen = -1, .crl_sign = true};
+	const struct ca_profile p = {
+	    .subject = subject, .days = days, .pathlen = -1, .crl_sign = true};
 
 	return reread(issue_ca(&p, key, NULL, NULL, NOW, &r));
 }
@@ -106,7 +107,8 @@ static void test_phones(void)
 
 	for (size_t a = 0; a < sizeof cas / sizeof cas[0]; a++) {
 		EVP_PKEY *ca_key = key_make(cas[a].key, &r);
-		struct cert *root = ca("CN=Lab root,O=Example,OU=Phones,L=Here,ST=There,C=DE", ca_key, 3650);
+		struct cert *root =
+		    ca("CN=Lab root,O=Example,OU=Phones,L=Here,ST=There,C=DE", ca_key, 3650);
 		struct trust *t = trust_new();
 		struct issuer *i;
 
@@ -121,16 +123,19 @@ static void test_phones(void)
 			uint32_t usage;
 			int md;
 
-			if (!ok(c != NULL && cert_check_phone(c, &r) == 0 && trust_verify(t, c, NOW, &r) == 0,
-			    "%s for %s is strictly right", cas[a].key, phones[p])) {
+			if (!ok(c != NULL && cert_check_phone(c, &r) == 0 &&
+				    trust_verify(t, c, NOW, &r) == 0,
+				"%s for %s is strictly right", cas[a].key, phones[p])) {
 				printf("# %s\n", r.text);
 				continue;
 			}
 			usage = X509_get_key_usage(c->x509);
-			ok(usage == (phones[p][0] == 'r' ? KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT :
-			    KU_DIGITAL_SIGNATURE | KU_KEY_AGREEMENT), "its usage");
+			ok(usage == (KU_DIGITAL_SIGNATURE |
+			    (phones[p][0] == 'r' ? KU_KEY_ENCIPHERMENT : KU_KEY_AGREEMENT)),
+			    "its usage");
 			ok(memcmp(c->spki, req->spki, 32) == 0, "its key");
-			ok(X509_get_signature_info(c->x509, &md, NULL, NULL, NULL) && md == cas[a].md,
+			ok(X509_get_signature_info(c->x509, &md, NULL, NULL, NULL) &&
+				md == cas[a].md,
 			    "its digest");
 			cert_free(c);
 			csr_free(req);
@@ -145,7 +150,8 @@ static void test_phones(void)
 
 static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 {
-	struct cert *root = ca("C=DE, ST=There, O=Exa\\,mple, CN=Lab root, OU=One, OU=Two", ca_key, 100);
+	struct cert *root =
+	    ca("C=DE, ST=There, O=Exa\\,mple, CN=Lab root, OU=One, OU=Two", ca_key, 100);
 	struct issue_policy p = issue_policy_default;
 	struct issuer *i = issuer_new(root, ca_key, &p, NOW, &r);
 	struct csr *req = request(key, "M\xc3\xbcnchen-SEP001122334455");
@@ -159,9 +165,11 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	must(c != NULL, r.text);
 	ok(name_is(X509_get_subject_name(c->x509),
 	    "CN=SEP001122334455, O=Exa\\,mple, OU=One, OU=Two, ST=There, C=DE"), "its subject");
-	ok(name_is(X509_get_issuer_name(c->x509), "C=DE, ST=There, O=Exa\\,mple, CN=Lab root, OU=One, OU=Two"),
+	ok(name_is(X509_get_issuer_name(c->x509),
+	       "C=DE, ST=There, O=Exa\\,mple, CN=Lab root, OU=One, OU=Two"),
 	    "its issuer");
-	ok(strlen(c->serial) == 32 && c->serial[0] < '8' && c->serial[0] >= '4', "its serial: %s", c->serial);
+	ok(strlen(c->serial) == 32 && c->serial[0] < '8' && c->serial[0] >= '4', "its serial: %s",
+	    c->serial);
 	ok(c->not_before == NOW - 3600, "from an hour ago");
 	ok(c->not_after == root->not_after && c->not_after == NOW + 100 * DAY, "not beyond the CA");
 	ok(has(c, NID_ext_key_usage) && has(c, NID_subject_key_identifier) &&
@@ -204,7 +212,8 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	i = issuer_new(far, ca_key, &issue_policy_default, NOW + 19000L * DAY, &r);
 	must(i != NULL, r.text);
 	c = phone(i, req, NOW + 19000L * DAY);
-	ok(c != NULL && c->not_after == far->not_after && c->not_before == NOW + 19000L * DAY - 3600,
+	ok(c != NULL && c->not_after == far->not_after &&
+		c->not_before == NOW + 19000L * DAY - 3600,
 	    "dates after 2049");
 	cert_free(c);
 	issuer_free(i);
@@ -218,10 +227,13 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 	p.digest = "SHA1";
 	ok(issuer_new(root, ca_key, &p, NOW, &r) == NULL && strstr(r.text, "SHA1"), "SHA-1");
 	p = issue_policy_default;
-	ok(issuer_new(root, key, &p, NOW, &r) == NULL && strstr(r.text, "not the key"), "a foreign key");
-	ok(issuer_new(root, ca_key, &p, NOW + 101 * DAY, &r) == NULL && strstr(r.text, "expired on"),
+	ok(issuer_new(root, key, &p, NOW, &r) == NULL && strstr(r.text, "not the key"),
+	    "a foreign key");
+	ok(issuer_new(root, ca_key, &p, NOW + 101 * DAY, &r) == NULL &&
+		strstr(r.text, "expired on"),
 	    "an expired CA");
-	ok(issuer_new(root, ca_key, &p, NOW - DAY, &r) == NULL && strstr(r.text, "not valid before"),
+	ok(issuer_new(root, ca_key, &p, NOW - DAY, &r) == NULL &&
+		strstr(r.text, "not valid before"),
 	    "a CA of tomorrow");
 	csr_free(req);
 	cert_free(root);
@@ -242,7 +254,8 @@ static bool subject_refused(EVP_PKEY *key, const char *subject, const char *why)
 static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 {
 	struct ca_profile p = {.subject = "CN=Sub", .days = 1000, .pathlen = 0};
-	struct cert *root = ca("CN=Root", ca_key, 500), *sub = reread(issue_ca(&p, key, root, ca_key, NOW, &r));
+	struct cert *root = ca("CN=Root", ca_key, 500),
+		    *sub = reread(issue_ca(&p, key, root, ca_key, NOW, &r));
 	struct issue_policy policy = issue_policy_default;
 	struct trust *t = trust_new();
 	EVP_PKEY *ec = key_make("ec:256", &r);
@@ -254,8 +267,10 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 	ok(cert_check_ca(sub, &r) == 0, "a subordinate CA");
 	ok(sub->not_after == root->not_after, "not beyond its parent");
 	ok(X509_get_pathlen(sub->x509) == 0 && X509_get_pathlen(root->x509) == -1, "path lengths");
-	ok(X509_get_key_usage(root->x509) == (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN | KU_CRL_SIGN) &&
-	    X509_get_key_usage(sub->x509) == (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN), "usages");
+	ok(X509_get_key_usage(root->x509) ==
+		    (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN | KU_CRL_SIGN) &&
+		X509_get_key_usage(sub->x509) == (KU_DIGITAL_SIGNATURE | KU_KEY_CERT_SIGN),
+	    "usages");
 	ok(cert_check_phone(sub, &r) == -1 && strstr(r.text, "CA"), "it is no phone");
 	must(trust_put(t, root, &r) == 0 && trust_put(t, sub, &r) == 0, r.text);
 	i = issuer_new(sub, key, &policy, NOW, &r);
@@ -264,7 +279,8 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 	ok(c != NULL && trust_verify(t, c, NOW, &r) == 0, "the chain of three is strictly right");
 	cert_free(c);
 	issuer_free(i);
-	ok(issue_ca(&p, ec, root, key, NOW, &r) == NULL && strstr(r.text, "not the key"), "a foreign parent key");
+	ok(issue_ca(&p, ec, root, key, NOW, &r) == NULL && strstr(r.text, "not the key"),
+	    "a foreign parent key");
 	p.days = 0;
 	ok(issue_ca(&p, ec, NULL, NULL, NOW, &r) == NULL, "0 days");
 	p.days = 36501;
@@ -279,8 +295,9 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 	ok(subject_refused(ec, "CN=a,X=b", "\"X\""), "an unknown key");
 	ok(subject_refused(ec, "CN=a,averyveryverylongkey=b", "no '='"), "a long key");
 	ok(subject_refused(ec, "C=Germany", "too long"), "a long country");
-	ok(subject_refused(ec, "CN=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	    "too long"), "65 characters");
+	ok(subject_refused(ec,
+	       "CN=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "too long"),
+	    "65 characters");
 	csr_free(req);
 	trust_free(t);
 	cert_free(sub);

@@ -63,7 +63,8 @@ static void test_make(void)
 
 		ok(key != NULL && key_check(key, &r) == 0, "%s is made and good", specs[i]);
 		must(key != NULL && X509_PUBKEY_set(&pub, key), "public key");
-		ok(key_spki(key, a, &r) == 0 && key_spki_of(pub, b, &r) == 0 && memcmp(a, b, 32) == 0,
+		ok(key_spki(key, a, &r) == 0 && key_spki_of(pub, b, &r) == 0 &&
+			memcmp(a, b, 32) == 0,
 		    "%s has one SHA-256", specs[i]);
 		ok(key_check_form(pub, &r) == 0, "%s is in its one form", specs[i]);
 		X509_PUBKEY_free(pub);
@@ -115,7 +116,8 @@ static void test_numbers(void)
 		EVP_PKEY *key = rsa_of(from, cases[i].more, cases[i].exponent);
 		int res = key_check(key, &r);
 
-		ok(cases[i].why == NULL ? res == 0 : res == -1 && strstr(r.text, cases[i].why) != NULL,
+		ok(cases[i].why == NULL ? res == 0
+					: res == -1 && strstr(r.text, cases[i].why) != NULL,
 		    "exponent %s, modulus plus %d", cases[i].exponent, (int)cases[i].more);
 		EVP_PKEY_free(key);
 	}
@@ -207,7 +209,8 @@ static void test_files(void)
 	put("words", "first\r\nsecond\n", 14);
 	ok(secret_read(&got, "words", &r) == 0 && strcmp(got.text, "first") == 0, "the first line");
 	ok(secret_read(&got, "empty", &r) == -1 && strstr(r.text, "empty"), "no first line");
-	ok(secret_read(&got, "absent", &r) == -1 && strstr(r.text, "No such file"), "no secret file");
+	ok(secret_read(&got, "absent", &r) == -1 && strstr(r.text, "No such file"),
+	    "no secret file");
 	secret_wipe(&got);
 	ok(got.text == NULL, "wiped");
 

@@ -63,8 +63,10 @@ static void test_round(const char *spec)
 	const char *text;
 	size_t len;
 
-	ok(manifest_add(m, "a.csr", "one", 3) == 0 && manifest_add(m, "b.csr", "two", 3) == 0, "two entries");
-	ok(manifest_add(m, "a\nb", "", 0) == -1 && manifest_add(m, "", "", 0) == -1, "names that are none");
+	ok(manifest_add(m, "a.csr", "one", 3) == 0 && manifest_add(m, "b.csr", "two", 3) == 0,
+	    "two entries");
+	ok(manifest_add(m, "a\nb", "", 0) == -1 && manifest_add(m, "", "", 0) == -1,
+	    "names that are none");
 	text = manifest_text(m, &len);
 	ok(len == 2 * (64 + 2 + 5 + 1) && strncmp(text,
 	    "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  a.csr\n", 72) == 0,
@@ -74,12 +76,15 @@ static void test_round(const char *spec)
 	ok(spec[0] == 'e' || (s.len == again.len && memcmp(s.p, again.p, s.len) == 0),
 	    "the same text, the same signature");
 	free(again.p);
-	ok(manifest_verify(text, len, s.p, s.len, other, &r) == NULL && strstr(r.text, "not signed by"),
+	ok(manifest_verify(text, len, s.p, s.len, other, &r) == NULL &&
+		strstr(r.text, "not signed by"),
 	    "another signer is expected");
-	ok(manifest_verify(text, len - 1, s.p, s.len, c, &r) == NULL && strstr(r.text, "not signed by"),
+	ok(manifest_verify(text, len - 1, s.p, s.len, c, &r) == NULL &&
+		strstr(r.text, "not signed by"),
 	    "a changed text");
 	ok(manifest_verify(text, len, s.p, s.len - 1, c, &r) == NULL, "a signature cut short");
-	ok(manifest_verify(text, len, "junk", 4, c, &r) == NULL && strstr(r.text, "not a detached"), "junk");
+	ok(manifest_verify(text, len, "junk", 4, c, &r) == NULL && strstr(r.text, "not a detached"),
+	    "junk");
 	ok(manifest_verify(text, len, "", 0, c, &r) == NULL, "nothing");
 	free(s.p);
 	s = sign(text, other, foreign);
@@ -98,12 +103,16 @@ static void test_round(const char *spec)
 
 		must(v != NULL, r.text);
 		ok(strcmp(manifest_missing(v), "a.csr") == 0, "one is missing");
-		ok(manifest_check(v, "a.csr", "onf", 3, &r) == -1 && strstr(r.text, "changed"), "changed");
+		ok(manifest_check(v, "a.csr", "onf", 3, &r) == -1 && strstr(r.text, "changed"),
+		    "changed");
 		ok(manifest_check(v, "a.csr", "one", 3, &r) == 0, "right");
-		ok(manifest_check(v, "a.csr", "one", 3, &r) == -1 && strstr(r.text, "twice"), "twice");
-		ok(manifest_check(v, "c.csr", "one", 3, &r) == -1 && strstr(r.text, "not listed"), "not listed");
+		ok(manifest_check(v, "a.csr", "one", 3, &r) == -1 && strstr(r.text, "twice"),
+		    "twice");
+		ok(manifest_check(v, "c.csr", "one", 3, &r) == -1 && strstr(r.text, "not listed"),
+		    "not listed");
 		ok(strcmp(manifest_missing(v), "b.csr") == 0, "the other is missing");
-		ok(manifest_check(v, "b.csr", "two", 3, &r) == 0 && manifest_missing(v) == NULL, "none is missing");
+		ok(manifest_check(v, "b.csr", "two", 3, &r) == 0 && manifest_missing(v) == NULL,
+		    "none is missing");
 		manifest_free(v);
 	}
 	manifest_free(m);
@@ -143,7 +152,8 @@ static void test_embedded(void)
 	int n = i2d_CMS_ContentInfo(cms, &der);
 
 	must(n > 0, "sign with the content inside");
-	ok(manifest_verify("", 0, der, (size_t)n, c, &r) == NULL && strstr(r.text, "not a detached"),
+	ok(manifest_verify("", 0, der, (size_t)n, c, &r) == NULL &&
+		strstr(r.text, "not a detached"),
 	    "a signature with its own content");
 	OPENSSL_free(der);
 	CMS_ContentInfo_free(cms);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The Test Anything Protocol for the unit tests: ok() for each claim, and "return tap_done();" last. */
+/* The Test Anything Protocol for the unit tests: ok() for each claim, and "return tap_done();"
+ * last. */
 #ifndef TAP_H
 #define TAP_H
 

@@ -101,7 +101,8 @@ int main(void)
 	const char *const ca_ext[] = {CA, CA_USAGE, SKI, NULL};
 	const char *const mid_ext[] = {CA, CA_USAGE, SKI, AKI, NULL};
 	const char *const bare_ca_ext[] = {CA, CA_USAGE, NULL};
-	const char *const pathlen_ext[] = {"basicConstraints=critical,CA:TRUE,pathlen:0", CA_USAGE, SKI, NULL};
+	const char *const pathlen_ext[] = {
+	    "basicConstraints=critical,CA:TRUE,pathlen:0", CA_USAGE, SKI, NULL};
 	const char *const soft_ext[] = {"basicConstraints=CA:TRUE", CA_USAGE, SKI, NULL};
 	const char *const bare_ext[] = {PHONE_USAGE, NULL};
 	const char *const no_aki_ext[] = {PHONE_USAGE, SKI, NULL};
@@ -116,15 +117,18 @@ int main(void)
 	leaf_key = key_make("rsa:2048", &r);
 	must(t != NULL && root_key && mid_key && leaf_key, "set up");
 	root = make("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, ca_ext);
-	mid = make("Mid", mid_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
+	mid =
+	    make("Mid", mid_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
 
-	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW, -1, "not trusted: CN=Root"), "an empty list");
+	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW, -1, "not trusted: CN=Root"),
+	    "an empty list");
 	ok(trust_put(t, root, &r) == 0 && trust_count(t) == 1, "a root is put in");
 	ok(trust_put(t, root, &r) == 0 && trust_count(t) == 1, "twice is once");
 	c = phone(root, root_key, NOW - 9, NOW + 9);
 	ok(trust_put(t, c, &r) == -1 && strstr(r.text, "not a CA"), "a phone is not");
 	ok(says(t, c, NOW, 0, ""), "a phone verifies");
-	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW + 10, -1, "expired on 2027-01-15T08:00:09Z"),
+	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW + 10, -1,
+	       "expired on 2027-01-15T08:00:09Z"),
 	    "it expires");
 	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW - 10, -1,
 	    "is not valid before 2027-01-15T07:59:51Z"), "it begins");
@@ -136,38 +140,48 @@ int main(void)
 	    "an intermediate that is not in the list");
 	ok(trust_put(t, mid, &r) == 0 && trust_count(t) == 2, "the intermediate is put in");
 	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""), "a chain of two");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW, 1,
-	    "no authority key identifier"), "no key identifiers: a remark");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, no_aki_ext), NOW, 1,
-	    "no authority key identifier"), "no authority key identifier: a remark");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW + 10,
-	    -1, "expired on"), "but a remark forgives nothing else");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha1(), NOW - 9, NOW + 9, mid_ext + 2), NOW, -1,
-	    "too weak"), "SHA-1 is too weak");
+	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
+	       NOW, 1, "no authority key identifier"),
+	    "no key identifiers: a remark");
+	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, no_aki_ext),
+	       NOW, 1, "no authority key identifier"),
+	    "no authority key identifier: a remark");
+	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
+	       NOW + 10, -1, "expired on"),
+	    "but a remark forgives nothing else");
+	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha1(), NOW - 9, NOW + 9, mid_ext + 2),
+	       NOW, -1, "too weak"),
+	    "SHA-1 is too weak");
 	trust_free(t);
 
 	t = trust_new();
 	must(trust_put(t, mid, &r) == 0, "the issuing CA alone");
-	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""), "the issuing CA alone is enough");
+	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""),
+	    "the issuing CA alone is enough");
 	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW, -1, "not trusted: CN=Root"),
 	    "but only for what it issued");
 	trust_free(t);
 
 	t = trust_new();
-	c = make("Bare", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, bare_ca_ext);
+	c = make("Bare", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
+	    bare_ca_ext);
 	must(trust_put(t, c, &r) == 0, "a CA without key identifier");
-	ok(says(t, make("x", leaf_key, c, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW, 1,
-	    "key identifier"), "a CA without key identifier: a remark");
+	ok(says(t, make("x", leaf_key, c, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW,
+	       1, "key identifier"),
+	    "a CA without key identifier: a remark");
 	cert_free(c);
 	c = make("Soft", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, soft_ext);
 	must(trust_put(t, c, &r) == 0, "a CA with basicConstraints not critical");
-	ok(says(t, phone(c, root_key, NOW - 9, NOW + 9), NOW, -1, "not marked critical"), "strict otherwise");
+	ok(says(t, phone(c, root_key, NOW - 9, NOW + 9), NOW, -1, "not marked critical"),
+	    "strict otherwise");
 	cert_free(c);
-	c = make("Short", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, pathlen_ext);
+	c = make("Short", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
+	    pathlen_ext);
 	cert_free(mid);
 	mid = make("Mid", mid_key, c, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
 	must(trust_put(t, c, &r) == 0 && trust_put(t, mid, &r) == 0, "a CA with pathlen:0");
-	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, "path length"), "a chain too long for a CA");
+	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, "path length"),
+	    "a chain too long for a CA");
 	cert_free(c);
 	trust_free(t);
 
@@ -176,12 +190,14 @@ int main(void)
 		char name[16];
 
 		snprintf(name, sizeof name, "CA %zu", i);
-		chain[i] = make(name, root_key, i > 0 ? chain[i - 1] : NULL, root_key, EVP_sha256(), NOW - YEAR,
-		    NOW + YEAR, i > 0 ? mid_ext : ca_ext);
+		chain[i] = make(name, root_key, i > 0 ? chain[i - 1] : NULL, root_key, EVP_sha256(),
+		    NOW - YEAR, NOW + YEAR, i > 0 ? mid_ext : ca_ext);
 		must(trust_put(t, chain[i], &r) == 0, "a long chain");
 	}
-	ok(says(t, phone(chain[TRUST_MAX_DEPTH], root_key, NOW - 9, NOW + 9), NOW, 0, ""), "as deep as may be");
-	ok(says(t, phone(chain[7], root_key, NOW - 9, NOW + 9), NOW, -1, ""), "deeper than may be: %s", r.text);
+	ok(says(t, phone(chain[TRUST_MAX_DEPTH], root_key, NOW - 9, NOW + 9), NOW, 0, ""),
+	    "as deep as may be");
+	ok(says(t, phone(chain[7], root_key, NOW - 9, NOW + 9), NOW, -1, ""),
+	    "deeper than may be: %s", r.text);
 	for (size_t i = 0; i < 8; i++)
 		cert_free(chain[i]);
 	trust_free(t);
