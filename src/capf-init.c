@@ -14,6 +14,7 @@
 #include "key.h"
 #include "options.h"
 #include "spool.h"
+#include "state.h"
 #include "status.h"
 #include "store.h"
 
@@ -79,6 +80,8 @@ int main(int argc, char *argv[])
 		    "a spool is here already; --renew makes it a new certificate" : "something else is here");
 	if (s == NULL)
 		status_die_path(path, renew ? "cannot open the spool" : "cannot make a spool");
+	if (state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
 	/* An earlier run may have been cut off after it made the pair: then that one stays. */
 	if ((renew || store_check_capf(s, true, &why) != 0) &&
 	    make_pair(s, spec, name, (int)days, &why) != 0)

@@ -134,7 +134,9 @@ static int add_archive(struct adding *ad, const char *name, int fd, struct bytes
 		/* What csr-dump --manifest put beside the requests. */
 		if (strcmp(e.name, MANIFEST_SUMS) == 0 || strcmp(e.name, MANIFEST_SIGNATURE) == 0)
 			continue;
-		if (kind == ARCHIVE_ITEM)
+		if (kind == ARCHIVE_TROUBLE)
+			result = -1;
+		else if (kind == ARCHIVE_ITEM)
 			result = consider(ad, e.name, (struct bytes){e.data, e.len});
 		else
 			result = answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, why.text, "%s\t-\t-",

@@ -242,6 +242,7 @@ int main(int argc, char *argv[])
 	};
 	int arg = options_parse(argc, argv, options), fd, status;
 	struct output o = {.log = -1, .log_name = log, .now = sign.now};
+	struct cert *ca_cert, *ra_cert;
 	struct reason why;
 
 	if (ca == NULL || sign.key == NULL)
@@ -260,8 +261,8 @@ int main(int argc, char *argv[])
 	sign.policy.device_cn = *cn == 'd';
 	sign.policy.eku = !no_eku;
 	sign.policy.key_ids = !no_key_ids;
-	sign.ca = load_cert(ca);
-	sign.ra = ra != NULL ? load_cert(ra) : NULL;
+	sign.ca = ca_cert = load_cert(ca);
+	sign.ra = ra_cert = ra != NULL ? load_cert(ra) : NULL;
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
 		status_die(STATUS_USAGE, pass, "%s", why.text);
 	if (sign_prepare(&sign, &why) != 0)
@@ -275,6 +276,8 @@ int main(int argc, char *argv[])
 	buf_free(&o.lines);
 	tdestroy(o.devices, free);
 	sign_free(&sign);
+	cert_free(ca_cert);
+	cert_free(ra_cert);
 	close(fd);
 	return status;
 }

@@ -77,27 +77,34 @@ static void warn_of(const struct adding *ad, const struct cert *c, const char *o
 		    "callmanager-trust every phone of that make is trusted");
 }
 
+/* What there is against a certificate. -1 with a reason. */
+static int refuse(const struct adding *ad, const struct cert *c, struct reason *why)
+{
+	if (c == NULL || cert_check_ca(c, why) != 0)
+		return -1;
+	if (strstr(c->cn, "CAPF-") != NULL && !is_own(ad, c))
+		return reason_set(why, "its CN contains CAPF-, which is for this spool's own certificate");
+	return 0;
+}
+
 /* One certificate of a file; goes on after a bad one. */
 static int add(void *ctx, size_t number, const struct cert *c, const struct reason *bad)
 {
 	struct adding *ad = ctx;
 	struct reason why = *bad;
 	char object[512], hex[2 * sizeof c->digest + 1];
-	int result = -1;
 
 	snprintf(object, sizeof object, number > 1 ? "%s, certificate %zu" : "%s", ad->file, number);
 	ad->seen++;
-	if (c != NULL && cert_check_ca(c, &why) == 0) {
-		if (strstr(c->cn, "CAPF-") != NULL && !is_own(ad, c))
-			reason_set(&why, "its CN contains CAPF-, which is for this spool's own certificate");
-		else
-			result = store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn,
-			    &why);
-	}
-	if (result < 0) {
+	if (refuse(ad, c, &why) != 0) {
 		status_warn(object, "%s", why.text);
 		ad->status = STATUS_REFUSED;
 		return 0;
+	}
+	if (store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn) < 0) {
+		status_warn_errno(object, "cannot add");
+		ad->status = STATUS_TROUBLE;
+		return 1;
 	}
 	warn_of(ad, c, object);
 	bytes_hex(c->digest, sizeof c->digest, hex);

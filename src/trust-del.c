@@ -83,6 +83,8 @@ int main(int argc, char *argv[])
 		status_usage("the stores are capf and callmanager");
 	if ((s = spool_open(path, program, now)) == NULL)
 		status_die_path(path, "cannot open the spool");
+	if (!dry_run && state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
 	if (spool_log_flush(s) != 0) {

@@ -56,6 +56,7 @@ struct source {
 	const struct archive_limits *limits;
 	struct reason why;	/* set when something failed here and not in libarchive */
 	bool failed;
+	int error;		/* errno, when it was the system that failed */
 
 	unsigned char *in;
 	size_t in_pos, in_len, in_cap;
@@ -107,6 +108,12 @@ static int source_fail(struct source *s, const char *fmt, ...)
 	return -1;
 }
 
+static int source_trouble(struct source *s, int error)
+{
+	s->error = error;
+	return source_fail(s, "cannot be read: %s", strerror(error));
+}
+
 /* Appends to in, or starts it again when it is used up. */
 static int source_read(struct source *s)
 {
@@ -116,7 +123,7 @@ static int source_read(struct source *s)
 		s->in_pos = s->in_len = 0;
 	n = fileio_read_full(s->fd, s->in + s->in_len, s->in_cap - s->in_len);
 	if (n == -1)
-		return source_fail(s, "cannot be read: %s", strerror(errno));
+		return source_trouble(s, errno);
 	s->in_end = (size_t)n < s->in_cap - s->in_len;
 	s->in_len += n;
 	s->in_total += n;
@@ -176,7 +183,7 @@ static int source_inflate(struct source *s)
 			s->in_member = false;
 			s->members++;
 		} else if (r == Z_MEM_ERROR) {
-			return source_fail(s, "cannot be read: out of memory");
+			return source_trouble(s, ENOMEM);
 		} else if (r != Z_OK && r != Z_BUF_ERROR) {
 			return source_fail(s, "is damaged: gzip: %s",
 			    s->z.msg != NULL ? s->z.msg : "invalid data");
@@ -239,7 +246,7 @@ static int source_start(struct source *s)
 	s->gzip = s->in_len >= 2 && s->in[0] == 0x1f && s->in[1] == 0x8b;
 	if (s->gzip) {
 		if (inflateInit2(&s->z, 16 + MAX_WBITS) != Z_OK)
-			return source_fail(s, "cannot be read: out of memory");
+			return source_trouble(s, ENOMEM);
 		s->z_live = true;
 	}
 	if (source_fill(s) == -1)
@@ -491,8 +498,10 @@ static enum archive_result reader_data(struct archive_reader *r, struct archive_
 	}
 	if ((size_t)size > r->cap) {
 		data = realloc(r->data, size);
-		if (data == NULL)
-			return damaged(r, "cannot be read: out of memory");
+		if (data == NULL) {
+			source_trouble(&r->src, ENOMEM);
+			return ARCHIVE_DAMAGED;
+		}
 		r->data = data;
 		r->cap = size;
 	}
@@ -598,15 +607,19 @@ enum archive_result archive_next(struct archive_reader *r, struct archive_item *
 	item->name = "";
 	item->data = NULL;
 	item->len = 0;
-	if (r->last != ARCHIVE_END && r->last != ARCHIVE_DAMAGED) {
+	if (r->last == ARCHIVE_ITEM || r->last == ARCHIVE_REFUSED) {
 		if (r->locale != (locale_t)0)
 			before = uselocale(r->locale);
 		r->last = reader_next(r, item, why);
 		if (before != (locale_t)0)
 			uselocale(before);
 	}
+	if (r->last == ARCHIVE_DAMAGED && r->src.error != 0)
+		r->last = ARCHIVE_TROUBLE;
 	if (r->last == ARCHIVE_DAMAGED)
 		reason_set(why, "%s", r->src.why.text);
+	else if (r->last == ARCHIVE_TROUBLE)
+		errno = r->src.error;
 	return r->last;
 }
 

@@ -32,6 +32,7 @@ enum archive_result {
 	ARCHIVE_ITEM,		/* an entry: its name and data are valid until the next call */
 	ARCHIVE_REFUSED,	/* an entry that is refused by name, the reason says why; go on */
 	ARCHIVE_DAMAGED,	/* the archive as a whole is refused, the reason says why; stop */
+	ARCHIVE_TROUBLE,	/* it cannot be read, errno says why; stop */
 };
 
 /* A .tgz or a plain .tar from fd, of which head has already been read. Entries with a slash in their

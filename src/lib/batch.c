@@ -162,30 +162,33 @@ static void withdraw(struct batch *b, const struct item *it)
 	spool_remove(b->spool, it->to, name);
 }
 
-/* Moves the request of a certificate to done/, and when it is not where it was, finds out who was
- * quicker. Each step may have been done by somebody else already, so failures are not looked at: what
- * is left undone, state_finish does. */
+/* Moves the request of a certificate to done/. When it is not where it was, finds out who was quicker.
+ * The certificate is safe already: a step that fails for another reason is left to state_finish. */
 static void answer_request(struct batch *b, struct item *it)
 {
 	struct spool *s = b->spool;
 	const struct stem *stem = &it->stem;
 	enum stem_kind kind = (enum stem_kind)stem->kind;
+	int late, done;
 
-	if (it->to == SPOOL_LSC && spool_move(s, stem, kind, SPOOL_CSR, SPOOL_DONE) == 0) {
+	if (it->to == SPOOL_LSC &&
+	    (spool_move(s, stem, kind, SPOOL_CSR, SPOOL_DONE) == 0 || errno != ENOENT)) {
 		spool_log(s, "ready", stem);
 		return;
 	}
-	if (spool_has(s, SPOOL_SUPERSEDED, stem, kind)) {
+	late = spool_has(s, SPOOL_SUPERSEDED, stem, kind);
+	done = spool_has(s, SPOOL_DONE, stem, kind);
+	if (late == 1) {
 		if (it->to == SPOOL_LSC)
 			spool_move(s, stem, STEM_DER, SPOOL_LSC, SPOOL_STALE);
 		spool_move(s, stem, kind, SPOOL_SUPERSEDED, SPOOL_DONE);
 		it->fate = BATCH_LATE;
 		spool_log(s, "stale", stem);
-	} else if (!spool_has(s, SPOOL_DONE, stem, kind)) {
+	} else if (late == 0 && done == 0) {
 		withdraw(b, it);
 		it->fate = BATCH_GONE;
-	} else if (it->to == SPOOL_LSC && (spool_has(s, SPOOL_INSTALLED, stem, STEM_DER) ||
-	    spool_has(s, SPOOL_STALE, stem, STEM_DER))) {
+	} else if (it->to == SPOOL_LSC && (spool_has(s, SPOOL_INSTALLED, stem, STEM_DER) == 1 ||
+	    spool_has(s, SPOOL_STALE, stem, STEM_DER) == 1)) {
 		withdraw(b, it);
 		it->fate = BATCH_SAME;
 	}

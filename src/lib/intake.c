@@ -78,6 +78,8 @@ static enum intake_result read_entry(struct intake *in, struct buf *job, struct 
 	switch (archive_next(in->archive, &e, why)) {
 	case ARCHIVE_DAMAGED:
 		return INTAKE_DAMAGED;
+	case ARCHIVE_TROUBLE:
+		return INTAKE_TROUBLE;
 	case ARCHIVE_END:
 		in->ended = true;
 		return pool_flush(in->pool) == 0 ? INTAKE_VERDICT : INTAKE_TROUBLE;

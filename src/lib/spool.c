@@ -138,6 +138,17 @@ static int make_dir(int at, const char *path)
 	return mkdirat(at, path, 0700) == 0 || errno == EEXIST ? 0 : -1;
 }
 
+static int sync_dir(int at, const char *path)
+{
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (fsync(fd) != 0)
+		return give_up(fd);
+	return close(fd);
+}
+
 /* The directories of a new spool. */
 static int make_dirs(int root)
 {
@@ -157,7 +168,10 @@ static int make_dirs(int root)
 	for (int d = 0; d < SPOOL_DIRS; d++)
 		if (make_dir(root, dir_name[d]) != 0)
 			return -1;
-	return fsync(root);
+	if (sync_dir(root, "trust") != 0 || sync_dir(root, ".") != 0)
+		return -1;
+	/* The directory above may be closed to us; then whoever made it durable has to do it for us too. */
+	return sync_dir(root, "..") == 0 || errno == EACCES ? 0 : -1;
 }
 
 struct spool *spool_create(const char *path, const char *who, time_t now)
@@ -244,12 +258,14 @@ int spool_read(const struct spool *s, enum spool_dir d, const char *name, unsign
 	return fileio_slurp(s->dir[d], name, SPOOL_FILE_MAX, p, len);
 }
 
-bool spool_has(const struct spool *s, enum spool_dir d, const struct stem *stem, enum stem_kind kind)
+int spool_has(const struct spool *s, enum spool_dir d, const struct stem *stem, enum stem_kind kind)
 {
 	char name[STEM_NAME_MAX + 1];
 
 	stem_name(stem, kind, name);
-	return faccessat(s->dir[d], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(s->dir[d], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
 }
 
 /* The commit: the first one wins, everybody else gets EEXIST. */

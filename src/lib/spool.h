@@ -64,7 +64,8 @@ int spool_list(const struct spool *, enum spool_dir, struct stem **, size_t *);
 
 /* A whole file; the caller frees. */
 int spool_read(const struct spool *, enum spool_dir, const char *name, unsigned char **, size_t *);
-bool spool_has(const struct spool *, enum spool_dir, const struct stem *, enum stem_kind);
+/* Is there such a file? 1, 0, or -1 when that cannot be told. */
+int spool_has(const struct spool *, enum spool_dir, const struct stem *, enum stem_kind);
 
 /* Writes one file, durable when it returns. Without replace, EEXIST when there is one already. */
 int spool_put(struct spool *, enum spool_dir, const char *name, const void *, size_t, bool replace);

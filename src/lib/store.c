@@ -263,28 +263,29 @@ int store_check_capf(struct spool *s, bool repair, struct reason *why)
 	return result;
 }
 
-int store_add(struct spool *s, enum spool_dir d, const struct cert *c, const char *description,
-    struct reason *why)
+int store_add(struct spool *s, enum spool_dir d, const struct cert *c, const char *description)
 {
 	char name[FILE_NAME], *pem;
 	struct buf file = {0};
 	size_t len;
-	int result;
+	int result = -1;
 
 	bytes_hex(c->digest, sizeof c->digest, name);
 	strcat(name, ".pem");
-	if ((pem = cert_pem(c->x509, &len)) == NULL)
-		return reason_set(why, "out of memory");
+	if ((pem = cert_pem(c->x509, &len)) == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
 	buf_put(&file, DESCRIPTION, strlen(DESCRIPTION));
 	buf_put(&file, description, strlen(description));
 	buf_put(&file, "\n", 1);
 	buf_put(&file, pem, len);
 	if (file.failed)
-		result = reason_set(why, "out of memory");
+		errno = ENOMEM;
 	else if (spool_put(s, d, name, file.p, file.len, false) == 0)
 		result = 0;
-	else
-		result = errno == EEXIST ? 1 : reason_set(why, "%s", strerror(errno));
+	else if (errno == EEXIST)
+		result = 1;
 	free(pem);
 	buf_free(&file);
 	return result;

@@ -43,8 +43,8 @@ static unsigned where(const struct spool *s, const struct stem *stem)
 	unsigned dirs = 0;
 
 	for (int d = 0; d < SPOOL_STATES; d++)
-		if (spool_has(s, (enum spool_dir)d, stem, STEM_CSR) ||
-		    spool_has(s, (enum spool_dir)d, stem, STEM_DER))
+		if (spool_has(s, (enum spool_dir)d, stem, STEM_CSR) == 1 ||
+		    spool_has(s, (enum spool_dir)d, stem, STEM_DER) == 1)
 			dirs |= BIT(d);
 	return dirs;
 }
