@@ -18,7 +18,7 @@
 struct line {
 	char *name;
 	unsigned char digest[DIGEST];
-	bool seen;
+	bool met, seen;		/* in the archive at all; with the right content */
 };
 
 struct manifest {
@@ -189,6 +189,7 @@ int manifest_check(struct manifest *m, const char *name, const void *data, size_
 	l = bsearch(&key, m->line, m->count, sizeof *m->line, by_name);
 	if (l == NULL)
 		return reason_set(r, "is not listed in " MANIFEST_SUMS);
+	l->met = true;
 	if (lean_sha256(data, len, digest) < 0)
 		return reason_set(r, "out of memory");
 	if (memcmp(digest, l->digest, sizeof digest) != 0)
@@ -203,7 +204,7 @@ int manifest_check(struct manifest *m, const char *name, const void *data, size_
 const char *manifest_missing(const struct manifest *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		if (!m->line[i].seen)
+		if (!m->line[i].met)
 			return m->line[i].name;
 	return NULL;
 }

@@ -33,7 +33,7 @@ struct manifest *manifest_verify(const void *text, size_t len, const void *sig, 
     const struct cert *signer, struct reason *);
 /* Is this entry listed, with this content, and seen for the first time? -1 with a reason. */
 int manifest_check(struct manifest *, const char *name, const void *, size_t, struct reason *);
-/* After the last entry: the first listed name that was not seen, or NULL. */
+/* After the last entry: the first listed name that no entry had, or NULL. */
 const char *manifest_missing(const struct manifest *);
 
 #endif
