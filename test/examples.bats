@@ -383,3 +383,14 @@ open("der", "wb").write(data)'
 	done
 	nothing_left
 }
+
+@test "README: its first session runs as it stands there" {
+	sed -n '/^```sh$/,/^```$/p' "$ROOT/README.md" | grep -v '^```' >session
+	mkdir home here
+	cd here
+	HOME=$BATS_TEST_TMPDIR/home run --separate-stderr bash -eu -o pipefail ../session
+	assert_status 0
+	assert_output_has $'SEP001122334455\tready\t'
+	assert_output_has $'accepted\tSEP001122334455.der\t'
+	refute grep -v '^[.+*-]*$' <<<"$stderr"
+}
