@@ -9,6 +9,8 @@ CA='pkcs11:token=capf;object=ca;type=private'
 setup() {
 	setup_each
 	export SOFTHSM2_CONF=$PWD/softhsm2.conf PKCS11_MODULE_PATH=$MODULE
+	# The engine itself leaks when it gives no key.
+	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 	mkdir tokens
 	printf '%s\n' "directories.tokendir = $PWD/tokens" 'objectstore.backend = file' 'log.level = ERROR' \
 	    >"$SOFTHSM2_CONF"
