@@ -10,6 +10,7 @@
 
 #include "cert.h"
 #include "conf.h"
+#include "enter.h"
 #include "issue.h"
 #include "key.h"
 #include "options.h"
@@ -24,34 +25,53 @@ const char synopsis[] = "[-hRV] [-d days] [-k key] [-n name] [-P seconds] [-s sp
 #define DAYS 1825		/* five years, as the phones' own system has it */
 #define MAX_DAYS 7300
 
+struct pair {
+	EVP_PKEY *key;
+	struct cert *cert;
+};
+
 /* A key and a certificate that it signed itself: CN=CAPF-xxxxxxxx. -1 with a reason. */
-static int make_pair(struct spool *s, const char *spec, const char *name, int days, struct reason *why)
+static int make_pair(struct pair *p, const char *spec, const char *name, int days, time_t now,
+    struct reason *why)
 {
 	struct ca_profile profile = {.days = days, .pathlen = 0};
-	EVP_PKEY *key = NULL;
-	X509 *x = NULL;
-	struct cert *c = NULL;
 	unsigned char *der = NULL;
 	char *subject = NULL;
 	unsigned random;
-	int len, result = -1;
+	X509 *x = NULL;
+	int len;
 
 	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
 	    asprintf(&subject, "CN=CAPF-%08x%s%s", random, *name != '\0' ? "," : "", name) < 0)
 		return reason_set(why, "%s", strerror(errno));
 	profile.subject = subject;
-	if ((key = key_make(spec, why)) != NULL &&
-	    (x = issue_ca(&profile, key, NULL, NULL, s->now, why)) != NULL &&
-	    (len = i2d_X509(x, &der)) > 0 && (c = cert_parse(der, (size_t)len, why)) != NULL)
-		result = store_put_capf(s, c, key, why);
-	if (result == 0)
-		spool_log_text(s, "capf", c->cn);
-	cert_free(c);
+	if ((p->key = key_make(spec, why)) != NULL &&
+	    (x = issue_ca(&profile, p->key, NULL, NULL, now, why)) != NULL &&
+	    (len = i2d_X509(x, &der)) > 0)
+		p->cert = cert_parse(der, (size_t)len, why);
 	OPENSSL_free(der);
 	X509_free(x);
-	EVP_PKEY_free(key);
 	free(subject);
-	return result;
+	return p->cert != NULL ? 0 : -1;
+}
+
+/* A new spool, or the one that is to get a new certificate. */
+static struct spool *open_spool(const char *path, bool renew, time_t now)
+{
+	struct spool *s;
+
+	if (renew)
+		return enter_to_write(path, now);
+	if ((s = spool_create(path, program, now)) == NULL) {
+		if (errno == EEXIST)
+			status_die(STATUS_USAGE, path, "a spool is here already; --renew makes it a new certificate");
+		if (errno == ENOTEMPTY)
+			status_die(STATUS_USAGE, path, "something else is here");
+		status_die_path(path, "cannot make a spool");
+	}
+	if (state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
+	return s;
 }
 
 int main(int argc, char *argv[])
@@ -69,27 +89,28 @@ int main(int argc, char *argv[])
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
 	};
+	struct pair pair = {NULL, NULL};
 	struct reason why;
 	struct spool *s;
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	s = renew ? spool_open(path, program, now) : spool_create(path, program, now);
-	if (s == NULL && !renew && (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR))
-		status_die(STATUS_USAGE, path, errno == EEXIST ?
-		    "a spool is here already; --renew makes it a new certificate" : "something else is here");
-	if (s == NULL)
-		status_die_path(path, renew ? "cannot open the spool" : "cannot make a spool");
-	if (state_finish(s, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
-	/* An earlier run may have been cut off after it made the pair: then that one stays. */
-	if ((renew || store_check_capf(s, true, &why) != 0) &&
-	    make_pair(s, spec, name, (int)days, &why) != 0)
-		status_die(STATUS_TROUBLE, "CAPF", "cannot make a certificate: %s", why.text);
+	/* Before anything is touched: what cannot be made is wrong usage. */
+	if (make_pair(&pair, spec, name, (int)days, now, &why) != 0)
+		status_die(STATUS_USAGE, "CAPF", "cannot make a certificate: %s", why.text);
+	s = open_spool(path, renew, now);
+	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
+	if (renew || store_check_capf(s, true, &why) != 0) {
+		if (store_put_capf(s, pair.cert, pair.key, &why) != 0)
+			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
+		spool_log_text(s, "capf", pair.cert->cn);
+	}
 	if (!renew && spool_put_top(s, SPOOL_CONF, conf_template, strlen(conf_template)) != 0)
 		status_die_errno(SPOOL_CONF, "cannot write");
 	if (spool_log_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
+	EVP_PKEY_free(pair.key);
+	cert_free(pair.cert);
 	spool_close(s);
 	return status_flush(STATUS_OK);
 }

@@ -14,12 +14,12 @@
 #include "archive.h"
 #include "batch.h"
 #include "conf.h"
+#include "enter.h"
 #include "fileio.h"
 #include "intake.h"
 #include "match.h"
 #include "options.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "store.h"
 #include "transfer.h"
@@ -197,7 +197,7 @@ static int open_archive(const char *name, uint64_t most)
 		if ((fd = fileio_open_input(name)) < 0)
 			status_die_path(name, "cannot open");
 	} else if ((fd = transfer_fetch(name, most, &why)) < 0) {
-		status_die(STATUS_TROUBLE, name, "cannot fetch: %s", why.text);
+		status_die(STATUS_TROUBLE, transfer_public(name), "cannot fetch: %s", why.text);
 	}
 	return fd;
 }
@@ -206,6 +206,7 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *name = "-";
 	bool all = false, dry_run = false;
+	char *shown;	/* the name, without a password */
 	struct archive_limits limits;
 	struct vet vet;
 	const struct intake_task task = {.flat = true, .judge = vet_judge, .ctx = &vet};
@@ -232,8 +233,7 @@ int main(int argc, char *argv[])
 		name = argv[arg];
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive, from a file or on stdin");
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	if (conf_load(&conf, s->root, &why) != 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
 	if ((trust = store_trust(s, SPOOL_TRUST_CAPF, &why)) == NULL)
@@ -248,11 +248,12 @@ int main(int argc, char *argv[])
 		.ratio = conf.import_max_ratio,
 	};
 	fd = open_archive(name, limits.total_bytes);
+	if ((shown = transfer_public(name)) == NULL)
+		status_die_errno(NULL, "cannot start");
 	if ((in = intake_open(fd, &limits, &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
-	if (!dry_run && state_finish(s, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
-	status = import(s, in, name, dry_run, all);
+	status = import(s, in, shown, dry_run, all);
+	free(shown);
 	intake_close(in);
 	trust_free(trust);
 	close(fd);

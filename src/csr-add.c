@@ -16,12 +16,12 @@
 #include "bytes.h"
 #include "conf.h"
 #include "csr.h"
+#include "enter.h"
 #include "fileio.h"
 #include "index.h"
 #include "manifest.h"
 #include "options.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "when.h"
 
@@ -155,6 +155,15 @@ static int add_archive(struct adding *ad, const char *name, int fd, struct bytes
 	return STATUS_REFUSED;
 }
 
+/* What the fault of one file is, for all the others. */
+static int refusal(int error)
+{
+	bool refused_it = error == ENOENT || error == ENOTDIR || error == EACCES || error == EISDIR ||
+	    error == EFBIG;
+
+	return refused_it ? STATUS_REFUSED : STATUS_TROUBLE;
+}
+
 static int add_plain(struct adding *ad, const char *name, int fd, struct bytes head)
 {
 	struct bytes rest = {NULL, 0}, one;
@@ -164,8 +173,9 @@ static int add_plain(struct adding *ad, const char *name, int fd, struct bytes h
 	int status = STATUS_OK;
 
 	if (fileio_read_all(fd, MAX_FILE, &more, &len) != 0) {
+		status = refusal(errno);
 		status_warn_errno(name, "cannot read");
-		return STATUS_TROUBLE;
+		return status;
 	}
 	buf_put(&all, head.p, head.len);
 	buf_put(&all, more, len);
@@ -189,8 +199,8 @@ static int add_file(struct adding *ad, const char *name)
 	ssize_t n;
 
 	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
+		status = refusal(errno);
 		status_warn_errno(name, fd < 0 ? "cannot open" : "cannot read");
-		status = fd < 0 && errno == ENOENT ? STATUS_REFUSED : STATUS_TROUBLE;
 	} else if (archive_looks_like(head, (size_t)n)) {
 		status = add_archive(ad, name, fd, (struct bytes){head, (size_t)n});
 	} else {
@@ -241,16 +251,13 @@ int main(int argc, char *argv[])
 
 	if (arg == argc && isatty(STDIN_FILENO))
 		status_usage("wants requests, from files or on stdin");
-	if ((ad.spool = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	ad.spool = enter_to_write(path, now);
 	if (conf_load(&conf, ad.spool->root, &why) != 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
 	ad.limits.entries = conf.import_max_entries;
 	ad.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
 	ad.limits.total_bytes = conf.import_max_total_bytes;
 	ad.limits.ratio = conf.import_max_ratio;
-	if (state_finish(ad.spool, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
 	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
 	    (ad.batch = batch_open(ad.spool)) == NULL)
 		status_die_errno(path, "cannot add requests");

@@ -3,6 +3,7 @@
  * takes no name for a request that is not one. */
 #include <stdio.h>
 
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -24,8 +25,7 @@ int main(int argc, char *argv[])
 	arg = options_parse(argc, argv, options);
 	if (arg != argc)
 		status_usage("takes no arguments");
-	if ((s = spool_open(path, program, 0)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = enter_spool(path, 0);
 	if (spool_count(s, SPOOL_CSR, &n) != 0)
 		status_die_errno(path, "cannot count");
 	printf("%zu\n", n);

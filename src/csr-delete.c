@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* csr-delete: pending and superseded requests gone, with the certificates that were built from them and
- * not yet installed. What the phone has, and what is stale, it does not touch. Without names, or "all",
+/* csr-delete: requests gone, whatever became of them, with the certificates that are ready and not yet
+ * installed. What a phone has installed, and what is stale, it does not touch. Without names, or "all",
  * it does nothing. */
 #include <stdio.h>
 #include <time.h>
 
+#include "enter.h"
 #include "names.h"
 #include "options.h"
 #include "prune.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "when.h"
 
@@ -27,7 +27,7 @@ int main(int argc, char *argv[])
 	 * takes its certificate back, or was quicker, and then we find the certificate. done/ comes
 	 * last, since it is where the request of a ready certificate is. */
 	static const enum spool_dir order[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_LSC, SPOOL_DONE};
-	const char *path = spool_default(), *file = NULL, *object;
+	const char *path = spool_default(), *file = NULL, *object, *device;
 	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
@@ -40,6 +40,7 @@ int main(int argc, char *argv[])
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;
 	struct names names;
+	size_t unused = 0;
 	struct reason why;
 	struct spool *s;
 
@@ -47,10 +48,7 @@ int main(int argc, char *argv[])
 		status_usage("wants device names, or \"all\"");
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(STATUS_USAGE, object, "%s", why.text);
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
-	if (!dry_run && state_finish(s, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
+	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
 		if (prune_dir(s, order[i], &names, dry_run, tell) != 0) {
 			status_warn_errno(spool_dir_name(order[i]), "cannot delete");
@@ -61,11 +59,9 @@ int main(int argc, char *argv[])
 		status_warn_errno(SPOOL_JOURNAL, "cannot write");
 		status = STATUS_TROUBLE;
 	}
-	for (size_t i = 0; i < names.n; i++) {
-		if (!names.name[i].used) {
-			status_warn(names.name[i].device, "has nothing to delete");
-			status = status_worst(status, STATUS_REFUSED);
-		}
+	while ((device = names_unused(&names, &unused)) != NULL) {
+		status_warn(device, "has nothing to delete");
+		status = status_worst(status, STATUS_REFUSED);
 	}
 	names_free(&names);
 	spool_close(s);

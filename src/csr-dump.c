@@ -10,6 +10,7 @@
 
 #include "archive.h"
 #include "blob.h"
+#include "enter.h"
 #include "manifest.h"
 #include "names.h"
 #include "options.h"
@@ -29,33 +30,27 @@ struct dump {
 	struct spool *spool;
 	struct stem *list;
 	size_t n;
-	bool der;
+	bool der, manifest;
 };
 
 /* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
-static int choose(struct dump *d, const struct names *names, const char *since)
+static int choose(struct dump *d, struct names *names, const char *since)
 {
-	size_t kept = 0;
+	size_t kept = 0, unused = 0;
 	int status = STATUS_OK;
+	const char *device;
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct stem *stem = &d->list[i];
-		struct name *name = names_find(names, stem->device);
+		bool outrun = i + 1 < d->n && strcmp(stem->device, stem[1].device) == 0;
 
-		if ((names->n > 0 && name == NULL) || strcmp(stem->stamp, since) < 0)
-			continue;
-		if (i + 1 < d->n && strcmp(stem->device, stem[1].device) == 0)
-			continue;
-		if (name != NULL)
-			name->used = true;
-		d->list[kept++] = *stem;
+		if (names_want(names, stem->device) && !outrun && strcmp(stem->stamp, since) >= 0)
+			d->list[kept++] = *stem;
 	}
 	d->n = kept;
-	for (size_t i = 0; i < names->n; i++) {
-		if (!names->name[i].used) {
-			status_warn(names->name[i].device, "has no pending request");
-			status = STATUS_REFUSED;
-		}
+	while ((device = names_unused(names, &unused)) != NULL) {
+		status_warn(device, "has no pending request");
+		status = STATUS_REFUSED;
 	}
 	return status;
 }
@@ -101,11 +96,11 @@ static int each(const struct dump *d, int (*put)(void *, const char *, time_t, c
 		size_t len;
 
 		if (content(d, stem, &data, &len) != 0) {
-			if (errno == ENOENT)
+			/* Deleted just now: nothing to dump, unless a manifest may list it already. */
+			if (errno == ENOENT && !d->manifest)
 				continue;
 			status_warn_errno(stem->device, "cannot read its request");
-			status = STATUS_TROUBLE;
-			break;
+			return STATUS_TROUBLE;
 		}
 		snprintf(entry, sizeof entry, "%s.csr", stem->device);
 		when_from_stamp(stem->stamp, &t);
@@ -178,7 +173,7 @@ static int put_manifest(const struct dump *d, struct archive_writer *w)
 }
 
 /* The whole archive into fd. */
-static int write_archive(const struct dump *d, int fd, const char *name, int level, bool manifest)
+static int write_archive(const struct dump *d, int fd, const char *name, int level)
 {
 	struct archive_writer *w = archive_create(fd, level);
 	int status = STATUS_OK;
@@ -187,7 +182,7 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 		status_warn_errno(NULL, "cannot start an archive");
 		return STATUS_TROUBLE;
 	}
-	if (manifest)
+	if (d->manifest)
 		status = put_manifest(d, w);
 	if (status == STATUS_OK)
 		status = each(d, put_entry, w);
@@ -200,17 +195,18 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 }
 
 /* To a file or stdout: all of it or nothing. */
-static int dump_to_file(const struct dump *d, const char *output, int level, bool manifest)
+static int dump_to_file(const struct dump *d, const char *output, int level)
 {
 	const char *name = output != NULL ? output : "stdout";
 	struct outfile out;
 	int status;
 
 	if (outfile_open(&out, output, 0644) != 0) {
+		status = status_of(errno);
 		status_warn_errno(name, "cannot write an archive there");
-		return errno == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
+		return status;
 	}
-	status = write_archive(d, out.fd, name, level, manifest);
+	status = write_archive(d, out.fd, name, level);
 	if (status == STATUS_OK && outfile_commit(&out) != 0) {
 		status_warn_errno(name, "cannot write");
 		status = STATUS_TROUBLE;
@@ -220,21 +216,24 @@ static int dump_to_file(const struct dump *d, const char *output, int level, boo
 }
 
 /* To a server, once it is whole. */
-static int dump_to_server(const struct dump *d, const char *url, int level, bool manifest)
+static int dump_to_server(const struct dump *d, const char *url, int level)
 {
+	char *shown = transfer_public(url);
 	int fd = transfer_buffer(), status;
 	struct reason why;
 
-	if (fd < 0) {
-		status_warn_errno(url, "cannot make an archive");
+	if (fd < 0 || shown == NULL) {
+		status_warn_errno(shown, "cannot make an archive");
+		free(shown);
 		return STATUS_TROUBLE;
 	}
-	status = write_archive(d, fd, url, level, manifest);
+	status = write_archive(d, fd, shown, level);
 	if (status == STATUS_OK && transfer_send(url, fd, &why) != 0) {
-		status_warn(url, "cannot send: %s", why.text);
+		status_warn(shown, "cannot send: %s", why.text);
 		status = STATUS_TROUBLE;
 	}
 	close(fd);
+	free(shown);
 	return status;
 }
 
@@ -245,7 +244,7 @@ int main(int argc, char *argv[])
 	const char *file = NULL, *format = "pem", *output = NULL, *object;
 	char since[WHEN_STAMP + 1];
 	time_t from = 0;
-	bool null = false, manifest = false;
+	bool null = false;
 	struct names names;
 	struct reason why;
 	long level = 6;
@@ -253,7 +252,7 @@ int main(int argc, char *argv[])
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
 		{'F', "format", OPTION_TEXT, &format, 0, 0},
 		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'m', "manifest", OPTION_FLAG, &manifest, 0, 0},
+		{'m', "manifest", OPTION_FLAG, &d.manifest, 0, 0},
 		{'o', "output", OPTION_TEXT, &output, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{'z', "level", OPTION_NUMBER, &level, 1, 9},
@@ -269,15 +268,14 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(STATUS_USAGE, object, "%s", why.text);
 	when_stamp(from, since);
-	if ((d.spool = spool_open(path, program, 0)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	d.spool = enter_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
 		status_die_errno(path, "cannot list");
 	status = choose(&d, &names, since);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
 	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
-	    dump_to_file)(&d, output, (int)level, manifest));
+	    dump_to_file)(&d, output, (int)level));
 	free(d.list);
 	names_free(&names);
 	spool_close(d.spool);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "bytes.h"
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -55,8 +56,7 @@ int main(int argc, char *argv[])
 	when_stamp(since, first);
 	if (span >= 0)
 		when_stamp(now - span, last);
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = enter_spool(path, now);
 	if (spool_list(s, SPOOL_CSR, &list, &n) != 0)
 		status_die_errno(path, "cannot list");
 	if (header && !null)

@@ -110,10 +110,7 @@ static int take(struct output *o, const struct verdict *v)
 	int first = v->good ? first_time(o, v->cn) : 0;
 
 	if (!v->good || first == 0) {
-		char why[4 * REASON_MAX];
-
-		status_warn(v->entry, "%s", v->good ? "a second request for this device" :
-		    status_escape(v->reason.text, why, sizeof why));
+		status_warn(v->entry, "%s", v->good ? "a second request for this device" : v->reason.text);
 		return STATUS_REFUSED;
 	}
 	snprintf(o->held[o->n].entry, sizeof o->held[o->n].entry, "%.*s.der", DEVICE_MAX, v->cn);
@@ -178,8 +175,9 @@ static int run(struct output *o, struct sign *sign, int fd, const char *name, co
 
 	limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (outfile_open(&out, path, 0644) != 0) {
+		status = status_of(errno);
 		status_warn_errno(o->name, "cannot write an archive there");
-		return errno == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
+		return status;
 	}
 	/* The workers start before the writer, whose buffers they need not have. */
 	if ((in = intake_open(fd, &limits, &task, jobs)) == NULL ||
@@ -217,15 +215,15 @@ static struct cert *load_cert(const char *path)
 
 int main(int argc, char *argv[])
 {
-	const char *ca = NULL, *cn = "device", *log = NULL, *output = NULL, *pass = NULL, *ra = NULL;
+	const char *ca = NULL, *cn = "device", *digest = "SHA256", *log = NULL, *output = NULL, *pass = NULL, *ra = NULL;
 	const char *name = "-";
-	bool no_eku = false, no_key_ids = false;
+	bool no_eku = false, no_key_ids = false, of_key;
 	long days = issue_policy_default.days, jobs = 0, level = 6;
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
 		{'C', "cn", OPTION_TEXT, &cn, 0, 0},
 		{'c', "cert", OPTION_TEXT, &ca, 0, 0},
-		{'D', "digest", OPTION_TEXT, &sign.policy.digest, 0, 0},
+		{'D', "digest", OPTION_TEXT, &digest, 0, 0},
 		{'d', "days", OPTION_NUMBER, &days, 1, ISSUE_DAYS_MAX},
 		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
 		{'k', "key", OPTION_TEXT, &sign.key, 0, 0},
@@ -257,6 +255,8 @@ int main(int argc, char *argv[])
 		name = argv[arg];
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive, from a file or on stdin");
+	if (!issue_digest(digest, &sign.policy.digest))
+		status_usage("--digest wants SHA256, SHA384 or SHA512");
 	sign.policy.days = (int)days;
 	sign.policy.device_cn = *cn == 'd';
 	sign.policy.eku = !no_eku;
@@ -265,11 +265,11 @@ int main(int argc, char *argv[])
 	sign.ra = ra_cert = ra != NULL ? load_cert(ra) : NULL;
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
 		status_die(STATUS_USAGE, pass, "%s", why.text);
-	if (sign_prepare(&sign, &why) != 0)
-		status_die(STATUS_USAGE, sign.key, "%s", why.text);
+	if (sign_prepare(&sign, &of_key, &why) != 0)
+		status_die(STATUS_USAGE, of_key ? sign.key : ca, "%s", why.text);
 	o.name = output != NULL ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
-		status_die_errno(log, "cannot open the log");
+		status_die_path(log, "cannot open the log");
 	if ((fd = fileio_open_input(name)) < 0)
 		status_die_path(name, "cannot open");
 	status = run(&o, &sign, fd, name, output, (size_t)jobs, (int)level);

@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "cert.h"
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -94,10 +95,9 @@ int main(int argc, char *argv[])
 
 	if (arg != argc)
 		status_usage("takes no arguments");
-	if (span >= 0)
+	if (span >= 0 && now + span < view.before)
 		view.before = now + span;
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = enter_spool(path, now);
 	if (header && !view.null)
 		puts("device\tstate\tnot-after\tserial\tkey");
 	if (ready || !installed)

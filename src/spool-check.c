@@ -11,11 +11,13 @@
 #include "conf.h"
 #include "csr.h"
 #include "device.h"
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "state.h"
 #include "status.h"
 #include "store.h"
+#include "when.h"
 
 const char program[] = "spool-check";
 const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";
@@ -23,15 +25,22 @@ const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";
 struct checking {
 	struct spool *spool;
 	EVP_PKEY *capf;		/* who vouches for .ra requests; NULL when unknown */
+	enum spool_dir trust;	/* the store at hand */
 	bool verbose;
 	int status;
 };
 
+static void show(const char *file, const char *unfinished, const char *what)
+{
+	char name[1024], text[1024];
+
+	printf("%s\t%s%s\n", status_escape(file, name, sizeof name), unfinished,
+	    status_escape(what, text, sizeof text));
+}
+
 static void find(struct checking *ck, const char *file, const char *what)
 {
-	char escaped[1024];
-
-	printf("%s\t%s\n", status_escape(file, escaped, sizeof escaped), what);
+	show(file, "", what);
 	ck->status = status_worst(ck->status, STATUS_REFUSED);
 }
 
@@ -43,7 +52,7 @@ static void tell(void *ctx, enum state_finding finding, const char *file, const 
 	if (finding == STATE_ILLEGAL)
 		find(ck, file, what);
 	else if (ck->verbose)
-		printf("%s\tunfinished: %s\n", file, what);
+		show(file, "unfinished: ", what);
 }
 
 /* Does a request or certificate hold what its name says? -1 with a reason. */
@@ -103,36 +112,53 @@ static int check_dir(struct checking *ck, enum spool_dir d)
 static int check_trusted(void *ctx, const char *file, const char *description, const struct cert *c,
     const struct reason *why)
 {
-	char hex[2 * sizeof c->digest + 1];
+	char hex[2 * sizeof c->digest + 1], path[512];
+	struct checking *ck = ctx;
 	struct reason cause = *why;
 
 	(void)description;
+	snprintf(path, sizeof path, "%s/%s", spool_dir_name(ck->trust), file);
 	if (c == NULL || cert_check_ca(c, &cause) != 0) {
-		find(ctx, file, cause.text);
+		find(ck, path, cause.text);
 		return 0;
 	}
 	bytes_hex(c->digest, sizeof c->digest, hex);
 	if (strncmp(file, hex, strlen(hex)) != 0)
-		find(ctx, file, "it is another certificate than its name says");
+		find(ck, path, "it is another certificate than its name says");
 	return 0;
+}
+
+/* CAPF's own. Its key vouches for .ra requests. */
+static struct cert *check_capf(struct checking *ck)
+{
+	char iso[WHEN_ISO + 1];
+	struct cert *own = NULL;
+	struct reason why;
+
+	if (store_check_capf(ck->spool, false, &why) != 0)
+		find(ck, "ca/" STORE_PAIR, why.text);
+	if (store_capf(ck->spool, &own, NULL, &why) != 0)
+		return NULL;
+	when_iso(own->not_after, iso);
+	if (own->not_after < ck->spool->now && reason_set(&why, "it expired on %s", iso))
+		find(ck, "ca/" STORE_PAIR, why.text);
+	ck->capf = X509_get0_pubkey(own->x509);
+	return own;
 }
 
 /* Everything once. -1 with errno when it cannot look. */
 static int check(struct checking *ck)
 {
-	struct cert *own = NULL;
 	struct reason why;
 	struct conf conf;
+	struct cert *own;
 
 	if (conf_load(&conf, ck->spool->root, &why) != 0)
 		find(ck, SPOOL_CONF, why.text);
-	if (store_check_capf(ck->spool, false, &why) != 0)
-		find(ck, "ca/" STORE_PAIR, why.text);
-	else if (store_capf(ck->spool, &own, NULL, &why) == 0)
-		ck->capf = X509_get0_pubkey(own->x509);
-	for (enum spool_dir d = SPOOL_TRUST_CAPF; d <= SPOOL_TRUST_CALLMANAGER; d++)
-		if (store_each(ck->spool, d, check_trusted, ck, &why) != 0)
-			find(ck, spool_dir_name(d), why.text);
+	own = check_capf(ck);
+	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
+		if (store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
+			find(ck, spool_dir_name(ck->trust), why.text);
 	if (state_check(ck->spool, tell, ck) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++)
@@ -152,11 +178,12 @@ static void repair(struct checking *ck)
 	if (state_finish(ck->spool, &finished) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
 	if (conf_load(&conf, ck->spool->root, &why) == 0 &&
-	    state_expire(ck->spool, ck->spool->now - conf.keep_done, &expired) != 0)
-		status_die_errno("done", "cannot take old requests away");
+	    (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
+	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0))
+		status_die_errno(ck->spool->path, "cannot take old requests away");
 	store_check_capf(ck->spool, true, &why);
 	if (ck->verbose)
-		printf("%zu steps finished, %zu answered requests taken away\n", finished, expired);
+		printf("%zu steps finished, %zu old requests taken away\n", finished, expired);
 }
 
 int main(int argc, char *argv[])
@@ -165,6 +192,7 @@ int main(int argc, char *argv[])
 	struct checking ck = {.status = STATUS_OK};
 	time_t now = time(NULL);
 	bool mend = false;
+	enum spool_dir missing;
 	const struct option_spec options[] = {
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'r', "repair", OPTION_FLAG, &mend, 0, 0},
@@ -175,8 +203,9 @@ int main(int argc, char *argv[])
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	if ((ck.spool = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	if (mend && spool_lacks(path, &missing) && spool_mend(path) != 0)
+		status_die_errno(path, "cannot make the directories that it lacks");
+	ck.spool = enter_spool(path, now);
 	if (mend)
 		repair(&ck);
 	if (check(&ck) != 0)

@@ -9,11 +9,11 @@
 
 #include "bytes.h"
 #include "cert.h"
+#include "enter.h"
 #include "names.h"
 #include "options.h"
 #include "prune.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "when.h"
 
@@ -88,13 +88,8 @@ static int each(struct spool *s, struct names *names, int (*one)(struct spool *,
 		return STATUS_TROUBLE;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct name *name = names_find(names, list[i].device);
-
-		if (names->n > 0 && name == NULL)
-			continue;
-		if (name != NULL)
-			name->used = true;
-		status = status_worst(status, one(s, &list[i]));
+		if (names_want(names, list[i].device))
+			status = status_worst(status, one(s, &list[i]));
 	}
 	free(list);
 	return status;
@@ -107,10 +102,6 @@ static void tell(const struct stem *stem, const char *path)
 
 static int delete(struct spool *s, struct names *names, bool dry_run)
 {
-	if (!dry_run && state_finish(s, NULL) != 0) {
-		status_warn_errno(NULL, "cannot finish what an earlier run left");
-		return STATUS_TROUBLE;
-	}
 	if (prune_dir(s, SPOOL_STALE, names, dry_run, tell) != 0 || spool_log_flush(s) != 0) {
 		status_warn_errno("stale", "cannot delete");
 		return STATUS_TROUBLE;
@@ -120,10 +111,11 @@ static int delete(struct spool *s, struct names *names, bool dry_run)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *object, *verb;
+	const char *path = spool_default(), *file = NULL, *object, *verb, *device;
 	bool null = false, dry_run = false, header = false;
 	time_t now = time(NULL);
 	struct names names;
+	size_t unused = 0;
 	struct reason why;
 	struct spool *s;
 	const struct option_spec options[] = {
@@ -146,16 +138,13 @@ int main(int argc, char *argv[])
 		status_usage("delete wants device names, or \"all\"");
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(STATUS_USAGE, object, "%s", why.text);
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
-	for (size_t i = 0; i < names.n; i++) {
-		if (!names.name[i].used) {
-			status_warn(names.name[i].device, "has no stale certificate");
-			status = status_worst(status, STATUS_REFUSED);
-		}
+	while ((device = names_unused(&names, &unused)) != NULL) {
+		status_warn(device, "has no stale certificate");
+		status = status_worst(status, STATUS_REFUSED);
 	}
 	names_free(&names);
 	spool_close(s);

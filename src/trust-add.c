@@ -9,10 +9,10 @@
 #include <unistd.h>
 #include <openssl/x509v3.h>
 
+#include "enter.h"
 #include "fileio.h"
 #include "options.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "store.h"
 #include "trust.h"
@@ -93,6 +93,7 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 	struct adding *ad = ctx;
 	struct reason why = *bad;
 	char object[512], hex[2 * sizeof c->digest + 1];
+	int result;
 
 	snprintf(object, sizeof object, number > 1 ? "%s, certificate %zu" : "%s", ad->file, number);
 	ad->seen++;
@@ -101,12 +102,16 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 		ad->status = STATUS_REFUSED;
 		return 0;
 	}
-	if (store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn) < 0) {
+	result = store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn);
+	if (result < 0) {
 		status_warn_errno(object, "cannot add");
 		ad->status = STATUS_TROUBLE;
 		return 1;
 	}
 	warn_of(ad, c, object);
+	/* It was there already, and keeps its description. */
+	if (result > 0)
+		return 0;
 	bytes_hex(c->digest, sizeof c->digest, hex);
 	spool_log_text(ad->spool, spool_dir_name(ad->dir), hex);
 	return 0;
@@ -155,10 +160,7 @@ int main(int argc, char *argv[])
 		status_usage("the stores are capf and callmanager");
 	if (ad.description != NULL && strpbrk(ad.description, "\n\t") != NULL)
 		status_usage("a description is one line without tabs");
-	if ((ad.spool = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
-	if (state_finish(ad.spool, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
+	ad.spool = enter_to_write(path, now);
 	while (++arg < argc) {
 		ad.file = argv[arg];
 		status = status_worst(status, add_file(&ad));

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* trust-del: CAs out of a trust store, by fingerprint or by the beginning of one. It takes away nothing
  * when the beginning fits more than one. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
-#include "state.h"
 #include "status.h"
 #include "store.h"
 
@@ -34,13 +35,25 @@ static int look(void *ctx, const char *file)
 	return 0;
 }
 
-static int delete(struct spool *s, enum spool_dir d, const char *beginning, bool dry_run)
+/* Lower case without colons, whoever printed it. False when it is too long, or too short, or not hex. */
+static bool normal(const char *text, char out[2 * 32 + 1])
 {
+	size_t n = 0;
+
+	for (; *text != '\0' && n < 2 * 32; text++)
+		if (*text != ':')
+			out[n++] = (char)tolower((unsigned char)*text);
+	out[n] = '\0';
+	return *text == '\0' && n >= LEAST_DIGITS && strspn(out, "0123456789abcdef") == n;
+}
+
+static int delete(struct spool *s, enum spool_dir d, const char *fingerprint, bool dry_run)
+{
+	char beginning[2 * 32 + 1];
 	struct search w = {.beginning = beginning};
 
-	if (strlen(beginning) < LEAST_DIGITS ||
-	    strspn(beginning, "0123456789abcdef") != strlen(beginning)) {
-		status_warn(beginning, "not a fingerprint: at least %d digits of those that trust-list shows",
+	if (!normal(fingerprint, beginning)) {
+		status_warn(fingerprint, "not a fingerprint: at least %d digits of those that trust-list shows",
 		    LEAST_DIGITS);
 		return STATUS_USAGE;
 	}
@@ -49,7 +62,7 @@ static int delete(struct spool *s, enum spool_dir d, const char *beginning, bool
 		return STATUS_TROUBLE;
 	}
 	if (w.found != 1) {
-		status_warn(beginning, w.found == 0 ? "not in this store" : "fits more than one certificate");
+		status_warn(fingerprint, w.found == 0 ? "not in this store" : "fits more than one certificate");
 		return STATUS_REFUSED;
 	}
 	if (!dry_run && (spool_remove(s, d, w.file) != 0 || spool_sync(s, d) != 0)) {
@@ -81,10 +94,7 @@ int main(int argc, char *argv[])
 		status_usage("wants a store, and fingerprints");
 	if (!store_named(argv[arg], &dir))
 		status_usage("the stores are capf and callmanager");
-	if ((s = spool_open(path, program, now)) == NULL)
-		status_die_path(path, "cannot open the spool");
-	if (!dry_run && state_finish(s, NULL) != 0)
-		status_die_errno(path, "cannot finish what an earlier run left");
+	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
 	if (spool_log_flush(s) != 0) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "bytes.h"
+#include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -59,8 +60,7 @@ int main(int argc, char *argv[])
 		status_usage("takes one store");
 	if (arg < argc && (n = 1, !store_named(argv[arg], &stores[0])))
 		status_usage("the stores are capf and callmanager");
-	if ((s = spool_open(path, program, 0)) == NULL)
-		status_die_path(path, "cannot open the spool");
+	s = enter_spool(path, 0);
 	if (header)
 		puts("store\tdescription\tsubject\tserial\tnot-after\tsha256");
 	for (size_t i = 0; i < n; i++) {

@@ -17,6 +17,7 @@ static const struct conf defaults = {
 	.import_max_total_bytes = (uint64_t)2 << 30,
 	.import_max_ratio = 200,
 	.keep_done = 30 * 86400,
+	.keep_superseded = 90 * 86400,
 	.keepalive = 15,
 };
 
@@ -29,8 +30,11 @@ const char conf_template[] =
     "#import-max-total-bytes = 2147483648\n"
     "#import-max-ratio = 200\n"
     "\n"
-    "# How long answered requests stay in done/; spool-check --repair takes older ones away.\n"
+    "# How long requests are kept when they were answered, and when a newer key superseded them (until\n"
+    "# then a certificate for them is stale, afterwards it is refused). spool-check --repair takes older\n"
+    "# ones away.\n"
     "#keep-done = 30d\n"
+    "#keep-superseded = 90d\n"
     "\n"
     "# Minutes between signs of life on a connection that waits, 5 to 60.\n"
     "#keepalive = 15\n";
@@ -51,6 +55,7 @@ static const struct setting {
 	/* Deflate cannot do better than 1032 to 1. */
 	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032},
 	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0},
+	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0},
 	{"keepalive", MINUTES, offsetof(struct conf, keepalive), 5, 60},
 };
 

@@ -13,7 +13,7 @@ struct conf {
 	uint64_t import_max_entry_bytes;
 	uint64_t import_max_total_bytes;
 	uint64_t import_max_ratio;
-	time_t keep_done;	/* seconds */
+	time_t keep_done, keep_superseded;	/* seconds */
 	unsigned keepalive;	/* minutes */
 };
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "bytes.h"
 #include "issue.h"
@@ -192,12 +193,26 @@ static void put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
 	X509_ALGOR_free(algor);
 }
 
+bool issue_digest(const char *name, const char **digest)
+{
+	static const char *const known[] = {"SHA256", "SHA384", "SHA512"};
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		if (strcasecmp(name, known[i]) == 0) {
+			*digest = known[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 static int check_policy(const struct issue_policy *p, struct reason *r)
 {
+	const char *digest;
+
 	if (p->days < 1 || p->days > ISSUE_DAYS_MAX)
 		return reason_set(r, "%d days are not 1 to %d", p->days, ISSUE_DAYS_MAX);
-	if (strcmp(p->digest, "SHA256") != 0 && strcmp(p->digest, "SHA384") != 0 &&
-	    strcmp(p->digest, "SHA512") != 0)
+	if (!issue_digest(p->digest, &digest) || strcmp(digest, p->digest) != 0)
 		return reason_set(r, "%s is not SHA256, SHA384 or SHA512", p->digest);
 	return 0;
 }

@@ -22,6 +22,9 @@ struct issue_policy {
 };
 extern const struct issue_policy issue_policy_default;
 
+/* The digest of this name, in any case. False when it is none of the three. */
+bool issue_digest(const char *name, const char **digest);
+
 /* The issuing CA, with what can be worked out once worked out once. */
 struct issuer;
 

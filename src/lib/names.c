@@ -57,11 +57,17 @@ int names_read(struct names *ns, int argc, char *const argv[], const char *path,
 {
 	size_t cap = 0, kept = 0;
 
-	*ns = (struct names){.all = path == NULL && argc == 1 && strcmp(argv[0], "all") == 0};
+	*ns = (struct names){.all = path == NULL && argc == 0};
 	*object = NULL;
-	for (int i = 0; i < argc && !ns->all; i++)
-		if (add(ns, &cap, argv[i], why) != 0)
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "all") == 0) {
+			if (argc > 1 || path != NULL)
+				return reason_set(why, "\"all\" stands alone");
+			ns->all = true;
+		} else if (add(ns, &cap, argv[i], why) != 0) {
 			return -1;
+		}
+	}
 	*object = path;
 	if (path != NULL && add_lines(ns, &cap, path, zero, why) != 0)
 		return -1;
@@ -80,12 +86,23 @@ void names_free(struct names *ns)
 	*ns = (struct names){0};
 }
 
-struct name *names_find(const struct names *ns, const char *device)
+bool names_want(struct names *ns, const char *device)
 {
-	struct name key = {.used = false};
+	struct name key = {.used = false}, *found;
 
-	if (ns->n == 0 || strlen(device) > DEVICE_MAX)
-		return NULL;
+	if (ns->all || ns->n == 0 || strlen(device) > DEVICE_MAX)
+		return ns->all;
 	strcpy(key.device, device);
-	return bsearch(&key, ns->name, ns->n, sizeof *ns->name, compare);
+	found = bsearch(&key, ns->name, ns->n, sizeof *ns->name, compare);
+	if (found != NULL)
+		found->used = true;
+	return found != NULL;
+}
+
+const char *names_unused(const struct names *ns, size_t *i)
+{
+	while (*i < ns->n)
+		if (!ns->name[(*i)++].used)
+			return ns->name[*i - 1].device;
+	return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The devices that a command line speaks of: arguments, lines of a file, or "all". */
+/* The devices that a command line speaks of: arguments and lines of a file, or "all". */
 #ifndef NAMES_H
 #define NAMES_H
 
@@ -11,13 +11,13 @@
 
 struct name {
 	char device[DEVICE_MAX + 1];
-	bool used;		/* for the program: something was found for it */
+	bool used;		/* somebody asked for it */
 };
 
 struct names {
 	struct name *name;	/* sorted, no name twice */
 	size_t n;
-	bool all;		/* the one argument was "all" */
+	bool all;		/* the one argument was "all", or there was neither argument nor file */
 };
 
 /* From arguments, and from a file ("-": stdin) when path is not NULL, where each name ends with a NUL
@@ -26,7 +26,9 @@ int names_read(struct names *, int argc, char *const argv[], const char *path, b
     const char **object, struct reason *);
 void names_free(struct names *);
 
-/* The entry of a device, NULL when it was not named. With all, nobody needs to ask. */
-struct name *names_find(const struct names *, const char *device);
+/* Is this device meant? Remembers which names were asked for. */
+bool names_want(struct names *, const char *device);
+/* The next name that nobody asked for, from *i on; NULL when there is none. */
+const char *names_unused(const struct names *, size_t *i);
 
 #endif

@@ -5,20 +5,21 @@
 #include "csr.h"
 #include "sign.h"
 
-static struct issuer *load_issuer(struct sign *s, struct reason *why)
+static struct issuer *load_issuer(struct sign *s, bool *of_key, struct reason *why)
 {
 	EVP_PKEY *key = key_load(s->key, &s->secret, why);
 	struct issuer *issuer = NULL;
 
+	*of_key = key == NULL;
 	if (key != NULL)
 		issuer = issuer_new(s->ca, key, &s->policy, s->now, why);
 	EVP_PKEY_free(key);
 	return issuer;
 }
 
-int sign_prepare(struct sign *s, struct reason *why)
+int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
 {
-	struct issuer *issuer = load_issuer(s, why);
+	struct issuer *issuer = load_issuer(s, of_key, why);
 
 	if (issuer == NULL)
 		return -1;
@@ -39,8 +40,9 @@ int sign_init(void *ctx)
 {
 	struct sign *s = ctx;
 	struct reason why;
+	bool of_key;
 
-	if ((s->issuer = load_issuer(s, &why)) != NULL)
+	if ((s->issuer = load_issuer(s, &of_key, &why)) != NULL)
 		return 0;
 	s->complain(s->key, why.text);
 	return -1;

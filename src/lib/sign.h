@@ -34,8 +34,9 @@ struct sign {
 };
 
 /* Checks key and certificates once, before the workers load the key each for themselves: a token does
- * not survive a fork. Keeps the pass phrase if it had to ask. -1 with a reason. */
-int sign_prepare(struct sign *, struct reason *);
+ * not survive a fork. Keeps the pass phrase if it had to ask. -1 with a reason; *of_key tells whether
+ * that is about the key or about the CA and the policy. */
+int sign_prepare(struct sign *, bool *of_key, struct reason *);
 void sign_free(struct sign *);
 
 /* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. */

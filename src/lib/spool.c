@@ -57,6 +57,11 @@ static int give_up(int fd)
 	return -1;
 }
 
+static int open_root(const char *path)
+{
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
 static struct spool *open_dirs(const char *path, int root, const char *who, time_t now)
 {
 	struct spool *s = calloc(1, sizeof *s);
@@ -86,7 +91,7 @@ static struct spool *open_dirs(const char *path, int root, const char *who, time
 
 struct spool *spool_open(const char *path, const char *who, time_t now)
 {
-	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int root = open_root(path);
 
 	if (root < 0)
 		return NULL;
@@ -149,8 +154,19 @@ static int sync_dir(int at, const char *path)
 	return close(fd);
 }
 
-/* The directories of a new spool. */
+/* All directories, durably. Those that are there are left as they are. */
 static int make_dirs(int root)
+{
+	if (make_dir(root, "trust") != 0)
+		return -1;
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		if (make_dir(root, dir_name[d]) != 0)
+			return -1;
+	return sync_dir(root, "trust") == 0 ? sync_dir(root, ".") : -1;
+}
+
+/* Is there room for a new spool, where root is? */
+static int check_new(int root)
 {
 	int found;
 
@@ -158,29 +174,46 @@ static int make_dirs(int root)
 		errno = EEXIST;
 		return -1;
 	}
-	if ((found = foreign(root)) != 0) {
-		if (found > 0)
-			errno = ENOTEMPTY;
+	if ((found = foreign(root)) > 0)
+		errno = ENOTEMPTY;
+	return found == 0 ? 0 : -1;
+}
+
+bool spool_lacks(const char *path, enum spool_dir *missing)
+{
+	int root = open_root(path), d = SPOOL_DIRS;
+
+	if (root < 0)
+		return false;
+	if (faccessat(root, SPOOL_CONF, F_OK, 0) == 0)
+		for (d = 0; d < SPOOL_DIRS; d++)
+			if (faccessat(root, dir_name[d], F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+				break;
+	close(root);
+	*missing = (enum spool_dir)d;
+	return d < SPOOL_DIRS;
+}
+
+int spool_mend(const char *path)
+{
+	int root = open_root(path);
+
+	if (root < 0)
 		return -1;
-	}
-	if (fchmod(root, 0700) != 0 || make_dir(root, "trust") != 0)
-		return -1;
-	for (int d = 0; d < SPOOL_DIRS; d++)
-		if (make_dir(root, dir_name[d]) != 0)
-			return -1;
-	if (sync_dir(root, "trust") != 0 || sync_dir(root, ".") != 0)
-		return -1;
-	/* The directory above may be closed to us; then whoever made it durable has to do it for us too. */
-	return sync_dir(root, "..") == 0 || errno == EACCES ? 0 : -1;
+	if (make_dirs(root) != 0)
+		return give_up(root);
+	return close(root);
 }
 
 struct spool *spool_create(const char *path, const char *who, time_t now)
 {
 	int root;
 
-	if (make_dir(AT_FDCWD, path) != 0 || (root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+	if (make_dir(AT_FDCWD, path) != 0 || (root = open_root(path)) < 0)
 		return NULL;
-	if (make_dirs(root) != 0) {
+	/* The directory above may be closed to us; then whoever made it makes it durable. */
+	if (check_new(root) != 0 || fchmod(root, 0700) != 0 || make_dirs(root) != 0 ||
+	    (sync_dir(root, "..") != 0 && errno != EACCES)) {
 		give_up(root);
 		return NULL;
 	}
@@ -208,25 +241,45 @@ int spool_each(const struct spool *s, enum spool_dir d, int (*each)(void *ctx, c
 	return result;
 }
 
+bool spool_holds_requests(enum spool_dir d)
+{
+	return d == SPOOL_CSR || d == SPOOL_SUPERSEDED || d == SPOOL_DONE;
+}
+
+struct counting {
+	bool requests;
+	size_t n;
+};
+
 static int count_one(void *ctx, const char *name)
 {
-	if (stem_legal(name))
-		++*(size_t *)ctx;
+	struct counting *c = ctx;
+
+	c->n += stem_legal(name, c->requests);
 	return 0;
 }
 
 int spool_count(const struct spool *s, enum spool_dir d, size_t *n)
 {
-	*n = 0;
-	return spool_each(s, d, count_one, n);
+	struct counting c = {spool_holds_requests(d), 0};
+	int result = spool_each(s, d, count_one, &c);
+
+	*n = c.n;
+	return result;
 }
+
+struct listing {
+	bool requests;
+	struct buf stems;
+};
 
 static int list_one(void *ctx, const char *name)
 {
+	struct listing *l = ctx;
 	struct stem stem;
 
-	if (stem_parse(name, &stem))
-		buf_put(ctx, &stem, sizeof stem);
+	if (stem_parse(name, &stem) && (stem.kind != STEM_DER) == l->requests)
+		buf_put(&l->stems, &stem, sizeof stem);
 	return 0;
 }
 
@@ -237,16 +290,16 @@ static int compare_stems(const void *a, const void *b)
 
 int spool_list(const struct spool *s, enum spool_dir d, struct stem **list, size_t *n)
 {
-	struct buf b = {0};
+	struct listing l = {spool_holds_requests(d), {0}};
 
-	if (spool_each(s, d, list_one, &b) != 0 || b.failed) {
-		if (b.failed)
+	if (spool_each(s, d, list_one, &l) != 0 || l.stems.failed) {
+		if (l.stems.failed)
 			errno = ENOMEM;
-		buf_free(&b);
+		buf_free(&l.stems);
 		return -1;
 	}
-	*list = (struct stem *)(void *)b.p;
-	*n = b.len / sizeof **list;
+	*list = (struct stem *)(void *)l.stems.p;
+	*n = l.stems.len / sizeof **list;
 	if (*n > 0)
 		qsort(*list, *n, sizeof **list, compare_stems);
 	return 0;

@@ -50,16 +50,22 @@ const char *spool_dir_name(enum spool_dir);
 /* Opens a spool; who is kept, not copied. ENOENT when there is none. */
 struct spool *spool_open(const char *path, const char *who, time_t now);
 void spool_close(struct spool *);
+/* Is this a spool without one of its directories? Backups like to leave out empty ones. */
+bool spool_lacks(const char *path, enum spool_dir *);
+/* Makes the directories that a spool lacks. */
+int spool_mend(const char *path);
 /* Makes the directories of a new spool, or goes on where an earlier run was cut off, and opens it.
  * EEXIST when it is complete already, ENOTEMPTY when something else is there. */
 struct spool *spool_create(const char *path, const char *who, time_t now);
 
-/* How many files a directory has. */
+/* Has this directory requests, rather than certificates? */
+bool spool_holds_requests(enum spool_dir);
+/* How many of them a directory has. */
 int spool_count(const struct spool *, enum spool_dir, size_t *);
 /* Calls each with every file name of a directory but . and ..; stops when it returns non-zero. */
 int spool_each(const struct spool *, enum spool_dir, int (*each)(void *ctx, const char *name),
     void *ctx);
-/* The stems in a directory, sorted; the caller frees. Other names are skipped. */
+/* Their stems, sorted; the caller frees. What does not belong there is skipped. */
 int spool_list(const struct spool *, enum spool_dir, struct stem **, size_t *);
 
 /* A whole file; the caller frees. */

@@ -82,7 +82,7 @@ static int take_step(struct spool *s, const struct index_entry *e, const struct 
 	}
 	if (result != 0)
 		return errno == ENOENT ? 0 : -1;
-	spool_log(s, spool_dir_name(step->to), &e->stem);
+	spool_log(s, step->to == e->dir ? "removed" : spool_dir_name(step->to), &e->stem);
 	return 1;
 }
 
@@ -113,22 +113,21 @@ int state_finish(struct spool *s, size_t *n)
 	return spool_log_flush(s);
 }
 
-int state_expire(struct spool *s, time_t before, size_t *n)
+int state_expire(struct spool *s, enum spool_dir d, time_t before, size_t *n)
 {
 	char stamp[WHEN_STAMP + 1], name[STEM_NAME_MAX + 1];
 	struct stem *list;
 	size_t count;
 	int result = 0;
 
-	*n = 0;
 	when_stamp(before, stamp);
-	if (spool_list(s, SPOOL_DONE, &list, &count) != 0)
+	if (spool_list(s, d, &list, &count) != 0)
 		return -1;
 	for (size_t i = 0; i < count && result == 0; i++) {
 		if (memcmp(list[i].stamp, stamp, WHEN_STAMP) >= 0)
 			continue;
 		stem_name(&list[i], (enum stem_kind)list[i].kind, name);
-		if (spool_remove(s, SPOOL_DONE, name) == 0)
+		if (spool_remove(s, d, name) == 0)
 			++*n;
 		else if (errno != ENOENT)
 			result = -1;
@@ -161,7 +160,7 @@ static void check_stem(const struct check *c, const char *name, const struct ste
 	bool request = stem->kind != STEM_DER;
 	time_t t;
 
-	if (request != (c->dir == SPOOL_CSR || c->dir == SPOOL_SUPERSEDED || c->dir == SPOOL_DONE))
+	if (request != spool_holds_requests(c->dir))
 		tell(c, STATE_ILLEGAL, name, request ? "a request among certificates" :
 		    "a certificate among requests");
 	if (!when_from_stamp(stem->stamp, &t))
@@ -221,22 +220,51 @@ static int check_stage(void *ctx, const char *name)
 
 static void check_dir(const struct check *c)
 {
-	const char *name = spool_dir_name(c->dir);
 	struct stat st;
 
 	if (fstat(c->spool->dir[c->dir], &st) == 0 && (st.st_mode & 077) != 0)
-		c->tell(c->ctx, STATE_ILLEGAL, name, "others may enter it");
+		c->tell(c->ctx, STATE_ILLEGAL, spool_dir_name(c->dir), "others may enter it");
+}
+
+/* A file of ca/ or trust/, where what is in it is not our business. */
+static int check_other(void *ctx, const char *name)
+{
+	const struct check *c = ctx;
+	size_t len = strlen(name);
+	struct stat st;
+
+	if (fstatat(c->spool->dir[c->dir], name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISREG(st.st_mode))
+		tell(c, STATE_ILLEGAL, name, "not a regular file");
+	else if ((st.st_mode & 077) != 0)
+		tell(c, STATE_ILLEGAL, name, "others may read or write it");
+	else if (c->dir != SPOOL_CA && (len != 2 * STEM_SPKI + 4 || strcmp(name + len - 4, ".pem") != 0))
+		tell(c, STATE_ILLEGAL, name, "not a name of the spool");
+	return 0;
+}
+
+/* The spool's own directory, and trust/, which holds two. */
+static void check_above(const struct spool *s,
+    void (*teller)(void *, enum state_finding, const char *, const char *), void *ctx)
+{
+	struct stat st;
+
+	if (fstat(s->root, &st) == 0 && (st.st_mode & 077) != 0)
+		teller(ctx, STATE_ILLEGAL, ".", "others may enter the spool");
+	if (fstatat(s->root, "trust", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 077) != 0)
+		teller(ctx, STATE_ILLEGAL, "trust", "others may enter it");
+	if (fstatat(s->root, SPOOL_CONF, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 022) != 0)
+		teller(ctx, STATE_ILLEGAL, SPOOL_CONF, "others may write it");
 }
 
 int state_check(const struct spool *s,
     void (*teller)(void *, enum state_finding, const char *, const char *), void *ctx)
 {
 	struct index ix;
-	struct stat st;
 	int result = 0;
 
-	if (fstat(s->root, &st) == 0 && (st.st_mode & 077) != 0)
-		teller(ctx, STATE_ILLEGAL, ".", "others may enter the spool");
+	check_above(s, teller, ctx);
 	if (index_load(&ix, s, (1u << SPOOL_STATES) - 1) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_DIRS && result == 0; d++) {
@@ -247,6 +275,8 @@ int state_check(const struct spool *s,
 			result = spool_each(s, c.dir, check_file, &c);
 		else if (d == SPOOL_TMP)
 			result = spool_each(s, c.dir, check_stage, &c);
+		else if (d == SPOOL_CA || d == SPOOL_TRUST_CAPF || d == SPOOL_TRUST_CALLMANAGER)
+			result = spool_each(s, c.dir, check_other, &c);
 	}
 	index_free(&ix);
 	return result;

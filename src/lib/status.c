@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,13 @@ int status_worst(int a, int b)
 	return a > b ? a : b;
 }
 
-const char *status_escape(const char *text, char *out, size_t size)
+/* What is not printable ASCII becomes \xHH; so does a backslash when it must be told from ours. */
+static const char *escape(const char *text, bool backslash, char *out, size_t size)
 {
 	size_t n = 0;
 
 	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + 5 <= size; p++) {
-		if (*p >= ' ' && *p < 0x7f && *p != '\\')
+		if (*p >= ' ' && *p < 0x7f && (*p != '\\' || !backslash))
 			out[n++] = (char)*p;
 		else
 			n += (size_t)sprintf(out + n, "\\x%02x", *p);
@@ -30,15 +32,27 @@ const char *status_escape(const char *text, char *out, size_t size)
 	return out;
 }
 
+const char *status_escape(const char *text, char *out, size_t size)
+{
+	return escape(text, true, out, size);
+}
+
+int status_of(int error)
+{
+	return error == ENOENT || error == ENOTDIR || error == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
+}
+
 static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
 /* One line, built first, so that several processes cannot mix theirs. */
 static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
 {
-	char name[ESCAPED_MAX], text[ESCAPED_MAX];
+	char name[ESCAPED_MAX], said[ESCAPED_MAX], text[ESCAPED_MAX];
 
-	vsnprintf(text, sizeof text, fmt, ap);
+	vsnprintf(said, sizeof said, fmt, ap);
+	/* Names in it may be escaped already; bytes from outside may still be there. */
+	escape(said, false, text, sizeof text);
 	fflush(stdout);
 	fprintf(stderr, "%s: %s%s%s%s%s\n", program,
 	    object != NULL ? status_escape(object, name, sizeof name) : "", object != NULL ? ": " : "",
@@ -87,7 +101,7 @@ void status_die_errno(const char *object, const char *fmt, ...)
 
 void status_die_path(const char *path, const char *fmt, ...)
 {
-	int status = errno == ENOENT || errno == ENOTDIR ? STATUS_USAGE : STATUS_TROUBLE;
+	int status = status_of(errno);
 	const char *cause = strerror(errno);
 	va_list ap;
 

@@ -19,7 +19,11 @@ extern const char synopsis[];	/* "[-hV] [-s spool] file ...", without the name *
 
 int status_worst(int, int);
 
-/* "program: object: text" on stderr, one line; object (or NULL) is printed escaped. */
+/* The exit status for an errno about something the user named: what does not exist, or is a terminal, is
+ * wrong usage, the rest is trouble. */
+int status_of(int error);
+
+/* "program: object: text" on stderr, one line, whatever bytes are in it; object may be NULL. */
 void status_warn(const char *object, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same with ": " and the text of the present errno behind it. */
 void status_warn_errno(const char *object, const char *fmt, ...)

@@ -36,12 +36,14 @@ static int kind_of(const char *dot)
 	return -1;
 }
 
-bool stem_legal(const char *file)
+bool stem_legal(const char *file, bool request)
 {
 	const char *stamp, *spki, *dot;
+	int kind;
 
 	return cut(file, &stamp, &spki, &dot) && stamp_shaped(stamp) &&
-	    strspn(spki, "0123456789abcdef") == 2 * STEM_SPKI && kind_of(dot) >= 0;
+	    strspn(spki, "0123456789abcdef") == 2 * STEM_SPKI && (kind = kind_of(dot)) >= 0 &&
+	    (kind != STEM_DER) == request;
 }
 
 bool stem_parse(const char *file, struct stem *s)

@@ -29,8 +29,8 @@ struct stem {
 
 /* False for a name that is none of ours. */
 bool stem_parse(const char *file, struct stem *);
-/* The same question without the answer, for counting. */
-bool stem_legal(const char *file);
+/* Would it be taken, and is it a request, or not? For counting, without the answer. */
+bool stem_legal(const char *file, bool request);
 void stem_name(const struct stem *, enum stem_kind, char out[STEM_NAME_MAX + 1]);
 
 /* By device, then time, then key. */

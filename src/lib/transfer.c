@@ -30,6 +30,21 @@ bool transfer_is_url(const char *text)
 	    strncasecmp(text, "tftp://", 7) == 0;
 }
 
+char *transfer_public(const char *url)
+{
+	const char *host = strstr(url, "://"), *at, *slash;
+	char *out;
+
+	if (host == NULL)
+		return strdup(url);
+	host += 3;
+	slash = host + strcspn(host, "/");
+	at = memrchr(host, '@', (size_t)(slash - host));
+	if (asprintf(&out, "%.*s%s", (int)(host - url), url, at != NULL ? at + 1 : host) < 0)
+		return NULL;
+	return out;
+}
+
 int transfer_buffer(void)
 {
 	return memfd_create("archive", MFD_CLOEXEC);

@@ -12,6 +12,10 @@
 /* An address that we can reach, rather than the name of a file: ftp://, ftps:// or tftp://. */
 bool transfer_is_url(const char *);
 
+/* The address without the user and password that may be in it, for messages; the caller frees. NULL when
+ * out of memory. */
+char *transfer_public(const char *url);
+
 /* Everything behind an address, up to cap bytes, in a file without a name that is positioned at its
  * beginning. A descriptor, or -1 with a reason. */
 int transfer_fetch(const char *url, uint64_t cap, struct reason *);

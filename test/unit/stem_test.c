@@ -12,7 +12,8 @@ static void legal(const char *name)
 	char again[STEM_NAME_MAX + 1];
 	struct stem s;
 
-	ok(stem_legal(name) && stem_parse(name, &s), "%s", name);
+	ok(stem_parse(name, &s) && stem_legal(name, s.kind != STEM_DER) &&
+	    !stem_legal(name, s.kind == STEM_DER), "%s", name);
 	stem_name(&s, (enum stem_kind)s.kind, again);
 	ok(strcmp(name, again) == 0, "and back");
 }
@@ -21,7 +22,7 @@ static void illegal(const char *name)
 {
 	struct stem s;
 
-	ok(!stem_legal(name) && !stem_parse(name, &s), "%s", name);
+	ok(!stem_legal(name, true) && !stem_legal(name, false) && !stem_parse(name, &s), "%s", name);
 }
 
 int main(void)

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+
+#include "enter.h"
+#include "state.h"
+#include "status.h"
+
+struct spool *enter_spool(const char *path, time_t now)
+{
+	struct spool *s = spool_open(path, program, now);
+	enum spool_dir missing;
+	int saved = errno;
+
+	if (s != NULL)
+		return s;
+	if (spool_lacks(path, &missing))
+		status_die(STATUS_USAGE, path, "the spool lacks %s/; spool-check --repair makes it",
+		    spool_dir_name(missing));
+	errno = saved;
+	status_die_path(path, "cannot open the spool");
+}
+
+struct spool *enter_to_write(const char *path, time_t now)
+{
+	struct spool *s = enter_spool(path, now);
+
+	if (state_finish(s, NULL) != 0)
+		status_die_errno(path, "cannot finish what an earlier run left");
+	return s;
+}

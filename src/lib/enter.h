@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: ISC */
+/* How every program opens its spool; for main() only. */
+#ifndef ENTER_H
+#define ENTER_H
+
+#include "spool.h"
+
+/* The spool at path, or a message and the end: 100 when there is none or it lacks a directory. */
+struct spool *enter_spool(const char *path, time_t now);
+/* The same for a program that writes, which first finishes what an earlier one left. */
+struct spool *enter_to_write(const char *path, time_t now);
+
+#endif
