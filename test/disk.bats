@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: ISC
+# A full disk and a full inode table. On a small tmpfs each program that writes is given so little room
+# that it fails at one place after another: exit 111, one line that says why, nothing lost, nothing half
+# there. The next run, with room, comes to the end that an undisturbed one has.
+load helper
+
+setup_file() {
+	load helper
+	cd "$BATS_FILE_TMPDIR" || return 1
+	# empty: CAs trusted; asked: ten requests wait; answered: what an undisturbed import makes of them.
+	new_spool empty
+	trust_lab empty 2>/dev/null
+	cp -a empty asked
+	csr-add -s asked -P 1700000000 "$FIX/csr.tgz" >/dev/null
+	cp -a asked answered
+	cert-import -s answered "$FIX/der.tgz" >/dev/null
+}
+
+setup() {
+	setup_each
+	BASE=$BATS_FILE_TMPDIR
+}
+
+teardown() {
+	if [ -n "${HOLDER:-}" ]; then
+		kill "$HOLDER" 2>/dev/null
+		wait "$HOLDER" 2>/dev/null || :
+	elif [ -n "${SMALL:-}" ]; then
+		umount "$SMALL"
+	fi
+}
+
+# small_disk OPTIONS: a tmpfs in $SMALL. Who is not root makes it in a namespace, which is seen from
+# outside through the root of a process that lives in it.
+small_disk() {
+	mkdir -p small
+	if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o "$1" tmpfs small 2>/dev/null; then
+		SMALL=$PWD/small
+		return
+	fi
+	unshare -Urm sh -c 'mount -t tmpfs -o "$1" tmpfs small && : >ready && exec sleep 600' - "$1" \
+	    2>/dev/null 3>&- &
+	HOLDER=$!
+	while [ ! -e ready ]; do
+		kill -0 $HOLDER 2>/dev/null || skip "no right to mount a tmpfs"
+		sleep 0.05
+	done
+	SMALL=/proc/$HOLDER/root$PWD/small
+}
+
+# leave_kib N, leave_inodes N: takes the rest of the disk. df would not find a disk of a namespace.
+leave_kib() {
+	head -c $((($(stat -f -c '%a * %S' "$SMALL") - $1 * 1024))) /dev/zero >"$SMALL/full"
+}
+leave_inodes() {
+	local n
+	n=$(stat -f -c %d "$SMALL")
+	mkdir "$SMALL/many"
+	(cd "$SMALL/many" && seq 1 $((n - 1 - $1)) | xargs -r touch)
+}
+make_room() {
+	rm -rf "$SMALL/full" "$SMALL/many"
+}
+
+# no_room: the last run failed as it should; or it had room enough, which the caller may not want.
+no_room() {
+	[ "$status" -eq 111 ] || fail "room for $room: wanted exit status 111" "$(show_run)"
+	assert_stderr_line_count 1
+	assert_stderr_has "No space left on device"
+	failures=$((failures + 1))
+}
+
+# each_room KIND "N..." COMMAND...: the command on the spool named $FROM, with so much room left. When it
+# fails the spool is what it was; when there is room again it ends as in the spool $TO.
+each_room() {
+	local kind=$1 room failures=0
+	for room in $2; do
+		rm -rf "$SMALL/spool"
+		cp -a "$BASE/$FROM" "$SMALL/spool"
+		spool_state "$SMALL/spool" >before
+		"leave_$kind" "$room"
+		run --separate-stderr "${@:3}"
+		echo "$kind $room: $status"
+		if [ "$status" -ne 0 ]; then
+			no_room
+			assert_equal "$output" ""
+			spool_state "$SMALL/spool" | diff before -
+			make_room
+			run --separate-stderr "${@:3}"
+			assert_status 0
+		fi
+		make_room
+		spool_end "$SMALL/spool" | diff <(spool_end "$BASE/$TO") -
+		spool-check -s "$SMALL/spool"
+	done
+	# The first of them was too little for anybody, the last enough.
+	[ $failures -gt 0 ] && [ $failures -lt $(wc -w <<<"$2") ]
+}
+
+@test "cert-import: a full disk" {
+	small_disk size=2m
+	FROM=asked TO=answered
+	each_room kib "0 4 32 60 64 68 72 84 100 104 108 112 200" \
+	    cert-import -s "$SMALL/spool" "$FIX/der.tgz"
+}
+
+@test "cert-import: a full inode table" {
+	small_disk size=2m,nr_inodes=100
+	FROM=asked TO=answered
+	each_room inodes "0 1 2 10 15 16 17 26 27 40" cert-import -s "$SMALL/spool" "$FIX/der.tgz"
+}
+
+@test "csr-add: a full disk" {
+	small_disk size=2m
+	FROM=empty TO=asked
+	each_room kib "0 4 32 60 64 68 72 84 100 104 108 112 200" \
+	    csr-add -s "$SMALL/spool" -P 1700000000 "$FIX/csr.tgz"
+}
+
+@test "csr-add: a full inode table" {
+	small_disk size=2m,nr_inodes=100
+	FROM=empty TO=asked
+	each_room inodes "0 1 2 10 15 16 17 26 27 40" \
+	    csr-add -s "$SMALL/spool" -P 1700000000 "$FIX/csr.tgz"
+}
+
+@test "a full disk in the middle of an import: what is told is what is there" {
+	# The room that was there at the start goes while it works.
+	small_disk size=2m
+	mkfifo feed
+	local kib
+	for kib in 4 12 24 40; do
+		rm -rf "$SMALL/spool"
+		cp -a "$BASE/asked" "$SMALL/spool"
+		spool_state "$SMALL/spool" >before
+		cert-import -s "$SMALL/spool" <feed >said 2>err &
+		local pid=$! rc=0
+		exec 7>feed
+		head -c 4000 "$FIX/der.tgz" >&7
+		# It waits for the rest now, past its first look at the disk.
+		until compgen -G "$SMALL/spool/tmp/*" >/dev/null; do sleep 0.02; done
+		leave_kib $kib
+		tail -c +4001 "$FIX/der.tgz" >&7
+		exec 7>&-
+		wait $pid || rc=$?
+		assert_equal $rc 111
+		assert_equal "$(wc -l <err)" 1
+		grep -q 'No space left on device' err
+		[ ! -s said ]
+		spool_state "$SMALL/spool" | diff before -
+		make_room
+		cert-import -s "$SMALL/spool" "$FIX/der.tgz" >/dev/null
+		spool_end "$SMALL/spool" | diff <(spool_end "$BASE/answered") -
+	done
+}
+
+@test "trust-add: a full disk and a full inode table" {
+	small_disk size=2m,nr_inodes=100
+	local kind room
+	for room in "kib 0" "kib 4" "kib 8" "inodes 0" "inodes 1" "inodes 2"; do
+		kind=${room% *}
+		rm -rf "$SMALL/spool"
+		new_spool "$SMALL/spool"
+		"leave_$kind" "${room#* }"
+		run --separate-stderr trust-add -s "$SMALL/spool" capf "$BATS_FILE_TMPDIR/empty"/trust/capf/*.pem
+		echo "$room"
+		assert_status 111
+		assert_stderr_has "No space left on device"
+		make_room
+		spool-check -s "$SMALL/spool"
+		trust_lab "$SMALL/spool" 2>/dev/null
+		(cd "$SMALL/spool/trust/capf" && sha256sum -- *) |
+		diff <(cd "$BASE/empty/trust/capf" && sha256sum -- *) -
+		assert_equal "$(ls -A "$SMALL/spool/tmp")" ""
+	done
+}
+
+# all_files SPOOL: the journal aside, which says what a run did, and the last of them may have had
+# nothing left to do.
+all_files() {
+	(cd "$1" && find . ! -name journal | sed 's/CAPF-.*\./CAPF./' | sort)
+}
+
+@test "capf-init: a full disk and a full inode table" {
+	small_disk size=2m,nr_inodes=100
+	local room failures=0
+	for room in "kib 0" "kib 4" "kib 8" "kib 12" "kib 16" "inodes 0" "inodes 1" "inodes 5" "inodes 14" \
+	    "inodes 15" "inodes 16" "inodes 17" "inodes 18"; do
+		rm -rf "$SMALL/spool"
+		"leave_${room% *}" "${room#* }"
+		run --separate-stderr capf-init -k ec:256 -s "$SMALL/spool"
+		echo "$room: $status"
+		if [ "$status" -ne 0 ]; then
+			no_room
+			# Nobody takes it for a spool.
+			run --separate-stderr csr-count -s "$SMALL/spool"
+			assert_status 100
+			make_room
+			capf-init -k ec:256 -s "$SMALL/spool"
+		fi
+		make_room
+		spool-check -s "$SMALL/spool"
+		assert_equal "$(ls -A "$SMALL/spool/tmp")" ""
+		diff <(all_files "$FIX/spool") <(all_files "$SMALL/spool")
+	done
+	[ $failures -ge 8 ]
+}
+
+@test "capf-init --renew: a full disk" {
+	small_disk size=2m,nr_inodes=100
+	local room failures=0
+	for room in "kib 0" "kib 4" "kib 8" "inodes 0" "inodes 1" "inodes 2"; do
+		rm -rf "$SMALL/spool"
+		new_spool "$SMALL/spool"
+		"leave_${room% *}" "${room#* }"
+		run --separate-stderr capf-init -k ec:256 -s "$SMALL/spool" --renew
+		echo "$room: $status"
+		[ "$status" -eq 0 ] || no_room
+		# The old pair or the new one, but a pair.
+		openssl pkey -in "$SMALL/spool/ca/capf.pem" -pubout |
+		diff - <(openssl x509 -in "$SMALL/spool/ca/capf.pem" -noout -pubkey)
+		make_room
+		spool-check -s "$SMALL/spool" --repair
+		capf-init -k ec:256 -s "$SMALL/spool" --renew
+		spool-check -s "$SMALL/spool"
+	done
+	[ $failures -ge 4 ]
+}
+
+@test "ca-init: a full disk" {
+	small_disk size=1m,nr_inodes=20
+	local room
+	for room in "kib 0" "kib 4" "inodes 0" "inodes 1"; do
+		"leave_${room% *}" "${room#* }"
+		run --separate-stderr ca-init -k ec:256 "$SMALL/my"
+		echo "$room"
+		assert_status 111
+		assert_stderr_line_count 1
+		assert_stderr_has "No space left on device"
+		# Without a certificate the key would be in the way of the next run.
+		assert_equal "$(cd "$SMALL" && ls | grep my)" ""
+		make_room
+		ca-init -k ec:256 "$SMALL/my"
+		openssl verify -CAfile "$SMALL/my.pem" "$SMALL/my.pem"
+		rm "$SMALL"/my.*
+	done
+}
+
+@test "csr-dump -o: a full disk" {
+	small_disk size=1m,nr_inodes=10
+	local room failures=0 dumped
+	csr-dump -s "$BASE/asked" -o want.tgz
+	for room in "kib 0" "kib 4" "kib 8" "inodes 0" "kib 16"; do
+		echo old >"$SMALL/x.tgz"
+		"leave_${room% *}" "${room#* }"
+		run --separate-stderr csr-dump -s "$BASE/asked" -z 1 -o "$SMALL/x.tgz"
+		echo "$room: $status"
+		if [ "$status" -ne 0 ]; then
+			no_room
+			assert_equal "$(cat "$SMALL/x.tgz")" old
+			assert_equal "$(ls "$SMALL" | grep -v '^full$\|^many$')" x.tgz
+		fi
+		make_room
+		csr-dump -s "$BASE/asked" -o "$SMALL/x.tgz"
+		cmp "$SMALL/x.tgz" want.tgz
+	done
+	[ $failures -ge 3 ] && [ $failures -le 4 ]
+}
+
+@test "csr-sign -o: a full disk" {
+	small_disk size=1m,nr_inodes=10
+	local room failures=0
+	for room in "kib 0" "kib 4" "kib 8" "inodes 0" "kib 32"; do
+		echo old >"$SMALL/x.tgz"
+		"leave_${room% *}" "${room#* }"
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o "$SMALL/x.tgz" \
+		    "$FIX/csr.tgz"
+		echo "$room: $status"
+		if [ "$status" -ne 0 ]; then
+			no_room
+			assert_equal "$(cat "$SMALL/x.tgz")" old
+			assert_equal "$(ls "$SMALL" | grep -v '^full$\|^many$')" x.tgz
+			make_room
+			csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o "$SMALL/x.tgz" "$FIX/csr.tgz"
+		fi
+		make_room
+		assert_equal "$(tar tzf "$SMALL/x.tgz" | wc -l)" 10
+	done
+	[ $failures -ge 3 ] && [ $failures -le 4 ]
+}
+
+@test "csr-sign -l: no room for the log, no certificate" {
+	small_disk size=1m,nr_inodes=10
+	local size
+	# So many bytes of the log's page are used: none is left, or some, or one line's worth.
+	for size in 4096 4000 3600; do
+		head -c $((size - 1)) /dev/zero | tr '\0' x >"$SMALL/log"
+		echo >>"$SMALL/log"
+		leave_kib 0
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l "$SMALL/log" \
+		    -o x.tgz "$FIX/csr.tgz"
+		echo "$size"
+		assert_status 111
+		assert_stderr_line_count 1
+		assert_stderr_has "log: cannot log: No space left on device"
+		[ ! -e x.tgz ]
+		make_room
+		csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l "$SMALL/log" -o x.tgz "$FIX/csr.tgz"
+		mkdir out
+		tar xzf x.tgz -C out
+		# Every certificate that is out has a line of its own: time, serial, device, expiry, key.
+		local der serial
+		for der in out/*.der; do
+			serial=$(openssl x509 -inform DER -in "$der" -noout -serial | sed 's/.*=//' | tr A-F a-f)
+			grep -qP "^[0-9TZ:-]+\t$serial\t$(basename "$der" .der)\t[0-9TZ:-]+\t[0-9a-f]{64}\$" "$SMALL/log"
+		done
+		rm -rf out x.tgz "$SMALL/log"
+	done
+}
+
+@test "a full disk: who only looks can look, and who deletes can delete" {
+	small_disk size=2m
+	cp -a "$BASE/answered" "$SMALL/spool"
+	make_csr SEP000000000001 rsa2
+	csr-add -s "$SMALL/spool" SEP000000000001.csr >/dev/null
+	leave_kib 0
+	# To the last byte of the journal's page, too.
+	head -c 4096 /dev/zero >>"$SMALL/spool/journal" 2>/dev/null || :
+	local command
+	for command in csr-count csr-list csr-dump lsc-list "stale-lsc list" "stale-lsc view" trust-list \
+	    spool-check "spool-check -v" "cert-import --dry-run $FIX/der.tgz" "csr-delete -n all"; do
+		run --separate-stderr env CAPF_SPOOL="$SMALL/spool" $command
+		echo "$command"
+		assert_status 0
+		assert_equal "$stderr" ""
+	done
+	run --separate-stderr stale-lsc -s "$SMALL/spool" delete all
+	assert_status 0
+	run --separate-stderr csr-delete -s "$SMALL/spool" all
+	assert_status 0
+	assert_equal "$(csr-count -s "$SMALL/spool")$(lsc-list -s "$SMALL/spool")" 0
+	spool-check -s "$SMALL/spool"
+}
