@@ -16,8 +16,8 @@
 #include "status.h"
 
 const char program[] = "ca-init";
-const char synopsis[] = "[-hV] [-c cert -i key [-p file]] [-d days] [-e file] [-k key] [-L pathlen]\n"
-			"               [-n name] [-P seconds] prefix";
+const char synopsis[] = "[-hV] [-c cert -k key [-p file]] [-d days] [-e file] [-L pathlen]\n"
+			"               [-n name] [-P seconds] [-t type] prefix";
 
 #define DAYS 3650
 #define MAX_DAYS 14600		/* forty years: beyond that the dates are the smaller worry */
@@ -57,14 +57,15 @@ static void write_pair(const char *prefix, EVP_PKEY *key, const struct secret *s
 		status_die(STATUS_TROUBLE, prefix, "out of memory");
 	if ((key_text = key_pem(key, secret, &key_len, &why)) == NULL)
 		status_die(STATUS_TROUBLE, prefix, "%s", why.text);
-	if (access(cert_path, F_OK) == 0)
-		status_die(STATUS_USAGE, cert_path, "exists already");
+	if (access(cert_path, F_OK) == 0 || access(key_path, F_OK) == 0)
+		status_die(STATUS_USAGE, prefix, "there is a .pem or .key of this name already");
 	if (outfile_create(key_path, 0600, key_text, key_len) != 0)
-		status_die(errno == EEXIST ? STATUS_USAGE : STATUS_TROUBLE, key_path, "%s", strerror(errno));
+		status_die_path(key_path, "cannot write");
 	key_pem_free(key_text, key_len);
 	if (outfile_create(cert_path, 0644, cert_text, cert_len) != 0) {
-		status_warn_errno(cert_path, "cannot write; without it %s is of no use", key_path);
-		exit(STATUS_TROUBLE);
+		/* Without its certificate it is of no use, and would be in the way of the next run. */
+		outfile_remove(key_path);
+		status_die_path(cert_path, "cannot write");
 	}
 	free(cert_text);
 	free(cert_path);
@@ -76,18 +77,18 @@ int main(int argc, char *argv[])
 	const char *parent_cert = NULL, *parent_key = NULL, *parent_pass = NULL, *encrypt = NULL;
 	const char *spec = "rsa:2048";
 	long days = DAYS, pathlen = -1;
-	struct ca_profile profile = {.subject = "CN=Lab CA", .crl_sign = true};
+	struct ca_profile profile = {.subject = NULL, .crl_sign = true};
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'c', "cert", OPTION_TEXT, &parent_cert, 0, 0},
 		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
 		{'e', "encrypt", OPTION_TEXT, &encrypt, 0, 0},
-		{'i', "issuer-key", OPTION_TEXT, &parent_key, 0, 0},
-		{'k', "key", OPTION_TEXT, &spec, 0, 0},
+		{'k', "key", OPTION_TEXT, &parent_key, 0, 0},
 		{'L', "pathlen", OPTION_NUMBER, &pathlen, 0, 16},
 		{'n', "name", OPTION_TEXT, &profile.subject, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'p', "pass-file", OPTION_TEXT, &parent_pass, 0, 0},
+		{'t', "type", OPTION_TEXT, &spec, 0, 0},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);
@@ -100,7 +101,13 @@ int main(int argc, char *argv[])
 	if (argc - arg != 1)
 		status_usage("wants a prefix for its files");
 	if ((parent_cert == NULL) != (parent_key == NULL))
-		status_usage("--cert and --issuer-key go together");
+		status_usage("--cert and --key, the issuer's, go together");
+	if (parent_cert == NULL && parent_pass != NULL)
+		status_usage("--pass-file is for the issuer's key");
+	if (parent_cert != NULL && profile.subject == NULL)
+		status_usage("--name tells a subordinate CA from its issuer");
+	if (profile.subject == NULL)
+		profile.subject = "CN=Lab CA";
 	profile.days = (int)days;
 	profile.pathlen = (int)pathlen;
 	parent = load_parent(parent_cert, parent_key, parent_pass);

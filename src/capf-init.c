@@ -20,7 +20,7 @@
 #include "store.h"
 
 const char program[] = "capf-init";
-const char synopsis[] = "[-hRV] [-d days] [-k key] [-n name] [-P seconds] [-s spool]";
+const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]";
 
 #define DAYS 1825		/* five years, as the phones' own system has it */
 #define MAX_DAYS 7300
@@ -30,9 +30,10 @@ struct pair {
 	struct cert *cert;
 };
 
-/* A key and a certificate that it signed itself: CN=CAPF-xxxxxxxx. -1 with a reason. */
+/* A key and a certificate that it signed itself: CN=CAPF-xxxxxxxx. -1 with a reason, which is
+ * about *object. */
 static int make_pair(struct pair *p, const char *spec, const char *name, int days, time_t now,
-    struct reason *why)
+    const char **object, struct reason *why)
 {
 	struct ca_profile profile = {.days = days, .pathlen = 0};
 	unsigned char *der = NULL;
@@ -45,7 +46,10 @@ static int make_pair(struct pair *p, const char *spec, const char *name, int day
 	    asprintf(&subject, "CN=CAPF-%08x%s%s", random, *name != '\0' ? "," : "", name) < 0)
 		return reason_set(why, "%s", strerror(errno));
 	profile.subject = subject;
-	if ((p->key = key_make(spec, why)) != NULL &&
+	*object = spec;
+	if ((p->key = key_make(spec, why)) != NULL)
+		*object = *name != '\0' ? name : "CAPF";
+	if (p->key != NULL &&
 	    (x = issue_ca(&profile, p->key, NULL, NULL, now, why)) != NULL &&
 	    (len = i2d_X509(x, &der)) > 0)
 		p->cert = cert_parse(der, (size_t)len, why);
@@ -76,17 +80,17 @@ static struct spool *open_spool(const char *path, bool renew, time_t now)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *spec = "rsa:2048", *name = "";
+	const char *path = spool_default(), *spec = "rsa:2048", *name = "", *object = NULL;
 	bool renew = false;
 	long days = DAYS;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
-		{'k', "key", OPTION_TEXT, &spec, 0, 0},
-		{'n', "name", OPTION_TEXT, &name, 0, 0},
+			{'n', "name", OPTION_TEXT, &name, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'R', "renew", OPTION_FLAG, &renew, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{'t', "type", OPTION_TEXT, &spec, 0, 0},
 		{0},
 	};
 	struct pair pair = {NULL, NULL};
@@ -96,8 +100,8 @@ int main(int argc, char *argv[])
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
 	/* Before anything is touched: what cannot be made is wrong usage. */
-	if (make_pair(&pair, spec, name, (int)days, now, &why) != 0)
-		status_die(STATUS_USAGE, "CAPF", "cannot make a certificate: %s", why.text);
+	if (make_pair(&pair, spec, name, (int)days, now, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "cannot make a certificate: %s", why.text);
 	s = open_spool(path, renew, now);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
 	if (renew || store_check_capf(s, true, &why) != 0) {

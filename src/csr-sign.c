@@ -256,7 +256,7 @@ int main(int argc, char *argv[])
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive, from a file or on stdin");
 	if (!issue_digest(digest, &sign.policy.digest))
-		status_usage("--digest wants SHA256, SHA384 or SHA512");
+		status_die(STATUS_USAGE, digest, "not one of SHA256, SHA384, SHA512");
 	sign.policy.days = (int)days;
 	sign.policy.device_cn = *cn == 'd';
 	sign.policy.eku = !no_eku;

@@ -188,7 +188,7 @@ all_files() {
 	    "inodes 15" "inodes 16" "inodes 17" "inodes 18"; do
 		rm -rf "$SMALL/spool"
 		"leave_${room% *}" "${room#* }"
-		run --separate-stderr capf-init -k ec:256 -s "$SMALL/spool"
+		run --separate-stderr capf-init -t ec:256 -s "$SMALL/spool"
 		echo "$room: $status"
 		if [ "$status" -ne 0 ]; then
 			no_room
@@ -196,7 +196,7 @@ all_files() {
 			run --separate-stderr csr-count -s "$SMALL/spool"
 			assert_status 100
 			make_room
-			capf-init -k ec:256 -s "$SMALL/spool"
+			capf-init -t ec:256 -s "$SMALL/spool"
 		fi
 		make_room
 		spool-check -s "$SMALL/spool"
@@ -213,7 +213,7 @@ all_files() {
 		rm -rf "$SMALL/spool"
 		new_spool "$SMALL/spool"
 		"leave_${room% *}" "${room#* }"
-		run --separate-stderr capf-init -k ec:256 -s "$SMALL/spool" --renew
+		run --separate-stderr capf-init -t ec:256 -s "$SMALL/spool" --renew
 		echo "$room: $status"
 		[ "$status" -eq 0 ] || no_room
 		# The old pair or the new one, but a pair.
@@ -221,7 +221,7 @@ all_files() {
 		diff - <(openssl x509 -in "$SMALL/spool/ca/capf.pem" -noout -pubkey)
 		make_room
 		spool-check -s "$SMALL/spool" --repair
-		capf-init -k ec:256 -s "$SMALL/spool" --renew
+		capf-init -t ec:256 -s "$SMALL/spool" --renew
 		spool-check -s "$SMALL/spool"
 	done
 	[ $failures -ge 4 ]
@@ -232,7 +232,7 @@ all_files() {
 	local room
 	for room in "kib 0" "kib 4" "inodes 0" "inodes 1"; do
 		"leave_${room% *}" "${room#* }"
-		run --separate-stderr ca-init -k ec:256 "$SMALL/my"
+		run --separate-stderr ca-init -t ec:256 "$SMALL/my"
 		echo "$room"
 		assert_status 111
 		assert_stderr_line_count 1
@@ -240,7 +240,7 @@ all_files() {
 		# Without a certificate the key would be in the way of the next run.
 		assert_equal "$(cd "$SMALL" && ls | grep my)" ""
 		make_room
-		ca-init -k ec:256 "$SMALL/my"
+		ca-init -t ec:256 "$SMALL/my"
 		openssl verify -CAfile "$SMALL/my.pem" "$SMALL/my.pem"
 		rm "$SMALL"/my.*
 	done

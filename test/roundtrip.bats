@@ -148,7 +148,7 @@ with tarfile.open(sys.argv[1], "w:gz") as t:
 
 # A CA as ca-init makes it, with a subject that has everything.
 lab_ca() {
-	ca-init -n 'CN=Lab,OU=Voice,O=Example,L=Ulm,ST=BW,C=DE' -k "${2:-rsa:2048}" -L 0 "$1"
+	ca-init -n 'CN=Lab,OU=Voice,O=Example,L=Ulm,ST=BW,C=DE' -t "${2:-rsa:2048}" -L 0 "$1"
 }
 
 # Phones of every kind of key.

@@ -104,6 +104,17 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 	return result;
 }
 
+int fileio_append_lines(int fd, const void *data, size_t len)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+	    last != '\n' && fileio_write_all(fd, "\n", 1) != 0)
+		return -1;
+	return fileio_write_all(fd, data, len);
+}
+
 int fileio_open_input(const char *path)
 {
 	if (strcmp(path, "-") == 0)

@@ -263,7 +263,9 @@ static EVP_PKEY *from_uri(const char *uri, UI_METHOD *ui, struct asking *a, stru
 	}
 	store = OSSL_STORE_open(uri, ui, a, NULL, NULL);
 	if (store == NULL) {
-		osslerr_set(r, "cannot be opened");
+		/* The first error is that of a loader which was not meant; the last is about the address. */
+		reason_set(r, "cannot be opened: %s", ERR_reason_error_string(ERR_peek_last_error()));
+		ERR_clear_error();
 		return NULL;
 	}
 	return from_store(store, a, r);

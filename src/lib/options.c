@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <time.h>
@@ -53,6 +54,8 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 	char shorts[2 * MAX_OPTIONS + 3] = "hV", *s = shorts + 2;
 	int n, c;
 
+	/* A reader that went away is an error to be told, not a signal to die of. */
+	signal(SIGPIPE, SIG_IGN);
 	/* What getopt_long returns for the nth line of the table: its letter, or 256 + n. */
 	for (n = 0; n < MAX_OPTIONS && spec[n].name != NULL; n++) {
 		bool flag = spec[n].kind == OPTION_FLAG;

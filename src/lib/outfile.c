@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fileio.h"
@@ -36,26 +38,42 @@ static int sync_parent(const char *path)
 	return result;
 }
 
+/* Is something there that cannot be replaced by a file: a device, a FIFO, a directory? */
+static bool is_special(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 int outfile_open(struct outfile *o, const char *path, mode_t mode)
 {
 	*o = (struct outfile){.fd = STDOUT_FILENO};
 	if (path == NULL || strcmp(path, "-") == 0) {
-		if (isatty(STDOUT_FILENO)) {
-			errno = ENOTTY;
-			return -1;
-		}
-		return 0;
-	}
-	o->path = strdup(path);
-	if (o->path == NULL || asprintf(&o->temp, "%s.%ld.tmp", path, (long)getpid()) < 0) {
-		free(o->path);
-		*o = (struct outfile){.fd = -1};
-		errno = ENOMEM;
+		if (!isatty(STDOUT_FILENO))
+			return 0;
+		o->fd = -1;
+		errno = ENOTTY;
 		return -1;
 	}
-	o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	/* A symbolic link stays: its target is replaced. */
+	if (is_special(path) || (o->path = realpath(path, NULL)) == NULL)
+		o->path = strdup(path);
+	o->fd = -1;
+	if (o->path == NULL)
+		goto fail;
+	if (is_special(path)) {
+		o->fd = open(path, O_WRONLY | O_CLOEXEC);
+	} else {
+		if (asprintf(&o->temp, "%s.%ld.tmp", o->path, (long)getpid()) < 0) {
+			o->temp = NULL;
+			goto fail;
+		}
+		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	}
 	if (o->fd >= 0)
 		return 0;
+fail:
 	free(o->path);
 	free(o->temp);
 	*o = (struct outfile){.fd = -1};
@@ -69,6 +87,8 @@ int outfile_commit(struct outfile *o)
 	if (o->path == NULL)
 		return 0;
 	o->fd = -1;
+	if (o->temp == NULL)
+		return close(fd);
 	if (fsync(fd) != 0) {
 		close_quietly(fd);
 		return -1;
@@ -97,24 +117,34 @@ void outfile_abort(struct outfile *o)
 int outfile_create(const char *path, mode_t mode, const void *data, size_t len)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	bool written;
 
 	if (fd < 0)
 		return -1;
-	if (fileio_write_all(fd, data, len) == 0 && fsync(fd) == 0 && close(fd) == 0)
-		return sync_parent(path);
+	written = fileio_write_all(fd, data, len) == 0 && fsync(fd) == 0;
 	close_quietly(fd);
-	unlink(path);
+	if (written && sync_parent(path) == 0)
+		return 0;
+	outfile_remove(path);
 	return -1;
+}
+
+void outfile_remove(const char *path)
+{
+	int saved = errno;
+
+	unlink(path);
+	errno = saved;
 }
 
 int outfile_log_open(const char *path)
 {
-	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+	return open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
 }
 
 int outfile_log_append(int fd, const void *data, size_t len)
 {
-	if (fileio_write_all(fd, data, len) != 0)
+	if (fileio_append_lines(fd, data, len) != 0)
 		return -1;
 	return fdatasync(fd);
 }

@@ -12,8 +12,8 @@ struct outfile {
 	char *temp;
 };
 
-/* Opens path for writing through a temporary name beside it; "-" or NULL is stdout, which must not
- * be a terminal (errno ENOTTY). -1 with errno. */
+/* Opens path for writing through a temporary name beside it; a device or a FIFO is written as it is. "-" or
+ * NULL is stdout, which must not be a terminal (errno ENOTTY). -1 with errno. */
 int outfile_open(struct outfile *, const char *path, mode_t mode);
 /* Makes it durable and gives it its name, which may replace an older file. */
 int outfile_commit(struct outfile *);
@@ -22,6 +22,8 @@ void outfile_abort(struct outfile *);
 
 /* A new file, whole and durable, that must not exist yet (EEXIST). */
 int outfile_create(const char *path, mode_t mode, const void *, size_t);
+
+void outfile_remove(const char *path);
 
 /* A log: opened for appending; each append is on the disk when it returns. */
 int outfile_log_open(const char *path);

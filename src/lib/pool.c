@@ -154,8 +154,6 @@ struct pool *pool_start(size_t n, const struct pool_task *task)
 		n = (cpus = sysconf(_SC_NPROCESSORS_ONLN)) > 0 ? (size_t)cpus : 1;
 	if (n > MAX_WORKERS)
 		n = MAX_WORKERS;
-	/* A dead worker is an error that we see, not a signal that ends us. */
-	signal(SIGPIPE, SIG_IGN);
 	if ((p = calloc(1, sizeof *p)) == NULL || (p->worker = calloc(n, sizeof *p->worker)) == NULL) {
 		free(p);
 		return NULL;

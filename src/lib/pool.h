@@ -20,7 +20,8 @@ struct pool_task {
 	void *ctx;		/* each worker has a copy of what is behind it */
 };
 
-/* Starts n workers (0: one per processor). NULL with errno. */
+/* Starts n workers (0: one per processor). NULL with errno. The caller ignores SIGPIPE, so that a dead
+ * worker is an error. */
 struct pool *pool_start(size_t n, const struct pool_task *);
 /* Hands in a job. -1 with errno: EPIPE when a worker died. */
 int pool_put(struct pool *, const void *, size_t);

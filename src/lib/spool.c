@@ -428,9 +428,7 @@ void spool_log(struct spool *s, const char *event, const struct stem *stem)
 
 int spool_log_flush(struct spool *s)
 {
-	struct stat st;
-	int fd, result = 0;
-	char last;
+	int fd;
 
 	if (s->journal.failed) {
 		errno = ENOMEM;
@@ -441,13 +439,7 @@ int spool_log_flush(struct spool *s)
 	fd = openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -1;
-	/* A full disk may have cut off the last line of an earlier run. */
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
-	    last != '\n')
-		result = fileio_write_all(fd, "\n", 1);
-	if (result == 0)
-		result = fileio_write_all(fd, s->journal.p, s->journal.len);
-	if (result != 0)
+	if (fileio_append_lines(fd, s->journal.p, s->journal.len) != 0)
 		return give_up(fd);
 	s->journal.len = 0;
 	return close(fd);
