@@ -57,8 +57,9 @@ static void write_pair(const char *prefix, EVP_PKEY *key, const struct secret *s
 		status_die(STATUS_TROUBLE, prefix, "out of memory");
 	if ((key_text = key_pem(key, secret, &key_len, &why)) == NULL)
 		status_die(STATUS_TROUBLE, prefix, "%s", why.text);
-	if (access(cert_path, F_OK) == 0 || access(key_path, F_OK) == 0)
-		status_die(STATUS_USAGE, prefix, "there is a .pem or .key of this name already");
+	/* Not only the key: its certificate must not be found in the way after it was written. */
+	if (access(key_path, F_OK) == 0 || access(cert_path, F_OK) == 0)
+		status_die(STATUS_USAGE, access(key_path, F_OK) == 0 ? key_path : cert_path, "exists already");
 	if (outfile_create(key_path, 0600, key_text, key_len) != 0)
 		status_die_path(key_path, "cannot write");
 	key_pem_free(key_text, key_len);

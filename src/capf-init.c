@@ -109,10 +109,11 @@ int main(int argc, char *argv[])
 			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
 		spool_log_text(s, "capf", pair.cert->cn);
 	}
-	if (!renew && spool_put_top(s, SPOOL_CONF, conf_template, strlen(conf_template)) != 0)
-		status_die_errno(SPOOL_CONF, "cannot write");
 	if (spool_log_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
+	/* Last, since it makes the directory a spool. */
+	if (!renew && spool_put_top(s, SPOOL_CONF, conf_template, strlen(conf_template)) != 0)
+		status_die_errno(SPOOL_CONF, "cannot write");
 	EVP_PKEY_free(pair.key);
 	cert_free(pair.cert);
 	spool_close(s);
