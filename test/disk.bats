@@ -70,8 +70,8 @@ no_room() {
 	failures=$((failures + 1))
 }
 
-# each_room KIND "N..." COMMAND...: the command on the spool named $FROM, with so much room left. When it
-# fails the spool is what it was; when there is room again it ends as in the spool $TO.
+# each_room KIND "N..." COMMAND...: the command on the spool named $FROM, with so much room left. When
+# it fails the spool is what it was; when there is room again it ends as in the spool $TO.
 each_room() {
 	local kind=$1 room failures=0
 	for room in $2; do
@@ -162,7 +162,7 @@ each_room() {
 		rm -rf "$SMALL/spool"
 		new_spool "$SMALL/spool"
 		"leave_$kind" "${room#* }"
-		run --separate-stderr trust-add -s "$SMALL/spool" capf "$BATS_FILE_TMPDIR/empty"/trust/capf/*.pem
+		run --separate-stderr trust-add -s "$SMALL/spool" capf "$BASE"/empty/trust/capf/*.pem
 		echo "$room"
 		assert_status 111
 		assert_stderr_has "No space left on device"
@@ -309,10 +309,10 @@ all_files() {
 		mkdir out
 		tar xzf x.tgz -C out
 		# Every certificate that is out has a line of its own: time, serial, device, expiry, key.
-		local der serial
+		local der serial time='[0-9TZ:-]{20}'
 		for der in out/*.der; do
 			serial=$(openssl x509 -inform DER -in "$der" -noout -serial | sed 's/.*=//' | tr A-F a-f)
-			grep -qP "^[0-9TZ:-]+\t$serial\t$(basename "$der" .der)\t[0-9TZ:-]+\t[0-9a-f]{64}\$" "$SMALL/log"
+			grep -qP "^$time\t$serial\t$(basename "$der" .der)\t$time\t[0-9a-f]{64}\$" "$SMALL/log"
 		done
 		rm -rf out x.tgz "$SMALL/log"
 	done

@@ -32,6 +32,11 @@ count() {
 	find "$SPOOL/$1" -type f | wc -l
 }
 
+# tally FILE...: "40 1 accepted" is: forty entries got the word "accepted" once.
+tally() {
+	cat "$@" | cut -f1,2 | sort | uniq -c | awk '{ print $1, $2 }' | sort | uniq -c
+}
+
 # pack ARCHIVE FILE...: a flat .tgz.
 pack() {
 	tar czf "$1" "${@:2}"
@@ -357,8 +362,7 @@ feed() {
 		wait $third || rc=$?
 		spool_end spool | diff want -
 		# Each was accepted once, and the other import found it there.
-		cat one.said two.said | cut -f1,2 | sort | uniq -c | awk '{ print $1, $2 }' | sort | uniq -c >tally
-		diff - tally <<-'EOT'
+		tally one.said two.said | diff - /dev/fd/3 3<<-'EOT'
 		     40 1 accepted
 		     40 1 already
 		EOT
@@ -395,8 +399,7 @@ feed() {
 		exec 7>&- 8>&-
 		wait $first || [ $? -eq 1 ]
 		wait $second || [ $? -eq 1 ]
-		cat one.said two.said | cut -f1,2 | sort | uniq -c | awk '{ print $1, $2 }' | sort | uniq -c >tally
-		diff - tally <<-'EOT'
+		tally one.said two.said | diff - /dev/fd/3 3<<-'EOT'
 		     40 1 accepted
 		     40 1 refused
 		EOT

@@ -198,8 +198,8 @@ assert_one_line() {
 @test "a setting that is wrong: exit 100, with its line" {
 	ready
 	local line
-	for line in "rubbish = 1" "import-max-entries = many" "import-max-ratio = 0" "keep-done = ever" "=" \
-	    "keepalive = 61"; do
+	for line in "rubbish = 1" "import-max-entries = many" "import-max-ratio = 0" "keep-done = ever" \
+	    "=" "keepalive = 61"; do
 		printf '# first\n%s\n' "$line" >"$SPOOL/capf.conf"
 		run --separate-stderr cert-import -s "$SPOOL" "$FIX/der.tgz"
 		[ "$status" -eq 100 ] || fail "$line" "$(show_run)"
@@ -312,8 +312,10 @@ assert_one_line() {
 	assert_status 0
 	assert_equal "$stderr" ""
 	assert_line_count 9
-	assert_equal "${lines[0]}" "SEP000000000002	2023-11-15T22:13:20Z	$(key_hash "$FIX/key/rsa7.pem")	own"
-	assert_equal "${lines[1]}" "SEP000000000003	2023-11-14T22:13:20Z	$(key_hash "$FIX/key/rsa3.pem")	own"
+	assert_equal "${lines[0]}" \
+	    "SEP000000000002	2023-11-15T22:13:20Z	$(key_hash "$FIX/key/rsa7.pem")	own"
+	assert_equal "${lines[1]}" \
+	    "SEP000000000003	2023-11-14T22:13:20Z	$(key_hash "$FIX/key/rsa3.pem")	own"
 	csr-list -s "$SPOOL" | sort -c
 	assert_equal "$(csr-list -H -s "$SPOOL" | head -1)" "device	requested	key	proof"
 	assert_equal "$(csr-list -0 -s "$SPOOL" | tr '\0\n' '\n!')" "$(csr-list -s "$SPOOL" | cut -f1)"
@@ -382,11 +384,10 @@ assert_one_line() {
 		tar tzf - | tr -dc '0-9\n' | tr -s 0 | tr '\n' ' '
 	}
 	assert_equal "$(csr-dump -s "$SPOOL" SEP000000000004 SEP000000000003 | names)" "03 04 "
-	assert_equal "$(printf 'SEP000000000004\nSEP000000000003' | csr-dump -s "$SPOOL" -f - | names)" "03 04 "
-	assert_equal "$(csr-list -s "$SPOOL" -0 | csr-dump -s "$SPOOL" -0 -f - | names)" \
-	    "02 03 04 05 06 07 08 09 010 "
-	assert_equal "$(csr-list -s "$SPOOL" --since 2023-11-15 | cut -f1 | csr-dump -s "$SPOOL" -f - | names)" \
-	    "02 "
+	export CAPF_SPOOL=$SPOOL
+	assert_equal "$(printf 'SEP000000000004\nSEP000000000003' | csr-dump -f - | names)" "03 04 "
+	assert_equal "$(csr-list -0 | csr-dump -0 -f - | names)" "02 03 04 05 06 07 08 09 010 "
+	assert_equal "$(csr-list --since 2023-11-15 | cut -f1 | csr-dump -f - | names)" "02 "
 	assert_equal "$(csr-dump -s "$SPOOL" --since 2023-11-15 | names)" "02 "
 	assert_equal "$(csr-dump -s "$SPOOL" all | names)" "02 03 04 05 06 07 08 09 010 "
 }
@@ -437,7 +438,7 @@ assert_one_line() {
 	run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 1; exec csr-dump -s "$1" -o y.tgz' - "$SPOOL"
 	assert_status 111
 	assert_one_line "y.tgz: cannot write: File too large"
-	run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 1; exec csr-dump -s "$1" -z 1 -o x.tgz' - "$SPOOL"
+	run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 1; exec csr-dump -s "$1" -o x.tgz' - "$SPOOL"
 	assert_status 111
 	assert_equal "$(ls | grep -c 'tgz')" 2
 	csr-dump -s "$SPOOL" | cmp - x.tgz
@@ -576,7 +577,8 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	    "$(openssl x509 -in one.pem -noout -serial | sed 's/.*=//' | tr A-F a-f)"
 	assert_equal "$(date -ud "$(cut -f5 <<<"$output")" +%s)" \
 	    "$(date -ud "$(openssl x509 -in one.pem -noout -enddate | sed 's/.*=//')" +%s)"
-	assert_equal "$(cut -f6 <<<"$output")" "$(openssl x509 -in one.pem -outform DER | sha256sum | cut -c1-64)"
+	assert_equal "$(cut -f6 <<<"$output")" \
+	    "$(openssl x509 -in one.pem -outform DER | sha256sum | cut -c1-64)"
 	assert_equal "$(trust-list -s "$SPOOL" callmanager)" ""
 	assert_equal "$(trust-list -H -s "$SPOOL" capf | head -1 | tr '\t' ' ')" \
 	    "store description subject serial not-after sha256"
@@ -744,7 +746,8 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	echo "a good phrase" >pass
 	ca-init -e pass root
 	refute openssl pkey -in root.key -passin pass: -noout 2>/dev/null
-	openssl pkey -in root.key -passin file:pass -pubout | diff - <(openssl x509 -in root.pem -noout -pubkey)
+	openssl pkey -in root.key -passin file:pass -pubout |
+	diff - <(openssl x509 -in root.pem -noout -pubkey)
 	ca-init -n CN=s -c root.pem -k root.key -p pass sub
 	openssl verify -CAfile root.pem sub.pem
 	echo wrong >pass
@@ -786,8 +789,10 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	assert_equal "$(cut -f1,2,5 <<<"$output")" \
 	    "SEP000000000001	ready	$(key_hash "$FIX/key/rsa1.pem")"
 	assert_equal "$(cut -f4 <<<"$output")" "$($x -serial | sed 's/.*=//' | tr A-F a-f)"
-	assert_equal "$(date -ud "$(cut -f3 <<<"$output")" +%s)" "$(date -ud "$($x -enddate | sed 's/.*=//')" +%s)"
-	assert_equal "$(lsc-list -H -s "$SPOOL" | head -1 | tr '\t' ' ')" "device state not-after serial key"
+	assert_equal "$(date -ud "$(cut -f3 <<<"$output")" +%s)" \
+	    "$(date -ud "$($x -enddate | sed 's/.*=//')" +%s)"
+	assert_equal "$(lsc-list -H -s "$SPOOL" | head -1 | tr '\t' ' ')" \
+	    "device state not-after serial key"
 	assert_equal "$(lsc-list -0 -s "$SPOOL" | tr '\0' '\n')" SEP000000000001
 	# As if the phone had confirmed it.
 	mv "$SPOOL"/lsc/* "$SPOOL/installed/"
@@ -1007,7 +1012,8 @@ finding() {
 	assert_equal "$(ls "$SPOOL/done" | wc -l)" 2
 	spool-check -s "$SPOOL" --repair -P $((1700000000 + 31 * 86400))
 	assert_equal "$(ls "$SPOOL/done" | wc -l)" 0
-	assert_equal "$(csr-count -s "$SPOOL") $(lsc-list -s "$SPOOL" | wc -l) $(ls "$SPOOL/stale" | wc -l)" "9 1 1"
+	assert_equal "$(csr-count -s "$SPOOL") $(ls "$SPOOL/lsc" | wc -l) $(ls "$SPOOL/stale" | wc -l)" \
+	    "9 1 1"
 	echo "keep-done = 5w" >>"$SPOOL/capf.conf"
 	spool-check -s "$SPOOL"
 }
@@ -1017,7 +1023,7 @@ finding() {
 @test "csr-sign: exit codes" {
 	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/ec.key" -o x.tgz "$FIX/csr.tgz"
 	assert_status 100
-	run --separate-stderr csr-sign -c "$FIX/csr/SEP000000000001.csr" -k "$FIX/root.key" -o x.tgz "$FIX/csr.tgz"
+	run --separate-stderr csr-sign -c "$FIX/csr.tgz" -k "$FIX/root.key" -o x.tgz "$FIX/csr.tgz"
 	assert_status 100
 	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o x.tgz /dev/null
 	assert_status 1
