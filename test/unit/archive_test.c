@@ -487,8 +487,8 @@ static void test_errors(void)
 	archive_close(NULL);
 	close(full);
 	close(fd);
-	ok(take_from(-1, NULL, 0, true, &archive_limits_default).result == ARCHIVE_DAMAGED,
-	    "a file that cannot be read is not the end of one");
+	ok(take_from(-1, NULL, 0, true, &archive_limits_default).result == ARCHIVE_TROUBLE,
+	    "a file that cannot be read is trouble, not damage");
 }
 
 int main(void)
