@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /* lsc-list: the certificates that are ready for delivery or installed, a line each, with their expiry.
  * It reads; it neither verifies nor changes. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bytes.h"
-#include "cert.h"
 #include "enter.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
+#include "store.h"
 #include "when.h"
 
 const char program[] = "lsc-list";
@@ -26,23 +25,14 @@ struct view {
 
 static int show(struct spool *s, enum spool_dir d, const struct stem *stem, const struct view *view)
 {
-	char file[STEM_NAME_MAX + 1], iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
-	unsigned char *der;
+	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
 	struct reason why;
-	struct cert *c;
-	size_t len;
+	struct cert *c = store_cert(s, d, stem, &why);
 
-	stem_name(stem, STEM_DER, file);
-	if (spool_read(s, d, file, &der, &len) != 0) {
-		if (errno == ENOENT)
-			return STATUS_OK;
-		status_warn_errno(file, "cannot read");
-		return STATUS_TROUBLE;
-	}
-	c = cert_parse(der, len, &why);
-	free(der);
 	if (c == NULL) {
-		status_warn(file, "%s", why.text);
+		if (why.text[0] == '\0')
+			return STATUS_OK;
+		status_warn(stem->device, "its certificate in %s/: %s", spool_dir_name(d), why.text);
 		return STATUS_REFUSED;
 	}
 	if (c->not_after < view->before && view->null) {

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /* stale-lsc: certificates that can never be installed, because the phone made a newer key first or
  * refused them: list, view, delete. It deletes nothing without names, or "all". */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "bytes.h"
-#include "cert.h"
 #include "enter.h"
 #include "names.h"
 #include "options.h"
 #include "prune.h"
 #include "spool.h"
 #include "status.h"
+#include "store.h"
 #include "when.h"
 
 const char program[] = "stale-lsc";
@@ -35,28 +34,20 @@ static int list_one(struct spool *s, const struct stem *stem)
 
 static int view_one(struct spool *s, const struct stem *stem)
 {
-	char file[STEM_NAME_MAX + 1], iso[WHEN_ISO + 1], hex[2 * STEM_SPKI + 1];
-	char escaped[1024], *subject = NULL, *issuer = NULL;
-	unsigned char *der;
-	struct cert *c;
+	char iso[WHEN_ISO + 1], hex[2 * STEM_SPKI + 1], escaped[1024], *subject = NULL, *issuer = NULL;
 	struct reason why;
+	struct cert *c = store_cert(s, SPOOL_STALE, stem, &why);
 	time_t t;
-	size_t len;
 
-	stem_name(stem, STEM_DER, file);
-	if (spool_read(s, SPOOL_STALE, file, &der, &len) != 0) {
-		if (errno == ENOENT)
-			return STATUS_OK;
-		status_warn_errno(file, "cannot read");
-		return STATUS_TROUBLE;
-	}
-	c = cert_parse(der, len, &why);
-	free(der);
-	if (c == NULL || (subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
-	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL) {
-		status_warn(file, "%s", c == NULL ? why.text : "out of memory");
+	if (c != NULL && ((subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
+	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL))
+		reason_set(&why, "out of memory");
+	if (issuer == NULL) {
 		free(subject);
 		cert_free(c);
+		if (why.text[0] == '\0')
+			return STATUS_OK;
+		status_warn(stem->device, "its stale certificate: %s", why.text);
 		return STATUS_REFUSED;
 	}
 	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);

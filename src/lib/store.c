@@ -263,6 +263,24 @@ int store_check_capf(struct spool *s, bool repair, struct reason *why)
 	return result;
 }
 
+struct cert *store_cert(const struct spool *s, enum spool_dir d, const struct stem *stem,
+    struct reason *why)
+{
+	char name[STEM_NAME_MAX + 1];
+	unsigned char *der;
+	struct cert *c;
+	size_t len;
+
+	stem_name(stem, STEM_DER, name);
+	if (spool_read(s, d, name, &der, &len) != 0) {
+		reason_set(why, "%s", errno == ENOENT ? "" : strerror(errno));
+		return NULL;
+	}
+	c = cert_parse(der, len, why);
+	free(der);
+	return c;
+}
+
 int store_add(struct spool *s, enum spool_dir d, const struct cert *c, const char *description)
 {
 	char name[FILE_NAME], *pem;
