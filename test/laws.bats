@@ -476,6 +476,45 @@ feed() {
 	done
 }
 
+# overtaken COMMAND...: an import of the older keys that has read the spool; then COMMAND, from its start
+# to its end; then the rest of the import. What it said is in said, its exit status in rc.
+overtaken() {
+	rm -rf spool
+	cp -a fresh spool
+	cert-import -s spool <one >said &
+	local import=$!
+	exec 7>one
+	head -c -64 "$FLEET/a.der.tgz" >&7
+	until compgen -G "spool/tmp/*" >/dev/null; do sleep 0.02; done
+	"$@" >/dev/null
+	tail -c 64 "$FLEET/a.der.tgz" >&7
+	exec 7>&-
+	rc=0
+	wait $import || rc=$?
+	spool-check -s spool
+}
+
+@test "an import that was overtaken says what became of it" {
+	trust_lab
+	csr-add -s "$SPOOL" -P 1700000000 "$FLEET/a.csr.tgz" >/dev/null
+	cp -a "$SPOOL" fresh
+	mkfifo one
+	overtaken true
+	assert_equal "$rc $(cut -f1 said | uniq -c | tr -s ' ')" "0  40 accepted"
+	overtaken cert-import -s spool "$FLEET/a.der.tgz"
+	assert_equal "$rc $(cut -f1 said | uniq -c | tr -s ' ')" "0  40 already"
+	overtaken cert-import -s spool "$FLEET/a.other.tgz"
+	assert_equal "$rc $(cut -f1,6 said | uniq -c | tr -s ' ')" \
+	    "1  40 refused	another certificate for this request was imported just now"
+	overtaken csr-add -s spool -P 1700000001 "$FLEET/b.csr.tgz"
+	assert_equal "$rc $(cut -f1 said | uniq -c | tr -s ' ')" "0  40 stale"
+	assert_equal "$(stale-lsc -s spool list | wc -l) $(lsc-list -s spool)" "40 "
+	overtaken csr-delete -s spool all
+	assert_equal "$rc $(cut -f1,6 said | uniq -c | tr -s ' ')" \
+	    "1  40 refused	its request was deleted just now"
+	assert_equal "$(lsc-list -s spool)" ""
+}
+
 @test "a stdout that is full gives 111, in every program that prints" {
 	trust_lab
 	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
