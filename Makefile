@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/capfkit
+SHAREDIR = $(DESTDIR)$(PREFIX)/share/capfkit
 
 O ?= obj
 BIN ?= bin
@@ -108,15 +109,19 @@ links:
 	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p));)
 
 install: all
-	install -d $(BINDIR) $(DOCDIR)/examples $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7
+	install -d $(BINDIR) $(DOCDIR)/examples $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
+	    $(SHAREDIR)/completion $(SHAREDIR)/cron
 	install -m 755 $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(BINDIR)
 	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
-	$(if $(EXAMPLES),cp -pR $(EXAMPLES) $(DOCDIR)/examples)
+	install -m 755 $(filter-out %.md,$(EXAMPLES)) $(DOCDIR)/examples
+	install -m 644 $(filter %.md,$(EXAMPLES)) $(DOCDIR)/examples
+	for f in completion/capf.bash cron/capfkit; do sed 's|/usr/local/|$(PREFIX)/|g' share/$$f \
+	    >$(SHAREDIR)/$$f && chmod 644 $(SHAREDIR)/$$f || exit; done
 
 uninstall:
 	rm -f $(PROGS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
 	rm -f $(foreach m,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $m))/$m)
-	rm -rf $(DOCDIR)
+	rm -rf $(DOCDIR) $(SHAREDIR)
 
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)

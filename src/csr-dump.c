@@ -197,7 +197,7 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 /* To a file or stdout: all of it or nothing. */
 static int dump_to_file(const struct dump *d, const char *output, int level)
 {
-	const char *name = output != NULL ? output : "stdout";
+	const char *name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	struct outfile out;
 	int status;
 

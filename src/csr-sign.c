@@ -267,7 +267,7 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, pass, "%s", why.text);
 	if (sign_prepare(&sign, &of_key, &why) != 0)
 		status_die(STATUS_USAGE, of_key ? sign.key : ca, "%s", why.text);
-	o.name = output != NULL ? output : "stdout";
+	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
 		status_die_path(log, "cannot open the log");
 	if ((fd = fileio_open_input(name)) < 0)

@@ -103,8 +103,7 @@ static int take(void *user, const char *section, const char *name, const char *v
 {
 	struct parsing *p = user;
 
-	if (*section != '\0')
-		return reason_set(p->why, "there are no [sections] here"), 0;
+	(void)section;
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
 		if (strcmp(name, settings[i].name) == 0)
 			return set(p->conf, &settings[i], value, p->why) == 0;
@@ -118,6 +117,9 @@ int conf_parse(struct conf *c, const char *text, struct reason *why)
 	int line;
 
 	*c = defaults;
+	/* An empty section is not told to take(). */
+	if (*text == '[' || strstr(text, "\n[") != NULL)
+		return reason_set(why, "there are no [sections] here");
 	if ((line = ini_parse_string(text, take, &p)) == 0)
 		return 0;
 	return reason_set(why, "line %d: %s", line, cause.text);

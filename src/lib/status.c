@@ -42,6 +42,12 @@ int status_of(int error)
 	return error == ENOENT || error == ENOTDIR || error == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
 }
 
+/* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */
+static const char *cause_of(int error)
+{
+	return error == ENOTTY ? "is a terminal" : strerror(error);
+}
+
 static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
@@ -70,7 +76,7 @@ void status_warn(const char *object, const char *fmt, ...)
 
 void status_warn_errno(const char *object, const char *fmt, ...)
 {
-	const char *cause = strerror(errno);
+	const char *cause = cause_of(errno);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -90,7 +96,7 @@ void status_die(int status, const char *object, const char *fmt, ...)
 
 void status_die_errno(const char *object, const char *fmt, ...)
 {
-	const char *cause = strerror(errno);
+	const char *cause = cause_of(errno);
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -102,7 +108,7 @@ void status_die_errno(const char *object, const char *fmt, ...)
 void status_die_path(const char *path, const char *fmt, ...)
 {
 	int status = status_of(errno);
-	const char *cause = strerror(errno);
+	const char *cause = cause_of(errno);
 	va_list ap;
 
 	va_start(ap, fmt);

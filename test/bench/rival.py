@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 # usage: rival.py verify CA ARCHIVE REQUESTS	each certificate of one archive against the requests of the other
 #        rival.py sign CA KEY ARCHIVE		a certificate for each request
-# The same work as cert-import and csr-sign, as somebody would write it with Python's cryptography
-# library: all in memory, nothing kept. Prints how many were good, and the seconds of the clock and of the
-# processors that the loop took, without the start of Python and without unpacking. JOBS=n does it in
-# n processes.
+# The work of cert-import and csr-sign as somebody would write it with Python's cryptography library,
+# in the quickest way that it offers: one CA, no chain, all in memory, nothing kept. Prints how many were
+# good, and the seconds of the clock and of the processors from the opening of the archive on, without
+# the start of Python. JOBS=n does it in n processes.
 import datetime
 import os
 import sys
@@ -17,12 +17,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-SPKI = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+NEW = hasattr(x509.Certificate, "verify_directly_issued_by")
+AWARE = hasattr(x509.Certificate, "not_valid_before_utc")
+
+
+def clock():
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return now if AWARE else now.replace(tzinfo=None)
 
 
 def entries(path):
     with tarfile.open(path) as tar:
-        return [tar.extractfile(m).read() for m in tar if m.isfile()]
+        for member in tar:
+            if member.isfile():
+                yield tar.extractfile(member).read()
 
 
 def load_ca(path):
@@ -32,26 +40,32 @@ def load_ca(path):
 
 def make_verify(ca, archive, requests):
     ca = load_ca(ca)
-    ca_key, now = ca.public_key(), datetime.datetime.utcnow()
-    pending = set()
-    for pem in entries(requests):
-        pending.add(x509.load_pem_x509_csr(pem).public_key().public_bytes(*SPKI))
+    ca_key, now = ca.public_key(), clock()
+    pending = {x509.load_pem_x509_csr(pem).public_key().public_numbers() for pem in entries(requests)}
 
     def verify(der):
         cert = x509.load_der_x509_certificate(der)
-        ca_key.verify(cert.signature, cert.tbs_certificate_bytes, padding.PKCS1v15(),
-                      cert.signature_hash_algorithm)
-        return (cert.issuer == ca.subject and cert.not_valid_before <= now <= cert.not_valid_after
-                and cert.public_key().public_bytes(*SPKI) in pending)
+        if NEW:
+            cert.verify_directly_issued_by(ca)
+        else:
+            ca_key.verify(cert.signature, cert.tbs_certificate_bytes, padding.PKCS1v15(),
+                          cert.signature_hash_algorithm)
+            if cert.issuer != ca.subject:
+                return False
+        if AWARE:
+            valid = cert.not_valid_before_utc <= now <= cert.not_valid_after_utc
+        else:
+            valid = cert.not_valid_before <= now <= cert.not_valid_after
+        return valid and cert.public_key().public_numbers() in pending
 
-    return verify, entries(archive)
+    return verify, archive
 
 
 def make_sign(ca, key, archive):
     ca = load_ca(ca)
     with open(key, "rb") as f:
         key = serialization.load_pem_private_key(f.read(), None)
-    now = datetime.datetime.utcnow()
+    now = clock()
     end = now + datetime.timedelta(days=1825)
     aki = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
     eku = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH,
@@ -75,25 +89,27 @@ def make_sign(ca, key, archive):
                 .add_extension(aki, False).sign(key, hashes.SHA256()))
         return len(cert.public_bytes(serialization.Encoding.DER)) > 0
 
-    return sign, entries(archive)
+    return sign, archive
+
+
+def count(work, items, jobs):
+    if jobs == 1:
+        return sum(1 for item in items if work(item))
+    items, pids = list(items), []
+    for i in range(jobs):
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if all(work(item) for item in items[i::jobs]) else 1)
+        pids.append(pid)
+    # No short cut: each must be waited for.
+    bad = sum(1 for pid in pids if os.waitpid(pid, 0)[1] != 0)
+    return len(items) if bad == 0 else 0
 
 
 def main():
-    make = {"verify": make_verify, "sign": make_sign}[sys.argv[1]]
-    work, items = make(*sys.argv[2:])
-    jobs = int(os.environ.get("JOBS", "1"))
+    work, archive = {"verify": make_verify, "sign": make_sign}[sys.argv[1]](*sys.argv[2:])
     start, cpu = time.monotonic(), sum(os.times()[:4])
-    if jobs == 1:
-        good = sum(1 for item in items if work(item))
-    else:
-        pids, good = [], len(items)
-        for i in range(jobs):
-            pid = os.fork()
-            if pid == 0:
-                os._exit(0 if all(work(item) for item in items[i::jobs]) else 1)
-            pids.append(pid)
-        if any(os.waitpid(pid, 0)[1] for pid in pids):
-            good = 0
+    good = count(work, entries(archive), int(os.environ.get("JOBS", "1")))
     print(good, "%.6f %.6f" % (time.monotonic() - start, sum(os.times()[:4]) - cpu))
 
 
