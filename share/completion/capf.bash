@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: ISC
+# Completion for capf and the programs behind it, in bash. For one user, in ~/.bashrc:
+#	. /usr/local/share/capfkit/completion/capf.bash
+# For all: a copy in /usr/share/bash-completion/completions, named capf, with links to it that are
+# named after the programs. Options come from -h, names of devices and CAs from the spool.
+
+_capf_programs='ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
+lsc-list spool-check stale-lsc trust-add trust-del trust-list'
+
+# The option letters and long options of a program, from its usage text.
+_capf_options() {
+	"$1" -h 2>/dev/null | grep -oE -- '(^|[][ |])--?[[:alnum:]][[:alnum:]-]*' | tr -d '][| ' |
+	    sed -E '/^--/b; s/^-//; s/./-& /g'
+}
+
+# What may stand in a program's place number $2, options not counted.
+_capf_arguments() {
+	case $1 in
+	trust-add | trust-list) [ "$2" -gt 1 ] || echo capf callmanager ;;
+	trust-del)
+		[ "$2" -gt 1 ] || echo capf callmanager
+		[ "$2" -le 1 ] || trust-list 2>/dev/null | cut -f 6 ;;
+	csr-dump | csr-delete) echo all; csr-list 2>/dev/null | cut -f 1 ;;
+	stale-lsc)
+		[ "$2" -gt 1 ] || echo list view delete
+		[ "$2" -le 1 ] || { echo all; stale-lsc list 2>/dev/null | cut -f 1 | uniq; } ;;
+	esac
+}
+
+# Completes word $2 of a program $1 whose arguments, so far, are the rest.
+_capf_program() {
+	local program=$1 current=$2 places=1 word skip= spool=${CAPF_SPOOL-}
+	shift 2
+	for word; do
+		case ${skip:-$word} in
+		-s | --spool) skip=spool ;;
+		spool) spool=$word skip= ;;
+		-*) ;;
+		*) places=$((places + 1)) ;;
+		esac
+	done
+	# Nothing but ours is run. Behind -s stands the name of a directory.
+	[[ " ${_capf_programs//$'\n'/ } " == *" $program "* ]] && [ "$skip" != spool ] || return 0
+	if [[ $current == -* ]]; then
+		word=$(_capf_options "$program")
+	else
+		word=$(CAPF_SPOOL=$spool _capf_arguments "$program" $places)
+	fi
+	mapfile -t COMPREPLY < <(compgen -W "$word" -- "$current")
+}
+
+_capf() {
+	local program=${1##*/} current=$2 words
+	local -a before=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
+	COMPREPLY=()
+	if [ "${before[0]-}" = -s ] && [ ${#before[@]} -ge 2 ] && [ "$program" = capf ]; then
+		local CAPF_SPOOL=${before[1]}
+		before=("${before[@]:2}")
+	fi
+	if [ "$program" != capf ]; then
+		_capf_program "$program" "$current" "${before[@]}"
+		return
+	fi
+	case "${#before[@]} ${before[0]-}" in
+	'0 ') words='init ca trust csr cert lsc stale-lsc spool set -h -s -V' ;;
+	'1 ca') words=init ;;
+	'1 trust') words='add list del' ;;
+	'1 csr') words='add count list dump delete sign' ;;
+	'1 cert') words=import ;;
+	'1 lsc') words=list ;;
+	'1 spool') words=check ;;
+	'1 set') words=keep_alive ;;
+	*' init') _capf_program capf-init "$current" "${before[@]:1}"; return ;;
+	*' stale-lsc') _capf_program stale-lsc "$current" "${before[@]:1}"; return ;;
+	*) _capf_program "${before[0]}-${before[1]-}" "$current" "${before[@]:2}"; return ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+# Where there is nothing to offer, names of files.
+complete -o default -F _capf capf $_capf_programs
