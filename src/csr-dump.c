@@ -33,6 +33,15 @@ struct dump {
 	bool der, manifest;
 };
 
+/* Readers skip what they do not know: a link, or something else that nobody of us has put there. */
+static bool is_file(const struct dump *d, const struct stem *stem)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	stem_name(stem, (enum stem_kind)stem->kind, name);
+	return spool_is_file(d->spool, SPOOL_CSR, name);
+}
+
 /* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
 static int choose(struct dump *d, struct names *names, const char *since)
 {
@@ -44,12 +53,18 @@ static int choose(struct dump *d, struct names *names, const char *since)
 		const struct stem *stem = &d->list[i];
 		bool outrun = i + 1 < d->n && strcmp(stem->device, stem[1].device) == 0;
 
-		if (names_want(names, stem->device) && !outrun && strcmp(stem->stamp, since) >= 0)
+		if (outrun || strcmp(stem->stamp, since) < 0 || !names_want(names, stem->device))
+			continue;
+		if (is_file(d, stem)) {
 			d->list[kept++] = *stem;
+		} else {
+			status_warn(stem->device, "its request is not a file; see spool-check");
+			status = STATUS_REFUSED;
+		}
 	}
 	d->n = kept;
 	while ((device = names_unused(names, &unused)) != NULL) {
-		status_warn(device, "has no pending request");
+		status_warn(device, "has no pending request to dump");
 		status = STATUS_REFUSED;
 	}
 	return status;

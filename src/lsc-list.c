@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* lsc-list: the certificates that are ready for delivery or installed, a line each, with their expiry.
  * It reads; it neither verifies nor changes. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,14 @@ static int show(struct spool *s, enum spool_dir d, const struct stem *stem, cons
 	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
 	struct reason why;
 	struct cert *c = store_cert(s, d, stem, &why);
+	int status;
 
 	if (c == NULL) {
-		if (why.text[0] == '\0')
+		if (errno == ENOENT)
 			return STATUS_OK;
+		status = errno == 0 ? STATUS_REFUSED : STATUS_TROUBLE;
 		status_warn(stem->device, "its certificate in %s/: %s", spool_dir_name(d), why.text);
-		return STATUS_REFUSED;
+		return status;
 	}
 	if (c->not_after < view->before && view->null) {
 		fwrite(stem->device, 1, strlen(stem->device) + 1, stdout);

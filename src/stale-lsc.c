@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* stale-lsc: certificates that can never be installed, because the phone made a newer key first or
  * refused them: list, view, delete. It deletes nothing without names, or "all". */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,17 +39,19 @@ static int view_one(struct spool *s, const struct stem *stem)
 	struct reason why;
 	struct cert *c = store_cert(s, SPOOL_STALE, stem, &why);
 	time_t t;
+	int status;
 
+	status = c == NULL && errno != 0 ? STATUS_TROUBLE : STATUS_REFUSED;
+	if (c == NULL && errno == ENOENT)
+		return STATUS_OK;
 	if (c != NULL && ((subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
 	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL))
 		reason_set(&why, "out of memory");
 	if (issuer == NULL) {
 		free(subject);
 		cert_free(c);
-		if (why.text[0] == '\0')
-			return STATUS_OK;
 		status_warn(stem->device, "its stale certificate: %s", why.text);
-		return STATUS_REFUSED;
+		return status;
 	}
 	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
 	printf("device:     %s\nrequested:  %s\n", stem->device, iso);

@@ -71,8 +71,12 @@ int outfile_open(struct outfile *o, const char *path, mode_t mode)
 		}
 		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	}
-	if (o->fd >= 0)
+	if (o->fd >= 0 && !isatty(o->fd))
 		return 0;
+	if (o->fd >= 0) {
+		close(o->fd);
+		errno = ENOTTY;
+	}
 fail:
 	free(o->path);
 	free(o->temp);

@@ -311,6 +311,13 @@ int spool_read(const struct spool *s, enum spool_dir d, const char *name, unsign
 	return fileio_slurp(s->dir[d], name, SPOOL_FILE_MAX, p, len);
 }
 
+bool spool_is_file(const struct spool *s, enum spool_dir d, const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->dir[d], name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(st.st_mode);
+}
+
 int spool_has(const struct spool *s, enum spool_dir d, const struct stem *stem, enum stem_kind kind)
 {
 	char name[STEM_NAME_MAX + 1];

@@ -73,6 +73,9 @@ int spool_read(const struct spool *, enum spool_dir, const char *name, unsigned 
 /* Is there such a file? 1, 0, or -1 when that cannot be told. */
 int spool_has(const struct spool *, enum spool_dir, const struct stem *, enum stem_kind);
 
+/* Is it a plain file? Also true for one that is gone: that is another matter. */
+bool spool_is_file(const struct spool *, enum spool_dir, const char *name);
+
 /* Writes one file, durable when it returns. Without replace, EEXIST when there is one already. */
 int spool_put(struct spool *, enum spool_dir, const char *name, const void *, size_t, bool replace);
 /* The same for a file in the spool's own directory. */

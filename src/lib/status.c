@@ -39,7 +39,15 @@ const char *status_escape(const char *text, char *out, size_t size)
 
 int status_of(int error)
 {
-	return error == ENOENT || error == ENOTDIR || error == ENOTTY ? STATUS_USAGE : STATUS_TROUBLE;
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case ENOTTY:
+		return STATUS_USAGE;
+	default:
+		return STATUS_TROUBLE;
+	}
 }
 
 /* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */

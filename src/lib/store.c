@@ -273,11 +273,12 @@ struct cert *store_cert(const struct spool *s, enum spool_dir d, const struct st
 
 	stem_name(stem, STEM_DER, name);
 	if (spool_read(s, d, name, &der, &len) != 0) {
-		reason_set(why, "%s", errno == ENOENT ? "" : strerror(errno));
+		reason_set(why, "%s", strerror(errno));
 		return NULL;
 	}
 	c = cert_parse(der, len, why);
 	free(der);
+	errno = 0;
 	return c;
 }
 

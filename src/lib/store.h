@@ -35,8 +35,8 @@ int store_put_capf(struct spool *, const struct cert *, EVP_PKEY *, struct reaso
  * 1 when they did not; -1 with a reason when the pair is no good. */
 int store_check_capf(struct spool *, bool repair, struct reason *);
 
-/* A certificate in one of the states. NULL with a reason, or with "" as the reason when it went somewhere
- * else meanwhile. */
+/* A certificate in one of the states. NULL with errno when it cannot be read, ENOENT when it went
+ * somewhere else meanwhile; with errno 0 and a reason when it is no certificate. */
 struct cert *store_cert(const struct spool *, enum spool_dir, const struct stem *, struct reason *);
 
 /* Adds a CA to a trust store under its fingerprint. 1 when it is there already, -1 with errno. */
