@@ -180,6 +180,11 @@ static int add_plain(struct adding *ad, const char *name, int fd, struct bytes h
 	buf_put(&all, head.p, head.len);
 	buf_put(&all, more, len);
 	free(more);
+	if (all.failed) {
+		errno = ENOMEM;
+		status_warn_errno(name, "cannot read");
+		return STATUS_TROUBLE;
+	}
 	rest = (struct bytes){all.p, all.len};
 	if (all.len == 0 && consider(ad, name, rest) != 0)
 		status = STATUS_TROUBLE;
