@@ -77,6 +77,28 @@ fail:
 	return -1;
 }
 
+/* A regular file of a known size takes one read: a short one is its end. */
+static int read_known(int fd, size_t size, size_t cap, unsigned char **out, size_t *len)
+{
+	unsigned char *p = malloc(size + 1);
+	ssize_t n;
+
+	if (p == NULL)
+		return -1;
+	do
+		n = read(fd, p, size + 1);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0 && (size_t)n <= size) {
+		p[n] = '\0';
+		*out = p;
+		*len = (size_t)n;
+		return 0;
+	}
+	free(p);
+	/* It grows while we look at it. */
+	return n < 0 || lseek(fd, 0, SEEK_SET) != 0 ? -1 : read_all(fd, 2 * size, cap, out, len);
+}
+
 int fileio_read_all(int fd, size_t cap, unsigned char **out, size_t *len)
 {
 	return read_all(fd, 8191, cap, out, len);
@@ -96,7 +118,7 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 		else if ((uintmax_t)st.st_size > cap)
 			errno = EFBIG;
 		else
-			result = read_all(fd, (size_t)st.st_size, cap, out, len);
+			result = read_known(fd, (size_t)st.st_size, cap, out, len);
 	}
 	saved = errno;
 	close(fd);

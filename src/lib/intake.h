@@ -32,7 +32,7 @@ struct intake_task {
 
 struct intake;
 
-/* Starts on the archive behind fd with so many workers (0: one per processor). What the task points to
+/* Starts on the archive behind fd with so many workers (0: as pool_start has it). What the task points to
  * must stay until intake_close. NULL with errno. */
 struct intake *intake_open(int fd, const struct archive_limits *, const struct intake_task *,
     size_t workers);

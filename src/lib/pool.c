@@ -150,8 +150,9 @@ struct pool *pool_start(size_t n, const struct pool_task *task)
 	struct pool *p;
 	long cpus;
 
+	/* One more than there are processors, so that none is idle while a worker waits for its turn. */
 	if (n == 0)
-		n = (cpus = sysconf(_SC_NPROCESSORS_ONLN)) > 0 ? (size_t)cpus : 1;
+		n = (cpus = sysconf(_SC_NPROCESSORS_ONLN)) > 0 ? (size_t)cpus + 1 : 2;
 	if (n > MAX_WORKERS)
 		n = MAX_WORKERS;
 	if ((p = calloc(1, sizeof *p)) == NULL || (p->worker = calloc(n, sizeof *p->worker)) == NULL) {

@@ -20,7 +20,7 @@ struct pool_task {
 	void *ctx;		/* each worker has a copy of what is behind it */
 };
 
-/* Starts n workers (0: one per processor). NULL with errno. The caller ignores SIGPIPE, so that a dead
+/* Starts n workers (0: as many as keep all processors busy). NULL with errno. The caller ignores SIGPIPE, so that a dead
  * worker is an error. */
 struct pool *pool_start(size_t n, const struct pool_task *);
 /* Hands in a job. -1 with errno: EPIPE when a worker died. */
