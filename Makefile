@@ -26,6 +26,8 @@ CRYPTO = -lcrypto
 ARCHIVE = -larchive -ltar -lz
 CONF = -linih
 TRANSFER = -lcurl
+TLS = -lssl
+EVENT = -levent
 
 LIBS_ca-init = $(CRYPTO)
 LIBS_capf-init = $(CRYPTO) $(CONF)
@@ -69,7 +71,7 @@ $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
-	    $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER)
+	    $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT)
 
 $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)
