@@ -73,8 +73,9 @@ enum session_action_type {
 	SESSION_LOOK_UP,	/* message->device: wants ORDER */
 	SESSION_AUTHENTICATE,	/* message: AUTH_RESPONSE as it came; wants AUTH_OK or AUTH_BAD */
 	SESSION_PREPARE,	/* bytes: SPKI; wants TO_SIGN or REFUSED */
-	SESSION_CERTIFY,	/* bytes: SPKI, message: what was asked for and its signature; wants
-				 * CERTIFICATE or REFUSED */
+	SESSION_CERTIFY,	/* bytes: SPKI; message: KEY_TYPE, KEY_SIZE or CURVE as asked for, and
+				 * SHA2_SIGNED_DATA when the phone signed; wants CERTIFICATE or
+				 * REFUSED */
 	SESSION_AWAIT,		/* the certificate for the key that it has; the same answers */
 	SESSION_INSTALLED,	/* the phone has stored it, and says so */
 	SESSION_STORE_FAILED,	/* why; one more refusal. final: the certificate goes stale */
@@ -107,6 +108,7 @@ enum session_failure {
 	SESSION_TOO_SLOW,
 	SESSION_DROPPED,	/* it hung up */
 	SESSION_STOPPED,	/* its user stopped it */
+	SESSION_NO_MEMORY,
 };
 
 struct session_action {
@@ -120,7 +122,8 @@ struct session_action {
 	struct reason why;
 };
 
-/* To be done in this order. What they point to stays until the next step. */
+/* To be done in this order. What they point to is the session's, until the next step, or the
+ * event's. */
 struct session_actions {
 	struct session_action list[SESSION_ACTIONS_MAX];
 	size_t count;

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: ISC */
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <string.h>
+
+#include "key.h"
+#include "proof.h"
+#include "tap.h"
+
+#define NOW 1800000000	/* 2027-01-15T08:00:00Z */
+#define YEAR 31536000
+#define DEVICE "SEP001122334455"
+#define SESSION 0x01020304
+
+static struct reason r;
+static EVP_PKEY *root_key, *rsa_key, *ec_key, *other_key;
+static struct cert *root, *nobody, *mic, *lsc, *old, *other, *stranger;
+static struct trust *trust;
+
+/* CN signed by issuer, or by itself. */
+static struct cert *make(const char *cn, EVP_PKEY *own, const struct cert *issuer, EVP_PKEY *key,
+    time_t from, time_t to)
+{
+	static const char *const ca[] = {"basicConstraints=critical,CA:TRUE",
+	    "keyUsage=critical,digitalSignature,keyCertSign", "subjectKeyIdentifier=hash", NULL};
+	static const char *const leaf[] = {"keyUsage=critical,digitalSignature",
+	    "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid", NULL};
+	X509 *x = X509_new();
+	X509V3_CTX v3;
+	unsigned char *der = NULL;
+	struct cert *c;
+	int len;
+
+	X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8,
+	    (const unsigned char *)cn, -1, -1, 0);
+	X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer->x509 : x));
+	X509_set_version(x, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(x), 77);
+	ASN1_TIME_set(X509_getm_notBefore(x), from);
+	ASN1_TIME_set(X509_getm_notAfter(x), to);
+	X509_set_pubkey(x, own);
+	X509V3_set_ctx(&v3, issuer != NULL ? issuer->x509 : x, x, NULL, NULL, 0);
+	for (const char *const *ext = issuer != NULL ? leaf : ca; *ext != NULL; ext++) {
+		char id[64], *value;
+		X509_EXTENSION *e;
+
+		snprintf(id, sizeof id, "%s", *ext);
+		value = strchr(id, '=');
+		*value++ = '\0';
+		must((e = X509V3_EXT_nconf(NULL, &v3, id, value)) != NULL, *ext);
+		X509_add_ext(x, e, -1);
+		X509_EXTENSION_free(e);
+	}
+	must(X509_sign(x, key, EVP_sha256()) > 0, "sign");
+	len = i2d_X509(x, &der);
+	must((c = cert_parse(der, (size_t)len, &r)) != NULL, r.text);
+	OPENSSL_free(der);
+	X509_free(x);
+	return c;
+}
+
+static void set_up(void)
+{
+	must((root_key = key_make("rsa:2048", &r)) != NULL && (rsa_key = key_make("rsa:2048", &r)) &&
+	    (ec_key = key_make("ec:256", &r)) && (other_key = key_make("rsa:2048", &r)), r.text);
+	root = make("Manufacturing", root_key, NULL, root_key, NOW - 9 * YEAR, NOW + 9 * YEAR);
+	mic = make("CP-8841-" DEVICE, rsa_key, root, root_key, NOW - YEAR, NOW + YEAR);
+	lsc = make(DEVICE, ec_key, root, root_key, NOW - YEAR, NOW + YEAR);
+	old = make("CP-8841-" DEVICE, rsa_key, root, root_key, NOW - 2 * YEAR, NOW - YEAR);
+	other = make("CP-8841-SEP001122334466", other_key, root, root_key, NOW - YEAR, NOW + YEAR);
+	nobody = make("Nobody", other_key, NULL, other_key, NOW - YEAR, NOW + YEAR);
+	stranger = make(DEVICE, rsa_key, nobody, other_key, NOW - YEAR, NOW + YEAR);
+	must((trust = trust_new()) != NULL && trust_put(trust, root, &r) == 0, r.text);
+}
+
+static struct bytes der_of(const struct cert *c)
+{
+	return (struct bytes){c->der, c->der_len};
+}
+
+static struct bytes all(const struct buf *b)
+{
+	return (struct bytes){b->p, b->len};
+}
+
+static void strings(void)
+{
+	static const unsigned char digits[] = "1234567890123456";
+
+	ok(proof_string_ok("1234") && proof_string_ok("123456789012345"), "4 to 15 digits");
+	ok(!proof_string_ok("123") && !proof_string_ok("1234567890123456") &&
+	    !proof_string_ok("12 34") && !proof_string_ok(""), "nothing else");
+	ok(proof_string_equal("12345", (struct bytes){digits, 5}), "the right string");
+	ok(!proof_string_equal("12345", (struct bytes){digits, 4}) &&
+	    !proof_string_equal("12345", (struct bytes){digits, 6}) &&
+	    !proof_string_equal("12346", (struct bytes){digits, 5}), "others");
+	ok(!proof_string_equal("12345", (struct bytes){digits, 16}) &&
+	    !proof_string_equal("1234567890123456", (struct bytes){digits, 16}), "too long");
+	ok(!proof_string_equal("", (struct bytes){digits, 0}) &&
+	    !proof_string_equal("", (struct bytes){NULL, 0}) &&
+	    !proof_string_equal("1234", (struct bytes){NULL, 0}), "nothing is never the string");
+	ok(!proof_string_equal("1234", (struct bytes){(const unsigned char *)"1234\0", 5}),
+	    "a NUL more is another string");
+}
+
+/* What a phone would send. */
+struct sent {
+	struct proof proof;
+	struct buf part[4];
+};
+
+static struct sent send_proof(const struct cert *c, EVP_PKEY *key, const char *device)
+{
+	struct sent s = {{.certificate = der_of(c), .sha2_digest = 3}, {{0}}};
+
+	must(proof_sign(key, device, der_of(c), &s.part[0], &s.part[1], &r) == 0, r.text);
+	s.proof.sha1 = all(&s.part[0]);
+	s.proof.sha2 = all(&s.part[1]);
+	return s;
+}
+
+static void add_sudi(struct sent *s, const struct cert *c, EVP_PKEY *key, uint32_t session)
+{
+	must(proof_sign_sudi(key, session, der_of(c), &s->part[2], &s->part[3], &r) == 0, r.text);
+	s->proof.sudi = true;
+	s->proof.sudi_certificate = der_of(c);
+	s->proof.sudi_sha1 = all(&s->part[2]);
+	s->proof.sudi_sha512 = all(&s->part[3]);
+}
+
+static void drop(struct sent *s)
+{
+	for (size_t i = 0; i < 4; i++)
+		buf_free(&s->part[i]);
+}
+
+/* Accepted when why is NULL; else refused so. */
+static bool says(const struct proof *p, const char *device, bool expired, const char *why)
+{
+	struct proof_policy policy = {trust, NOW, expired};
+	struct cert *c;
+	bool right;
+
+	r.text[0] = '\0';
+	c = proof_check(p, device, SESSION, &policy, &r);
+	right = why == NULL ? c != NULL : c == NULL && strstr(r.text, why) != NULL;
+	right = right && ERR_peek_error() == 0;
+	if (!right)
+		printf("# %s%s\n", c != NULL ? "accepted: " : "", r.text);
+	cert_free(c);
+	return right;
+}
+
+static void certificates(void)
+{
+	struct sent s = send_proof(mic, rsa_key, DEVICE);
+
+	ok(says(&s.proof, DEVICE, false, NULL), "a MIC, RSA");
+	ok(says(&s.proof, "SEP001122334466", false, "another device"), "for another device");
+	ok(says(&s.proof, "5", false, "another device"), "for the end of its name");
+	drop(&s);
+	s = send_proof(lsc, ec_key, DEVICE);
+	ok(says(&s.proof, DEVICE, false, NULL), "an LSC, EC");
+	drop(&s);
+	s = send_proof(other, other_key, DEVICE);
+	ok(says(&s.proof, DEVICE, false, "another device"), "another device's MIC");
+	drop(&s);
+	s = send_proof(stranger, rsa_key, DEVICE);
+	ok(says(&s.proof, DEVICE, false, "not trusted"), "a CA that is not trusted");
+	ok(says(&s.proof, DEVICE, true, "not trusted"), "nor with expired ones allowed");
+	drop(&s);
+	s = send_proof(old, rsa_key, DEVICE);
+	ok(says(&s.proof, DEVICE, false, "expired"), "an expired one");
+	ok(says(&s.proof, DEVICE, true, NULL) && strstr(r.text, "has expired") != NULL,
+	    "which the settings can allow, with a remark");
+	drop(&s);
+	s = send_proof(mic, other_key, DEVICE);
+	ok(says(&s.proof, DEVICE, false, "SIGNED_DATA that its key"), "somebody else's key");
+	drop(&s);
+	s = send_proof(mic, rsa_key, "SEP001122334466");
+	ok(says(&s.proof, DEVICE, false, "SIGNED_DATA that its key"), "a signature over another name");
+	drop(&s);
+}
+
+/* Each signature counts, down to the bit. */
+static void tampered(const struct cert *c, EVP_PKEY *key, const char *what)
+{
+	struct sent s = send_proof(c, key, DEVICE);
+	unsigned char changed[4096];
+	struct proof p;
+	bool right = true;
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; i < s.part[k].len; i += 7) {
+			s.part[k].p[i] ^= 1u << i % 8;
+			right = right && says(&s.proof, DEVICE, false, "its key did not make");
+			s.part[k].p[i] ^= 1u << i % 8;
+		}
+	ok(right && says(&s.proof, DEVICE, false, NULL), "%s: no bit of a signature", what);
+	p = s.proof;
+	p.sha1.len = 0;
+	ok(says(&p, DEVICE, false, "no SIGNED_DATA"), "%s: SHA-1 missing", what);
+	p = s.proof;
+	p.sha2.len = 0;
+	ok(says(&p, DEVICE, false, "no SHA2_SIGNED_DATA"), "%s: SHA-2 missing", what);
+	p = s.proof;
+	p.sha2 = s.proof.sha1;
+	ok(says(&p, DEVICE, false, "SHA2_SIGNED_DATA that"), "%s: the other's signature", what);
+	p = s.proof;
+	p.sha2_digest = 2;
+	ok(says(&p, DEVICE, false, "SHA2_SIGNED_DATA that"), "%s: another digest", what);
+	p.sha2_digest = 1;
+	ok(says(&p, DEVICE, false, "unknown digest 1"), "%s: SHA-1 twice", what);
+	p = s.proof;
+	p.certificate.len--;
+	ok(says(&p, DEVICE, false, ""), "%s: a certificate that is cut short", what);
+	p.certificate.len = 0;
+	ok(says(&p, DEVICE, false, "no certificate"), "%s: none", what);
+	must(c->der_len < sizeof changed, "room");
+	memcpy(changed, c->der, c->der_len);
+	changed[c->der_len - 1] ^= 1;
+	p.certificate = (struct bytes){changed, c->der_len};
+	ok(says(&p, DEVICE, false, ""), "%s: a certificate with another signature", what);
+	drop(&s);
+}
+
+/* The raw RSA operation on a block of our own making. */
+static struct bytes raw(const unsigned char block[256], unsigned char sig[256])
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(rsa_key, NULL);
+	size_t len = 256;
+
+	must(ctx != NULL && EVP_PKEY_sign_init(ctx) == 1 &&
+	    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_NO_PADDING) == 1 &&
+	    EVP_PKEY_sign(ctx, sig, &len, block, 256) == 1, "a raw signature");
+	EVP_PKEY_CTX_free(ctx);
+	return (struct bytes){sig, len};
+}
+
+static void make_block(unsigned char block[256], const unsigned char *md, size_t len)
+{
+	memset(block, 0xff, 256);
+	block[0] = 0;
+	block[1] = 1;
+	block[256 - len - 1] = 0;
+	memcpy(block + 256 - len, md, len);
+}
+
+/* A signature whose tail is right is not enough: the whole block counts. */
+static void padding(void)
+{
+	static const unsigned char info[] = {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02,
+	    0x1a, 0x05, 0x00, 0x04, 0x14};
+	struct sent s = send_proof(mic, rsa_key, DEVICE);
+	unsigned char md[20], block[256], sig[256], with_info[sizeof info + 20];
+	struct buf text = {0};
+
+	buf_put(&text, DEVICE, sizeof DEVICE);
+	buf_put(&text, mic->der, mic->der_len);
+	must(EVP_Digest(text.p, text.len, md, NULL, EVP_sha1(), NULL) == 1, "SHA-1");
+	buf_free(&text);
+	make_block(block, md, 20);
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, NULL), "the bare hash under type-1 padding");
+	ok(s.proof.sha1.len == s.part[0].len && memcmp(sig, s.part[0].p, s.part[0].len) == 0,
+	    "is what we sign");
+	block[1] = 2;
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "type 2");
+	make_block(block, md, 20);
+	block[100] = 0xfe;
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "padding with another byte in it");
+	memset(block, 0, 256 - 20);
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "no padding");
+	make_block(block, md, 20);
+	memset(block + 10, 0x41, 256 - 20 - 10);
+	block[10] = 0;
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "junk between padding and hash");
+	memcpy(with_info, info, sizeof info);
+	memcpy(with_info + sizeof info, md, 20);
+	make_block(block, with_info, sizeof with_info);
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "DigestInfo");
+	make_block(block, md, 19);
+	s.proof.sha1 = raw(block, sig);
+	ok(says(&s.proof, DEVICE, false, "its key"), "a hash that is cut short");
+	s.proof.sha1 = all(&s.part[0]);
+	s.proof.sha1.len--;
+	ok(says(&s.proof, DEVICE, false, "its key"), "a signature that is cut short");
+	drop(&s);
+}
+
+static void sudi(void)
+{
+	struct sent s = send_proof(mic, rsa_key, DEVICE);
+	struct proof p;
+
+	add_sudi(&s, mic, rsa_key, SESSION);
+	ok(says(&s.proof, DEVICE, false, NULL), "with SUDI_DATA");
+	p = s.proof;
+	p.sudi_sha512.len = 0;
+	ok(says(&p, DEVICE, false, "SUDI_DATA has no SHA-512"), "half of it");
+	p.sudi_certificate.len = 0;
+	ok(says(&p, DEVICE, false, "SUDI_DATA"), "without its certificate");
+	s.part[2].p[9] ^= 1;
+	ok(says(&s.proof, DEVICE, false, "SUDI_DATA has a SHA-1 signature that"), "tampered with");
+	drop(&s);
+	s = send_proof(mic, rsa_key, DEVICE);
+	add_sudi(&s, mic, rsa_key, SESSION + 1);
+	ok(says(&s.proof, DEVICE, false, "SUDI_DATA has a SHA-1"), "replayed from another session");
+	drop(&s);
+	s = send_proof(mic, rsa_key, DEVICE);
+	add_sudi(&s, mic, rsa_key, 0x04030201);
+	ok(says(&s.proof, DEVICE, false, "SUDI_DATA has a SHA-1"), "the id in the other byte order");
+	drop(&s);
+	s = send_proof(mic, rsa_key, DEVICE);
+	add_sudi(&s, other, other_key, SESSION);
+	ok(says(&s.proof, DEVICE, false, "SUDI_DATA is another device"), "another device's");
+	drop(&s);
+	s = send_proof(lsc, ec_key, DEVICE);
+	add_sudi(&s, mic, rsa_key, SESSION);
+	ok(says(&s.proof, DEVICE, false, NULL), "the MIC's beside an EC LSC");
+	s.proof.sudi_certificate = der_of(lsc);
+	ok(says(&s.proof, DEVICE, false, "SUDI_DATA has no RSA"), "an EC one");
+	ok(proof_sign_sudi(ec_key, 1, der_of(lsc), &s.part[2], &s.part[3], &r) < 0, "nor is it made");
+	drop(&s);
+}
+
+static size_t sign_plain(EVP_PKEY *key, const char *data, unsigned char *sig, size_t size)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	must(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+	    EVP_DigestSign(ctx, sig, &size, (const unsigned char *)data, strlen(data)) == 1, "sign");
+	EVP_MD_CTX_free(ctx);
+	return size;
+}
+
+/* The signature that SIGN_CERTIFICATE_RESPONSE brings. */
+static void requests(void)
+{
+	static const char text[] = "CertificationRequestInfo";
+	struct bytes info = {(const unsigned char *)text, strlen(text)}, spki, sig;
+	unsigned char md[32], block[256], made[256];
+	unsigned char *der = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		EVP_PKEY *key = i == 0 ? rsa_key : ec_key;
+
+		spki.len = (size_t)i2d_PUBKEY(key, &der);
+		spki.p = der;
+		sig = (struct bytes){made, sign_plain(key, text, made, sizeof made)};
+		ok(proof_check_request(spki, info, sig, &r) == 0, "a signature by its own key");
+		info.len--;
+		ok(proof_check_request(spki, info, sig, &r) < 0, "of something else");
+		info.len++;
+		sig.len--;
+		ok(proof_check_request(spki, info, sig, &r) < 0, "cut short");
+		sig.len = 0;
+		ok(proof_check_request(spki, info, sig, &r) < 0, "none");
+		spki.len--;
+		ok(proof_check_request(spki, info, sig, &r) < 0, "a key that is cut short");
+		OPENSSL_free(der);
+		der = NULL;
+	}
+	spki.len = (size_t)i2d_PUBKEY(rsa_key, &der);
+	spki.p = der;
+	must(EVP_Digest(text, strlen(text), md, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
+	make_block(block, md, sizeof md);
+	ok(proof_check_request(spki, info, raw(block, made), &r) == 1 && ERR_peek_error() == 0,
+	    "a bare hash is called one");
+	OPENSSL_free(der);
+}
+
+static void tear_down(void)
+{
+	struct cert *const certs[] = {root, nobody, mic, lsc, old, other, stranger};
+	EVP_PKEY *const pkeys[] = {root_key, rsa_key, ec_key, other_key};
+
+	for (size_t i = 0; i < sizeof certs / sizeof certs[0]; i++)
+		cert_free(certs[i]);
+	for (size_t i = 0; i < sizeof pkeys / sizeof pkeys[0]; i++)
+		EVP_PKEY_free(pkeys[i]);
+	trust_free(trust);
+}
+
+int main(void)
+{
+	set_up();
+	strings();
+	certificates();
+	tampered(mic, rsa_key, "RSA");
+	tampered(lsc, ec_key, "EC");
+	padding();
+	sudi();
+	requests();
+	tear_down();
+	return tap_done();
+}
