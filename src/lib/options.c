@@ -10,7 +10,7 @@
 #include "status.h"
 #include "when.h"
 
-#define MAX_OPTIONS 32		/* no program has half as many */
+#define MAX_OPTIONS 64		/* phone-sim has 42, and no other program half as many */
 
 static void take(const struct option_spec *o, const char *text)
 {
