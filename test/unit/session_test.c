@@ -309,6 +309,7 @@ static void waiting(void)
 static void stores(void)
 {
 	struct order o = rsa;
+	bool right = true;
 
 	ok(proved(V3, &o, RSA_V3 " | timer key") &&
 	    message(KEY, "certify aabb rsa 2048 | timer none") && certificate(STORE " | timer message") &&
@@ -319,6 +320,18 @@ static void stores(void)
 	    message(NOT_STORED, "store-failed | " STORE " | timer message") &&
 	    message("550a0000002a0000", "store-failed! | failed! not-stored | " END("07")),
 	    "refused twice, with a key it has just made");
+	for (size_t extra = 0; extra < 2; extra++) {
+		struct session_event e = {.type = SESSION_CERTIFICATE,
+		    .bytes = {input, CAPFMSG_BODY_MAX - 12 + extra}};
+		struct session_actions a;
+
+		right = right && proved(V3, &o, RSA_V3 " | timer key") &&
+		    message(KEY, "certify aabb rsa 2048 | timer none");
+		session_step(s, &e, &a);
+		right = right && a.list[0].type == (extra ? SESSION_FAILED : SESSION_SEND) &&
+		    a.list[0].final == (extra == 1);
+	}
+	ok(right, "the largest certificate, and one that is larger");
 	o.resume = true;
 	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
 	    message(STORED, "installed | " END("01")), "resumed: no new key");
