@@ -559,7 +559,6 @@ static const struct {
 
 static void on_message(struct session *s, struct session_actions *a, struct bytes whole)
 {
-	bool pending = s->state == LOOK_UP || s->state == AUTH;
 	struct capfmsg m;
 	struct reason r;
 
@@ -581,9 +580,7 @@ static void on_message(struct session *s, struct session_actions *a, struct byte
 		on_alive(s, a);
 		return;
 	}
-	/* What is pending still needs the message before. */
-	if (!pending)
-		s->message = m;
+	s->message = m;
 	if (s->state == HELLO && m.command == CAPFMSG_AUTH_RESPONSE)
 		on_hello(s, a, whole);
 	else if (awaited[s->state].on != NULL && awaited[s->state].command == m.command)

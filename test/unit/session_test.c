@@ -68,6 +68,10 @@ static void describe(struct buf *b, const struct session_action *one)
 	case SESSION_LOOK_UP:
 	case SESSION_AUTHENTICATE:
 		put_text(b, one->message->device);
+		if (one->type == SESSION_AUTHENTICATE && one->message->password.len > 0) {
+			put_text(b, " ");
+			buf_put(b, one->message->password.p, one->message->password.len);
+		}
 		break;
 	case SESSION_CERTIFY:
 		put_hex(b, one->bytes);
@@ -204,7 +208,8 @@ static void flows(void)
 	ok(said(V3) && ordered(&o, "note | " END("09")), "unknown device");
 	o.operation = SESSION_REJECT;
 	ok(said(V3) && ordered(&o, "note | " END("07")), "locked, or too late");
-	ok(said(V3) && ordered(&rsa, "authenticate CSF123 | timer outside") &&
+	ok(said("55020000002a001a 07000103 0d000743534631323300 01000101 0b00053132333400") &&
+	    ordered(&rsa, "authenticate CSF123 1234 | timer outside") &&
 	    event(SESSION_AUTH_BAD, "failed bad-auth | " END("07")), "the wrong string");
 	ok(said(V3) && ordered(&rsa, "authenticate CSF123 | timer outside") &&
 	    does(&(struct session_event){.type = SESSION_AUTH_BAD, .why = "x", .final = true},
