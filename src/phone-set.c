@@ -29,7 +29,7 @@ const char synopsis[] =
 struct setting {
 	struct spool *spool;
 	struct conf conf;
-	struct phone_change change;
+	struct phone_change change, under;	/* by options; by the template */
 	size_t digits;		/* of a string that is made for each; 0: none is */
 	struct buf items;	/* struct roster_item */
 	int status;
@@ -56,9 +56,9 @@ static const char *read_string(const char *path)
 static void merge_template(struct setting *set)
 {
 	const char **value = set->change.value;
-	struct phone_change under;
 	struct reason why;
-	int n = phone_template(set->spool->root, value[PHONE_F_TEMPLATE], &under, set->spool->now, &why);
+	int n = phone_template(set->spool->root, value[PHONE_F_TEMPLATE], &set->under, set->spool->now,
+	    &why);
 
 	if (n < 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
@@ -66,7 +66,7 @@ static void merge_template(struct setting *set)
 		status_die(STATUS_USAGE, value[PHONE_F_TEMPLATE], "there is no such template in " SPOOL_CONF);
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
 		if (value[f] == NULL)
-			value[f] = under.value[f];
+			value[f] = set->under.value[f];
 }
 
 static void refuse(struct setting *set, const char *device, const char *why)
@@ -205,6 +205,7 @@ int main(int argc, char *argv[])
 		set_one(&set, names.name[i].device);
 	commit(&set);
 	names_free(&names);
+	phone_change_free(&set.under);
 	spool_close(set.spool);
 	return status_flush(set.status);
 }
