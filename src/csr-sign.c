@@ -3,9 +3,7 @@
  * knows no spool and no network. It believes no request whose signature does not hold, takes nothing from
  * a request but its key and its device, and lets no certificate out that is not in the log. */
 #include <errno.h>
-#include <search.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,12 +12,12 @@
 #include "cert.h"
 #include "fileio.h"
 #include "intake.h"
+#include "ledger.h"
 #include "manifest.h"
 #include "options.h"
 #include "outfile.h"
 #include "sign.h"
 #include "status.h"
-#include "when.h"
 
 const char program[] = "csr-sign";
 const char synopsis[] =
@@ -27,135 +25,67 @@ const char synopsis[] =
     "                [-l file] [-o file] [-P seconds] [-p file] [-r cert] [-z level]\n"
     "                [--no-eku] [--no-key-ids] [file]";
 
-/* So many certificates go into the log with one fdatasync, and only then into the archive. */
-#define GROUP 256
-
 struct output {
-	struct archive_writer *archive;
-	const char *name;
+	struct ledger *ledger;
+	const char *name, *log_name;
 	int log;		/* -1: none */
-	const char *log_name;
-	time_t now;
-	struct {
-		char entry[DEVICE_MAX + sizeof ".der"];
-		unsigned char *der;
-		size_t len;
-	} held[GROUP];
-	size_t n;
-	struct buf lines;
 	bool damaged;		/* what came in: then nothing goes out */
-	void *devices;		/* tsearch: whom we have signed for */
-	struct progress progress;
-	size_t signed_count;
 };
 
-/* The log first, then the certificates. An exit status. */
-static int let_out(struct output *o)
+/* Says what the ledger could not do. An exit status. */
+static int say(const struct output *o, enum ledger_result result)
 {
-	int status = STATUS_OK;
-
-	if (o->log >= 0 && (o->lines.failed || outfile_log_append(o->log, o->lines.p, o->lines.len) != 0)) {
+	if (result == LEDGER_OK)
+		return STATUS_OK;
+	if (result == LEDGER_NO_LOG)
 		status_warn_errno(o->log_name, "cannot log");
-		status = STATUS_TROUBLE;
-	}
-	for (size_t i = 0; i < o->n; i++) {
-		if (status == STATUS_OK &&
-		    archive_put(o->archive, o->held[i].entry, o->now, o->held[i].der, o->held[i].len) != 0) {
-			status_warn_errno(o->name, "cannot write");
-			status = STATUS_TROUBLE;
-		}
-		free(o->held[i].der);
-	}
-	o->n = 0;
-	o->lines.len = 0;
-	return status;
-}
-
-/* time, serial, device, not-after, key */
-static void log_line(struct output *o, const struct verdict *v)
-{
-	char at[WHEN_ISO + 1], end[WHEN_ISO + 1], key[2 * sizeof v->spki + 1], line[512];
-	int n;
-
-	when_iso(o->now, at);
-	when_iso(v->not_after, end);
-	bytes_hex(v->spki, sizeof v->spki, key);
-	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\t%s\n", at, v->serial, v->cn, end, key);
-	buf_put(&o->lines, line, (size_t)n);
-}
-
-static int compare(const void *a, const void *b)
-{
-	return strcmp(a, b);
-}
-
-/* Is this the first certificate for the device? In a flat archive a second would hide the first. */
-static int first_time(struct output *o, const char *device)
-{
-	char *copy = strdup(device), **found;
-
-	if (copy == NULL || (found = tsearch(copy, &o->devices, compare)) == NULL) {
-		free(copy);
-		return -1;
-	}
-	if (*found == copy)
-		return 1;
-	free(copy);
-	return 0;
+	else
+		status_warn_errno(o->name, "cannot write");
+	return STATUS_TROUBLE;
 }
 
 /* One verdict. An exit status. */
-static int take(struct output *o, const struct verdict *v)
+static int take(const struct output *o, const struct verdict *v)
 {
-	int first = v->good ? first_time(o, v->cn) : 0;
+	enum ledger_result result = LEDGER_OK;
 
-	if (!v->good || first == 0) {
-		status_warn(v->entry, "%s", v->good ? "a second request for this device" : v->reason.text);
-		return STATUS_REFUSED;
-	}
-	snprintf(o->held[o->n].entry, sizeof o->held[o->n].entry, "%.*s.der", DEVICE_MAX, v->cn);
-	if (first < 0 || (o->held[o->n].der = malloc(v->der_len)) == NULL) {
-		status_warn_errno(v->entry, "cannot sign");
-		return STATUS_TROUBLE;
-	}
-	memcpy(o->held[o->n].der, v->der, v->der_len);
-	o->held[o->n].len = v->der_len;
-	log_line(o, v);
-	o->signed_count++;
-	progress_show(&o->progress, o->signed_count);
-	return ++o->n == GROUP ? let_out(o) : STATUS_OK;
+	if (v->good && (result = ledger_put(o->ledger, v)) != LEDGER_TWICE)
+		return say(o, result);
+	status_warn(v->entry, "%s", v->good ? "a second request for this device" : v->reason.text);
+	return STATUS_REFUSED;
 }
 
 /* The whole archive. An exit status. */
 static int sign_all(struct output *o, struct intake *in, struct sign *sign, const char *name)
 {
+	struct progress progress;
 	enum intake_result result;
 	int status = STATUS_OK;
 	struct reason why;
 	struct verdict v;
 
-	progress_start(&o->progress, "certificates");
-	while (status < STATUS_USAGE && (result = intake_next(in, &v, &why)) != INTAKE_END) {
+	progress_start(&progress, "certificates");
+	while (status < STATUS_USAGE && !o->damaged && (result = intake_next(in, &v, &why)) != INTAKE_END) {
 		if (result == INTAKE_VERDICT) {
 			status = status_worst(status, take(o, &v));
 		} else if (result == INTAKE_DAMAGED) {
 			status_warn(name, "%s; no archive was written", why.text);
 			o->damaged = true;
 			status = STATUS_REFUSED;
-			break;
 		} else {
 			status_warn_errno(name, "cannot sign");
 			status = STATUS_TROUBLE;
 		}
+		progress_show(&progress, ledger_count(o->ledger));
 	}
-	progress_end(&o->progress);
-	if (status < STATUS_USAGE && !o->damaged)
-		status = status_worst(status, let_out(o));
-	if (status < STATUS_USAGE && !o->damaged && sign_missing(sign) != NULL) {
+	progress_end(&progress);
+	if (status >= STATUS_USAGE || o->damaged)
+		return status;
+	if (sign_missing(sign) != NULL) {
 		status_warn(sign_missing(sign), "is in the manifest, but not in the archive");
 		status = STATUS_REFUSED;
 	}
-	return status;
+	return status_worst(status, say(o, ledger_flush(o->ledger)));
 }
 
 static void complain(const char *object, const char *text)
@@ -163,15 +93,32 @@ static void complain(const char *object, const char *text)
 	status_warn(object, "%s", text);
 }
 
-/* From the archive behind fd to the archive behind out: all of it or none. An exit status. */
+/* Ends the archive, when there is one to end. An exit status. */
+static int finish(const struct output *o, struct archive_writer *w, struct outfile *out,
+    const char *name)
+{
+	if (o->damaged)
+		return STATUS_REFUSED;
+	if (ledger_count(o->ledger) == 0) {
+		status_warn(name, "nothing was signed, and no archive written");
+		return STATUS_REFUSED;
+	}
+	if (archive_finish(w) == 0 && outfile_commit(out) == 0)
+		return STATUS_OK;
+	status_warn_errno(o->name, "cannot write");
+	return STATUS_TROUBLE;
+}
+
+/* From the archive behind fd to the archive at path: all of it or none. An exit status. */
 static int run(struct output *o, struct sign *sign, int fd, const char *name, const char *path,
     size_t jobs, int level)
 {
 	const struct intake_task task = {false, sign_admit, sign_init, sign_judge, sign};
 	struct archive_limits limits = archive_limits_default;
+	struct archive_writer *w = NULL;
 	struct intake *in = NULL;
 	struct outfile out;
-	int status = STATUS_TROUBLE;
+	int status;
 
 	limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (outfile_open(&out, path, 0644) != 0) {
@@ -181,24 +128,16 @@ static int run(struct output *o, struct sign *sign, int fd, const char *name, co
 	}
 	/* The workers start before the writer, whose buffers they need not have. */
 	if ((in = intake_open(fd, &limits, &task, jobs)) == NULL ||
-	    (o->archive = archive_create(out.fd, level)) == NULL) {
+	    (w = archive_create(out.fd, level)) == NULL ||
+	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
 		status_warn_errno(NULL, "cannot start");
-	} else {
-		status = sign_all(o, in, sign, name);
-		if (o->damaged) {
-			status = STATUS_REFUSED;
-		} else if (status < STATUS_USAGE && o->signed_count == 0) {
-			status_warn(name, "nothing was signed, and no archive written");
-			status = STATUS_REFUSED;
-		} else if (status < STATUS_USAGE &&
-		    (archive_finish(o->archive) != 0 || outfile_commit(&out) != 0)) {
-			status_warn_errno(o->name, "cannot write");
-			status = STATUS_TROUBLE;
-		}
+		status = STATUS_TROUBLE;
+	} else if ((status = sign_all(o, in, sign, name)) < STATUS_USAGE) {
+		status = status_worst(status, finish(o, w, &out, name));
 	}
+	ledger_close(o->ledger);
 	intake_close(in);
-	if (o->archive != NULL)
-		archive_discard(o->archive);
+	archive_discard(w);
 	outfile_abort(&out);
 	return status;
 }
@@ -215,8 +154,8 @@ static struct cert *load_cert(const char *path)
 
 int main(int argc, char *argv[])
 {
-	const char *ca = NULL, *cn = "device", *digest = "SHA256", *log = NULL, *output = NULL, *pass = NULL, *ra = NULL;
-	const char *name = "-";
+	const char *ca = NULL, *cn = "device", *digest = "SHA256", *log = NULL, *output = NULL;
+	const char *pass = NULL, *ra = NULL, *name = "-";
 	bool no_eku = false, no_key_ids = false, of_key;
 	long days = issue_policy_default.days, jobs = 0, level = 6;
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
@@ -239,7 +178,7 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), fd, status;
-	struct output o = {.log = -1, .log_name = log, .now = sign.now};
+	struct output o = {.log_name = log, .log = -1};
 	struct cert *ca_cert, *ra_cert;
 	struct reason why;
 
@@ -273,8 +212,6 @@ int main(int argc, char *argv[])
 	if ((fd = fileio_open_input(name)) < 0)
 		status_die_path(name, "cannot open");
 	status = run(&o, &sign, fd, name, output, (size_t)jobs, (int)level);
-	buf_free(&o.lines);
-	tdestroy(o.devices, free);
 	sign_free(&sign);
 	cert_free(ca_cert);
 	cert_free(ra_cert);

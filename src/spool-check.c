@@ -13,6 +13,8 @@
 #include "device.h"
 #include "enter.h"
 #include "options.h"
+#include "phone.h"
+#include "roster.h"
 #include "spool.h"
 #include "state.h"
 #include "status.h"
@@ -146,6 +148,47 @@ static struct cert *check_capf(struct checking *ck)
 	return own;
 }
 
+/* Records of phones, and states that are left of phones which are gone. */
+static int check_phones(struct checking *ck)
+{
+	struct roster_name *list;
+	size_t n;
+
+	if (roster_list(ck->spool, &list, &n) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		char path[ROSTER_NAME_MAX + 16];
+		struct phone_state st;
+		struct reason why;
+		struct phone p;
+
+		snprintf(path, sizeof path, "%s/%s%s", spool_dir_name(SPOOL_PHONE), list[i].device,
+		    list[i].conf ? "" : ROSTER_STATE);
+		if (!list[i].conf)
+			tell(ck, STATE_UNFINISHED, path, "of a phone that is gone");
+		else if (roster_load(ck->spool, list[i].device, &p, &st, &why) < 0)
+			find(ck, path, why.text);
+	}
+	free(list);
+	return 0;
+}
+
+/* The states of phones that are gone; adds how many to *n. */
+static int remove_left(struct spool *s, size_t *n)
+{
+	struct roster_name *list;
+	int result = 0;
+	size_t count;
+
+	if (roster_list(s, &list, &count) != 0)
+		return -1;
+	for (size_t i = 0; i < count && result == 0; i++)
+		if (!list[i].conf && (result = roster_remove_state(s, list[i].device)) == 0)
+			++*n;
+	free(list);
+	return result;
+}
+
 /* Everything once. -1 with errno when it cannot look. */
 static int check(struct checking *ck)
 {
@@ -155,11 +198,13 @@ static int check(struct checking *ck)
 
 	if (conf_load(&conf, ck->spool->root, &why) != 0)
 		find(ck, SPOOL_CONF, why.text);
+	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
+		find(ck, SPOOL_CONF, why.text);
 	own = check_capf(ck);
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			find(ck, spool_dir_name(ck->trust), why.text);
-	if (state_check(ck->spool, tell, ck) != 0)
+	if (state_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
@@ -175,7 +220,7 @@ static void repair(struct checking *ck)
 	struct conf conf;
 	size_t finished, expired = 0;
 
-	if (state_finish(ck->spool, &finished) != 0)
+	if (state_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
 	if (conf_load(&conf, ck->spool->root, &why) == 0 &&
 	    (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||

@@ -3,9 +3,10 @@
 load helper
 
 ALL="ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign lsc-list
-	spool-check stale-lsc trust-add trust-del trust-list"
+	phone-add phone-del phone-list phone-report phone-set spool-check stale-lsc trust-add trust-del trust-list"
 # Of those that have a spool: a call that needs nothing else.
-SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list lsc-list spool-check
+SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list lsc-list phone-add:x
+	phone-del:all phone-list phone-report phone-set:--rsa:2048:all spool-check
 	stale-lsc:list stale-lsc:delete:all trust-add:capf:x.pem trust-del:capf:00000000 trust-list"
 
 # ready: ten requests, certificates for the first two, of which the second is stale by now.

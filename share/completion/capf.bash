@@ -5,7 +5,7 @@
 # named after the programs. Options come from -h, names of devices and CAs from the spool.
 
 _capf_programs='ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
-lsc-list spool-check stale-lsc trust-add trust-del trust-list'
+lsc-list phone-add phone-del phone-list phone-report phone-set spool-check stale-lsc trust-add trust-del trust-list'
 
 # The option letters and long options of a program, from its usage text.
 _capf_options() {
@@ -21,6 +21,7 @@ _capf_arguments() {
 		[ "$2" -gt 1 ] || echo capf callmanager
 		[ "$2" -le 1 ] || trust-list 2>/dev/null | cut -f 6 ;;
 	csr-dump | csr-delete) echo all; csr-list 2>/dev/null | cut -f 1 ;;
+	phone-del | phone-set) echo all; phone-list 2>/dev/null | cut -f 1 ;;
 	stale-lsc)
 		[ "$2" -gt 1 ] || echo list view delete
 		[ "$2" -le 1 ] || { echo all; stale-lsc list 2>/dev/null | cut -f 1 | uniq; } ;;
@@ -62,9 +63,10 @@ _capf() {
 		return
 	fi
 	case "${#before[@]} ${before[0]-}" in
-	'0 ') words='init ca trust csr cert lsc stale-lsc spool set -h -s -V' ;;
+	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool set -h -s -V' ;;
 	'1 ca') words=init ;;
 	'1 trust') words='add list del' ;;
+	'1 phone') words='add set list report del' ;;
 	'1 csr') words='add count list dump delete sign' ;;
 	'1 cert') words=import ;;
 	'1 lsc') words=list ;;

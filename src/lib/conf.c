@@ -19,6 +19,8 @@ static const struct conf defaults = {
 	.keep_done = 30 * 86400,
 	.keep_superseded = 90 * 86400,
 	.keepalive = 15,
+	.operation_expires = 10 * 86400,
+	.string_digits = 10,
 };
 
 const char conf_template[] =
@@ -37,9 +39,20 @@ const char conf_template[] =
     "#keep-superseded = 90d\n"
     "\n"
     "# Minutes between signs of life on a connection that waits, 5 to 60.\n"
-    "#keepalive = 15\n";
+    "#keepalive = 15\n"
+    "\n"
+    "# How long a phone has for an operation when nobody says until when; 0d: for ever.\n"
+    "#operation-expires = 10d\n"
+    "\n"
+    "# How many digits phone-set --generate makes, 4 to 15.\n"
+    "#string-digits = 10\n"
+    "\n"
+    "# Templates for phone-add and phone-set --template, as many as you like; every new phone begins with\n"
+    "# the one that is called default, when there is one.\n"
+    "#template.default.auth = string\n"
+    "#template.default.rsa = 2048\n";
 
-enum kind { NUMBER, MINUTES, SPAN };
+enum kind { NUMBER, SMALL, SPAN };
 
 static const struct setting {
 	const char *name;
@@ -56,7 +69,9 @@ static const struct setting {
 	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032},
 	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0},
 	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0},
-	{"keepalive", MINUTES, offsetof(struct conf, keepalive), 5, 60},
+	{"keepalive", SMALL, offsetof(struct conf, keepalive), 5, 60},
+	{"operation-expires", SPAN, offsetof(struct conf, operation_expires), 0, 0},
+	{"string-digits", SMALL, offsetof(struct conf, string_digits), 4, 15},
 };
 
 static int parse_number(const struct setting *s, const char *value, uint64_t *out, struct reason *why)
@@ -86,55 +101,134 @@ static int set(struct conf *c, const struct setting *s, const char *value, struc
 	}
 	if (parse_number(s, value, &n, why) != 0)
 		return -1;
-	if (s->kind == MINUTES)
+	if (s->kind == SMALL)
 		memcpy(field, &(unsigned){(unsigned)n}, sizeof(unsigned));
 	else
 		memcpy(field, &n, sizeof n);
 	return 0;
 }
 
+#define TEMPLATE "template."
+
+/* The field in "NAME.field", or NULL. */
+static const char *field_of(const char *name)
+{
+	size_t len = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+	return len > 0 && name[len] == '.' && name[len + 1] != '\0' ? name + len + 1 : NULL;
+}
+
+/* What a template says is for those who know phones. */
+static int take_setting(void *ctx, const char *name, const char *value, struct reason *why)
+{
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		if (strcmp(name, settings[i].name) == 0)
+			return set(ctx, &settings[i], value, why);
+	if (strncmp(name, TEMPLATE, strlen(TEMPLATE)) != 0)
+		return reason_set(why, "there is no setting %.40s", name);
+	return field_of(name + strlen(TEMPLATE)) != NULL ? 0 :
+	    reason_set(why, "%.60s: wants to be template.NAME.field", name);
+}
+
 struct parsing {
-	struct conf *conf;
+	int (*take)(void *, const char *, const char *, struct reason *);
+	void *ctx;
 	struct reason *why;
+	bool failed;		/* libinih goes on after an error; the first one counts */
 };
 
 /* libinih's way: non-zero is good. */
-static int take(void *user, const char *section, const char *name, const char *value)
+static int take_line(void *user, const char *section, const char *name, const char *value)
 {
 	struct parsing *p = user;
 
-	(void)section;
-	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-		if (strcmp(name, settings[i].name) == 0)
-			return set(p->conf, &settings[i], value, p->why) == 0;
-	return reason_set(p->why, "there is no setting %.40s", name), 0;
+	if (p->failed)
+		return 0;
+	p->failed = (*section != '\0' ? reason_set(p->why, "there are no [sections] here") :
+	    p->take(p->ctx, name, value, p->why)) != 0;
+	return !p->failed;
 }
 
-int conf_parse(struct conf *c, const char *text, struct reason *why)
+int conf_lines(const char *text,
+    int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
+    struct reason *why)
 {
 	struct reason cause = {"not \"name = value\""};
-	struct parsing p = {c, &cause};
+	struct parsing p = {take, ctx, &cause, false};
 	int line;
 
-	*c = defaults;
-	/* An empty section is not told to take(). */
+	/* An empty section is not told to take_line(). */
 	if (*text == '[' || strstr(text, "\n[") != NULL)
 		return reason_set(why, "there are no [sections] here");
-	if ((line = ini_parse_string(text, take, &p)) == 0)
+	if ((line = ini_parse_string(text, take_line, &p)) == 0)
 		return 0;
 	return reason_set(why, "line %d: %s", line, cause.text);
 }
 
-int conf_load(struct conf *c, int dirfd, struct reason *why)
+int conf_parse(struct conf *c, const char *text, struct reason *why)
+{
+	*c = defaults;
+	return conf_lines(text, take_setting, c, why);
+}
+
+/* The whole file; the caller frees. NULL with a reason. */
+static char *slurp(int dirfd, struct reason *why)
 {
 	unsigned char *text;
 	size_t len;
-	int result;
 
-	if (fileio_slurp(dirfd, "capf.conf", MAX_BYTES, &text, &len) != 0)
-		return reason_set(why, "%s", strerror(errno));
-	result = memchr(text, '\0', len) != NULL ? reason_set(why, "has a NUL byte") :
-	    conf_parse(c, (const char *)text, why);
+	if (fileio_slurp(dirfd, "capf.conf", MAX_BYTES, &text, &len) != 0) {
+		reason_set(why, "%s", strerror(errno));
+		return NULL;
+	}
+	if (memchr(text, '\0', len) == NULL)
+		return (char *)text;
+	reason_set(why, "has a NUL byte");
+	free(text);
+	return NULL;
+}
+
+int conf_load(struct conf *c, int dirfd, struct reason *why)
+{
+	char *text = slurp(dirfd, why);
+	int result = text != NULL ? conf_parse(c, text, why) : -1;
+
 	free(text);
 	return result;
+}
+
+struct picking {
+	const char *name;
+	int (*take)(void *, const char *, const char *, struct reason *);
+	void *ctx;
+	int n;
+};
+
+static int pick(void *ctx, const char *name, const char *value, struct reason *why)
+{
+	struct picking *p = ctx;
+	const char *field;
+
+	if (strncmp(name, TEMPLATE, strlen(TEMPLATE)) != 0)
+		return 0;
+	name += strlen(TEMPLATE);
+	if ((field = field_of(name)) == NULL)
+		return 0;
+	if (p->name != NULL && (strncmp(name, p->name, strlen(p->name)) != 0 ||
+	    field != name + strlen(p->name) + 1))
+		return 0;
+	p->n++;
+	return p->take(p->ctx, p->name != NULL ? field : name, value, why);
+}
+
+int conf_templates(int dirfd, const char *name,
+    int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
+    struct reason *why)
+{
+	struct picking p = {name, take, ctx, 0};
+	char *text = slurp(dirfd, why);
+	int result = text != NULL ? conf_lines(text, pick, &p, why) : -1;
+
+	free(text);
+	return result == 0 ? p.n : -1;
 }

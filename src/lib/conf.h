@@ -15,6 +15,8 @@ struct conf {
 	uint64_t import_max_ratio;
 	time_t keep_done, keep_superseded;	/* seconds */
 	unsigned keepalive;	/* minutes */
+	time_t operation_expires;	/* seconds; 0: never */
+	unsigned string_digits;	/* of an authentication string that is made here */
 };
 
 /* The defaults, then what the text says. -1 with a reason that names the line: an unknown name is an
@@ -22,6 +24,17 @@ struct conf {
 int conf_parse(struct conf *, const char *text, struct reason *);
 /* The same for the file capf.conf of the spool behind dirfd. */
 int conf_load(struct conf *, int dirfd, struct reason *);
+
+/* Calls take for each setting "template.NAME.field" of that file with what is behind "template.", or only
+ * for those of one NAME with the field. How many there were; -1 with a reason, take's or our own. */
+int conf_templates(int dirfd, const char *name,
+    int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
+    struct reason *);
+
+/* Calls take for each "name = value" line of a text. -1 with a reason that names the line. */
+int conf_lines(const char *text,
+    int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
+    struct reason *);
 
 /* The file as capf-init writes it: every setting, commented out, with its default. */
 extern const char conf_template[];

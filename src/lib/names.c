@@ -36,9 +36,13 @@ static int add_lines(struct names *ns, size_t *cap, const char *path, bool zero,
 
 	if (in == NULL)
 		return reason_set(why, "%s", strerror(errno));
-	while (result == 0 && fileio_line(in, zero, &line, &room) != NULL)
+	while (result == 0 && fileio_line(in, zero, &line, &room) != NULL) {
+		/* So that a list can be piped with all its columns. */
+		if (!zero)
+			line[strcspn(line, "\t")] = '\0';
 		if (*line != '\0')
 			result = add(ns, cap, line, why);
+	}
 	if (result == 0 && ferror(in))
 		result = reason_set(why, "%s", strerror(errno));
 	free(line);

@@ -21,7 +21,8 @@ struct names {
 };
 
 /* From arguments, and from a file ("-": stdin) when path is not NULL, where each name ends with a NUL
- * when zero, else with a newline. -1 with a reason, which is about "object". */
+ * when zero, else with a newline, or a tab and further columns. -1 with a reason, which is about
+ * "object". */
 int names_read(struct names *, int argc, char *const argv[], const char *path, bool zero,
     const char **object, struct reason *);
 void names_free(struct names *);

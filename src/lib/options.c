@@ -24,6 +24,9 @@ static void take(const struct option_spec *o, const char *text)
 	case OPTION_TEXT:
 		*(const char **)o->into = text;
 		return;
+	case OPTION_MAYBE:
+		*(const char **)o->into = text != NULL ? text : "";
+		return;
 	case OPTION_NUMBER:
 		errno = 0;
 		n = strtol(text, &end, 10);
@@ -59,8 +62,10 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 	/* What getopt_long returns for the nth line of the table: its letter, or 256 + n. */
 	for (n = 0; n < MAX_OPTIONS && spec[n].name != NULL; n++) {
 		bool flag = spec[n].kind == OPTION_FLAG;
+		int argument = flag ? no_argument :
+		    spec[n].kind == OPTION_MAYBE ? optional_argument : required_argument;
 
-		longs[n + 2] = (struct option){spec[n].name, flag ? no_argument : required_argument, NULL,
+		longs[n + 2] = (struct option){spec[n].name, argument, NULL,
 		    spec[n].letter != 0 ? spec[n].letter : 256 + n};
 		if (spec[n].letter != 0) {
 			*s++ = (char)spec[n].letter;

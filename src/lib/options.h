@@ -7,6 +7,7 @@
 enum option_kind {
 	OPTION_FLAG,		/* bool: set to true */
 	OPTION_TEXT,		/* const char * */
+	OPTION_MAYBE,		/* const char *, "" when nothing stands behind an = */
 	OPTION_NUMBER,		/* long, between least and most */
 	OPTION_CLOCK,		/* time_t: seconds since 1970, the argument of -P */
 	OPTION_TIME,		/* time_t: a date, or a date and time */

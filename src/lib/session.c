@@ -6,6 +6,8 @@
 
 #include "session.h"
 
+#define CERTIFICATE_MAX (CAPFMSG_BODY_MAX - 12)	/* CERTIFICATE_TYPE, and what is around the DER */
+
 enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, DELETE, OVER };
 
 struct session {
@@ -437,6 +439,15 @@ static void ask_store(struct session *s, struct session_actions *a)
 		timer(a, SESSION_TIMER_MESSAGE);
 }
 
+static void on_certificate(struct session *s, struct session_actions *a, struct bytes der)
+{
+	if (der.len > CERTIFICATE_MAX)
+		fail(s, a, SESSION_NO_CERTIFICATE, true,
+		    "the certificate has %zu bytes, more than a message takes", der.len);
+	else if (keep(s, a, der))
+		ask_store(s, a);
+}
+
 static void on_stored(struct session *s, struct session_actions *a)
 {
 	struct session_action *one;
@@ -548,7 +559,6 @@ static const struct {
 
 static void on_message(struct session *s, struct session_actions *a, struct bytes whole)
 {
-	bool pending = s->state == LOOK_UP || s->state == AUTH;
 	struct capfmsg m;
 	struct reason r;
 
@@ -570,9 +580,7 @@ static void on_message(struct session *s, struct session_actions *a, struct byte
 		on_alive(s, a);
 		return;
 	}
-	/* What is pending still needs the message before. */
-	if (!pending)
-		s->message = m;
+	s->message = m;
 	if (s->state == HELLO && m.command == CAPFMSG_AUTH_RESPONSE)
 		on_hello(s, a, whole);
 	else if (awaited[s->state].on != NULL && awaited[s->state].command == m.command)
@@ -649,8 +657,8 @@ void session_step(struct session *s, const struct session_event *e, struct sessi
 			ask_signature(s, a, e->bytes);
 		break;
 	case SESSION_CERTIFICATE:
-		if (s->state == WAIT && keep(s, a, e->bytes))
-			ask_store(s, a);
+		if (s->state == WAIT)
+			on_certificate(s, a, e->bytes);
 		break;
 	case SESSION_REFUSED:
 		on_refused(s, a, e);

@@ -122,8 +122,9 @@ struct session_action {
 	struct reason why;
 };
 
-/* To be done in this order. What they point to is the session's, until the next step, or the
- * event's. */
+/* To be done in this order: records come before what the phone is told, and whoever makes them
+ * durable in groups may hold back the rest meanwhile. What actions point to is the session's, until
+ * the next step, or the event's. */
 struct session_actions {
 	struct session_action list[SESSION_ACTIONS_MAX];
 	size_t count;

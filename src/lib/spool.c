@@ -533,6 +533,12 @@ int spool_stage_publish(struct spool *s, struct spool_stage *g, const char *name
 	return publish(g, name, s->dir[d], as);
 }
 
+int spool_stage_replace(struct spool *s, struct spool_stage *g, const char *name, enum spool_dir d,
+    const char *as)
+{
+	return renameat(g->fd, name, s->dir[d], as);
+}
+
 int spool_stage_read(struct spool_stage *g, const char *name, unsigned char **p, size_t *len)
 {
 	return fileio_slurp(g->fd, name, SPOOL_FILE_MAX, p, len);

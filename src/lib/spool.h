@@ -109,6 +109,9 @@ int spool_stage_sync(struct spool_stage *, const char *const *names, size_t n);
 /* Gives a staged file its place; EEXIST when it is taken. */
 int spool_stage_publish(struct spool *, struct spool_stage *, const char *name, enum spool_dir,
     const char *as);
+/* The same, whatever was there. */
+int spool_stage_replace(struct spool *, struct spool_stage *, const char *name, enum spool_dir,
+    const char *as);
 int spool_stage_read(struct spool_stage *, const char *name, unsigned char **, size_t *);
 /* Removes it with what is still in it. */
 void spool_stage_close(struct spool *, struct spool_stage *);

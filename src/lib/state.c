@@ -226,11 +226,26 @@ static void check_dir(const struct check *c)
 		c->tell(c->ctx, STATE_ILLEGAL, spool_dir_name(c->dir), "others may enter it");
 }
 
-/* A file of ca/ or trust/, where what is in it is not our business. */
+/* DEVICE.conf or DEVICE.state. */
+static bool phone_named(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot != NULL && device_ok(name, (size_t)(dot - name)) &&
+	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0);
+}
+
+static bool trust_named(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len == 2 * STEM_SPKI + 4 && strcmp(name + len - 4, ".pem") == 0;
+}
+
+/* A file of ca/, trust/ or phone/, where what is in it is not our business. */
 static int check_other(void *ctx, const char *name)
 {
 	const struct check *c = ctx;
-	size_t len = strlen(name);
 	struct stat st;
 
 	if (fstatat(c->spool->dir[c->dir], name, &st, AT_SYMLINK_NOFOLLOW) != 0)
@@ -239,7 +254,7 @@ static int check_other(void *ctx, const char *name)
 		tell(c, STATE_ILLEGAL, name, "not a regular file");
 	else if ((st.st_mode & 077) != 0)
 		tell(c, STATE_ILLEGAL, name, "others may read or write it");
-	else if (c->dir != SPOOL_CA && (len != 2 * STEM_SPKI + 4 || strcmp(name + len - 4, ".pem") != 0))
+	else if (c->dir == SPOOL_PHONE ? !phone_named(name) : c->dir != SPOOL_CA && !trust_named(name))
 		tell(c, STATE_ILLEGAL, name, "not a name of the spool");
 	return 0;
 }
@@ -275,7 +290,8 @@ int state_check(const struct spool *s,
 			result = spool_each(s, c.dir, check_file, &c);
 		else if (d == SPOOL_TMP)
 			result = spool_each(s, c.dir, check_stage, &c);
-		else if (d == SPOOL_CA || d == SPOOL_TRUST_CAPF || d == SPOOL_TRUST_CALLMANAGER)
+		else if (d == SPOOL_CA || d == SPOOL_TRUST_CAPF || d == SPOOL_TRUST_CALLMANAGER ||
+		    d == SPOOL_PHONE)
 			result = spool_each(s, c.dir, check_other, &c);
 	}
 	index_free(&ix);

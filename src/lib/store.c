@@ -282,6 +282,18 @@ struct cert *store_cert(const struct spool *s, enum spool_dir d, const struct st
 	return c;
 }
 
+int store_not_after(const struct spool *s, enum spool_dir d, const struct stem *stem, time_t *t,
+    struct reason *why)
+{
+	struct cert *c = store_cert(s, d, stem, why);
+
+	if (c == NULL)
+		return -1;
+	*t = c->not_after;
+	cert_free(c);
+	return 0;
+}
+
 int store_add(struct spool *s, enum spool_dir d, const struct cert *c, const char *description)
 {
 	char name[FILE_NAME], *pem;

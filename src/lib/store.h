@@ -38,6 +38,9 @@ int store_check_capf(struct spool *, bool repair, struct reason *);
 /* A certificate in one of the states. NULL with errno when it cannot be read, ENOENT when it went
  * somewhere else meanwhile; with errno 0 and a reason when it is no certificate. */
 struct cert *store_cert(const struct spool *, enum spool_dir, const struct stem *, struct reason *);
+/* The end of its validity; reason as above. */
+int store_not_after(const struct spool *, enum spool_dir, const struct stem *, time_t *,
+    struct reason *);
 
 /* Adds a CA to a trust store under its fingerprint. 1 when it is there already, -1 with errno. */
 int store_add(struct spool *, enum spool_dir, const struct cert *, const char *description);

@@ -29,5 +29,11 @@ int main(void)
 	refuses("keepalive\n", "not \"name = value\"");
 	refuses("keep-done = 30\n", "keep-done wants a time");
 	refuses("import-max-entries = -1\n", "import-max-entries");
+	refuses("template.a = 1\n", "line 1: template.a: wants to be template.NAME.field");
+	refuses("template..rsa = 1\n", "wants to be template.NAME.field");
+	refuses("string-digits = 3\n", "string-digits wants a number from 4 to 15");
+	refuses("a = 1\nb = 2\n", "line 1: there is no setting a");
+	ok(conf_parse(&c, "template.a.b = c\noperation-expires = 0d\n", &r) == 0 &&
+	    c.operation_expires == 0 && c.string_digits == 10, "templates are for others");
 	return tap_done();
 }

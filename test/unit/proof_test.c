@@ -348,7 +348,7 @@ static void requests(void)
 {
 	static const char text[] = "CertificationRequestInfo";
 	struct bytes info = {(const unsigned char *)text, strlen(text)}, spki, sig;
-	unsigned char md[32], block[256], made[256];
+	unsigned char md[32], block[256], made[256], longer[512] = {0};
 	unsigned char *der = NULL;
 
 	for (int i = 0; i < 2; i++) {
@@ -361,6 +361,9 @@ static void requests(void)
 		info.len--;
 		ok(proof_check_request(spki, info, sig, &r) < 0, "of something else");
 		info.len++;
+		memcpy(longer, der, spki.len);
+		ok(proof_check_request((struct bytes){longer, spki.len + 1}, info, sig, &r) < 0,
+		    "by a key with a byte behind it");
 		sig.len--;
 		ok(proof_check_request(spki, info, sig, &r) < 0, "cut short");
 		sig.len = 0;

@@ -68,6 +68,10 @@ static void describe(struct buf *b, const struct session_action *one)
 	case SESSION_LOOK_UP:
 	case SESSION_AUTHENTICATE:
 		put_text(b, one->message->device);
+		if (one->type == SESSION_AUTHENTICATE && one->message->password.len > 0) {
+			put_text(b, " ");
+			buf_put(b, one->message->password.p, one->message->password.len);
+		}
 		break;
 	case SESSION_CERTIFY:
 		put_hex(b, one->bytes);
@@ -204,7 +208,8 @@ static void flows(void)
 	ok(said(V3) && ordered(&o, "note | " END("09")), "unknown device");
 	o.operation = SESSION_REJECT;
 	ok(said(V3) && ordered(&o, "note | " END("07")), "locked, or too late");
-	ok(said(V3) && ordered(&rsa, "authenticate CSF123 | timer outside") &&
+	ok(said("55020000002a001a 07000103 0d000743534631323300 01000101 0b00053132333400") &&
+	    ordered(&rsa, "authenticate CSF123 1234 | timer outside") &&
 	    event(SESSION_AUTH_BAD, "failed bad-auth | " END("07")), "the wrong string");
 	ok(said(V3) && ordered(&rsa, "authenticate CSF123 | timer outside") &&
 	    does(&(struct session_event){.type = SESSION_AUTH_BAD, .why = "x", .final = true},
@@ -309,6 +314,7 @@ static void waiting(void)
 static void stores(void)
 {
 	struct order o = rsa;
+	bool right = true;
 
 	ok(proved(V3, &o, RSA_V3 " | timer key") &&
 	    message(KEY, "certify aabb rsa 2048 | timer none") && certificate(STORE " | timer message") &&
@@ -319,6 +325,18 @@ static void stores(void)
 	    message(NOT_STORED, "store-failed | " STORE " | timer message") &&
 	    message("550a0000002a0000", "store-failed! | failed! not-stored | " END("07")),
 	    "refused twice, with a key it has just made");
+	for (size_t extra = 0; extra < 2; extra++) {
+		struct session_event e = {.type = SESSION_CERTIFICATE,
+		    .bytes = {input, CAPFMSG_BODY_MAX - 12 + extra}};
+		struct session_actions a;
+
+		right = right && proved(V3, &o, RSA_V3 " | timer key") &&
+		    message(KEY, "certify aabb rsa 2048 | timer none");
+		session_step(s, &e, &a);
+		right = right && a.list[0].type == (extra ? SESSION_FAILED : SESSION_SEND) &&
+		    a.list[0].final == (extra == 1);
+	}
+	ok(right, "the largest certificate, and one that is larger");
 	o.resume = true;
 	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
 	    message(STORED, "installed | " END("01")), "resumed: no new key");

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/* phone-add: new phones, from names or from CSV with a header. A row that is no good is refused with a
+ * line, the others go in, all at once. It changes no phone that is there unless told to. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "csv.h"
+#include "device.h"
+#include "enter.h"
+#include "fileio.h"
+#include "options.h"
+#include "phone.h"
+#include "roster.h"
+#include "spool.h"
+#include "status.h"
+
+/* Some 100,000 rows with all columns full. */
+#define MAX_CSV_BYTES (64u << 20)
+#define DEVICE_COLUMN (-1)
+
+const char program[] = "phone-add";
+const char synopsis[] =
+    "[-0huV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [device ...]";
+
+struct adding {
+	struct spool *spool;
+	struct conf conf;
+	const char *template;		/* of the command line, or NULL */
+	struct phone_change under;	/* what the template in under_name says */
+	char under_name[DEVICE_MAX + 1];
+	bool update;
+	struct buf items;		/* struct roster_item */
+	int status;
+};
+
+/* object is the device, or where a row was read. */
+static void refuse(struct adding *add, const char *object, const char *why)
+{
+	status_warn(object, "%s", why);
+	add->status = status_worst(add->status, STATUS_REFUSED);
+}
+
+/* What a template says, kept from one row to the next. A default one need not be there. */
+static int find_template(struct adding *add, const char *name, struct reason *why)
+{
+	bool optional = name == NULL;
+	int n;
+
+	name = optional ? "default" : name;
+	if (strcmp(name, add->under_name) == 0)
+		return 0;
+	phone_change_free(&add->under);
+	add->under_name[0] = '\0';
+	if (strlen(name) > DEVICE_MAX || strchr(name, '.') != NULL ||
+	    (n = phone_template(add->spool->root, name, &add->under, add->spool->now, why)) == 0)
+		n = optional ? 0 : reason_set(why, "there is no template \"%.40s\"", name);
+	if (n < 0)
+		return -1;
+	strcpy(add->under_name, name);
+	return 0;
+}
+
+/* A phone as it shall be. -1 with a reason. */
+static int make(struct adding *add, const char *device, struct phone_change *change,
+    struct roster_item *item, struct reason *why)
+{
+	const char **value = change->value;
+	struct phone_state st;
+	int found;
+
+	if (!device_ok(device, strlen(device)))
+		return reason_set(why, *device != '\0' ? "\"%.80s\" is not a device name" :
+		    "has no device name", device);
+	if ((found = roster_load(add->spool, device, &item->phone, &st, why)) < 0)
+		return -1;
+	if (found && !add->update)
+		return reason_set(why, "is there already");
+	item->fresh = !found;
+	if (value[PHONE_F_TEMPLATE] == NULL)
+		value[PHONE_F_TEMPLATE] = add->template;
+	/* The default is for new phones; a template that is named is for all. */
+	if (!found || value[PHONE_F_TEMPLATE] != NULL) {
+		if (find_template(add, value[PHONE_F_TEMPLATE], why) != 0)
+			return -1;
+		for (int f = 0; f < PHONE_F_CHANGES; f++)
+			if (value[f] == NULL)
+				value[f] = add->under.value[f];
+	}
+	return phone_apply(&item->phone, &st, change, add->spool->now, add->conf.operation_expires, why);
+}
+
+static void add_one(struct adding *add, const char *device, const char *where,
+    struct phone_change *change)
+{
+	struct roster_item item = {.fresh = true};
+	char object[512];
+	struct reason why;
+
+	if (make(add, device, change, &item, &why) == 0) {
+		buf_put(&add->items, &item, sizeof item);
+	} else {
+		snprintf(object, sizeof object, "%s%s%s", where != NULL ? where : "",
+		    where != NULL && device_ok(device, strlen(device)) ? ": " : "",
+		    device_ok(device, strlen(device)) ? device : "");
+		refuse(add, *object != '\0' ? object : NULL, why.text);
+	}
+	explicit_bzero(&item, sizeof item);
+}
+
+static void add_name(struct adding *add, const char *device)
+{
+	struct phone_change nothing = {{NULL}};
+
+	add_one(add, device, NULL, &nothing);
+}
+
+static void add_lines(struct adding *add, const char *path, bool zero)
+{
+	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (in == NULL)
+		status_die_path(path, "cannot open");
+	while (fileio_line(in, zero, &line, &room) != NULL)
+		if (*line != '\0')
+			add_name(add, line);
+	if (ferror(in))
+		status_die_errno(path, "cannot read");
+	free(line);
+	if (in != stdin)
+		fclose(in);
+}
+
+/* Which field each column is. */
+static void read_header(struct csv *csv, const char *path, int *column)
+{
+	bool seen[PHONE_FIELDS + 1] = {false};
+	struct reason why;
+	int result = csv_row(csv, &why);
+
+	if (result <= 0)
+		status_die(STATUS_USAGE, path, "%s", result == 0 ? "has no header" : why.text);
+	for (size_t i = 0; i < csv->n; i++) {
+		bool device = strcmp(csv->cell[i], "device") == 0;
+
+		column[i] = device ? DEVICE_COLUMN : phone_field(csv->cell[i]);
+		if (!device && (column[i] < 0 || column[i] >= PHONE_F_CHANGES))
+			status_die(STATUS_USAGE, path, "there is no column \"%.40s\"", csv->cell[i]);
+		if (seen[column[i] + 1])
+			status_die(STATUS_USAGE, path, "the column %s comes twice", csv->cell[i]);
+		seen[column[i] + 1] = true;
+	}
+	if (!seen[DEVICE_COLUMN + 1])
+		status_die(STATUS_USAGE, path, "there is no column device");
+}
+
+static void add_row(struct adding *add, const struct csv *csv, const int *column, const char *where)
+{
+	struct phone_change change = {{NULL}};
+	const char *device = "";
+
+	/* An empty cell says nothing. */
+	for (size_t i = 0; i < csv->n; i++) {
+		if (column[i] == DEVICE_COLUMN)
+			device = csv->cell[i];
+		else if (*csv->cell[i] != '\0')
+			change.value[column[i]] = csv->cell[i];
+	}
+	add_one(add, device, where, &change);
+}
+
+static void add_csv(struct adding *add, const char *path)
+{
+	int column[CSV_CELLS_MAX], fd = fileio_open_input(path), result;
+	unsigned char *text;
+	char where[256];
+	struct reason why;
+	struct csv csv;
+	size_t len, columns;
+
+	if (fd < 0)
+		status_die_path(path, "cannot open");
+	if (fileio_read_all(fd, MAX_CSV_BYTES, &text, &len) != 0)
+		status_die_errno(path, "cannot read");
+	close(fd);
+	csv_open(&csv, (char *)text, len);
+	read_header(&csv, path, column);
+	columns = csv.n;
+	while ((result = csv_row(&csv, &why)) != 0) {
+		snprintf(where, sizeof where, "%.200s:%zu", strcmp(path, "-") == 0 ? "stdin" : path, csv.line);
+		if (result > 0 && csv.n != columns)
+			result = reason_set(&why, "has %zu cells, the header %zu", csv.n, columns);
+		if (result > 0)
+			add_row(add, &csv, column, where);
+		else
+			refuse(add, where, why.text);
+	}
+	explicit_bzero(text, len);
+	free(text);
+}
+
+static void commit(struct adding *add)
+{
+	struct roster_item *item = (struct roster_item *)(void *)add->items.p;
+	size_t n = add->items.len / sizeof *item;
+
+	if (add->items.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	if (roster_save(add->spool, item, n) != 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	for (size_t i = 0; i < n; i++) {
+		const char *device = item[i].phone.device;
+
+		if (item[i].error != 0)
+			refuse(add, device, item[i].fresh ? "is there already" : "comes twice");
+		else
+			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
+	}
+	if (spool_log_flush(add->spool) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		add->status = STATUS_TROUBLE;
+	}
+	if (n > 0)
+		explicit_bzero(item, n * sizeof *item);
+	buf_free(&add->items);
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *csv = NULL, *file = NULL;
+	struct adding add = {.status = STATUS_OK};
+	time_t now = time(NULL);
+	bool null = false;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'c', "csv", OPTION_TEXT, &csv, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{'t', "template", OPTION_TEXT, &add.template, 0, 0},
+		{'u', "update", OPTION_FLAG, &add.update, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options);
+	struct reason why;
+
+	if (csv != NULL && (file != NULL || arg != argc))
+		status_usage("takes names or CSV, not both");
+	/* Names come down a pipe, but nobody shall wait for a keyboard. */
+	if (arg == argc && csv == NULL && file == NULL && isatty(STDIN_FILENO))
+		status_usage("wants device names, or --csv");
+	if (arg == argc && csv == NULL && file == NULL)
+		file = "-";
+	add.spool = enter_to_write(path, now);
+	if (conf_load(&add.conf, add.spool->root, &why) != 0)
+		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+	if (find_template(&add, add.template, &why) != 0)
+		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+	for (int i = arg; i < argc; i++)
+		add_name(&add, argv[i]);
+	if (file != NULL)
+		add_lines(&add, file, null);
+	if (csv != NULL)
+		add_csv(&add, csv);
+	commit(&add);
+	phone_change_free(&add.under);
+	spool_close(add.spool);
+	return status_flush(add.status);
+}

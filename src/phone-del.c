@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+/* phone-del: records of phones gone, with what became of their orders. Requests and certificates stay:
+ * those are csr-delete's and stale-lsc's. Without names, or "all", it does nothing. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "enter.h"
+#include "names.h"
+#include "options.h"
+#include "roster.h"
+#include "spool.h"
+#include "status.h"
+
+const char program[] = "phone-del";
+const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
+
+/* Deletes those that are named from a list, which afterwards has the deleted ones. */
+static int delete(struct spool *s, struct names *names, bool dry_run, struct roster_name *list, size_t *n)
+{
+	int status = STATUS_OK, result;
+	size_t gone = 0;
+
+	for (size_t i = 0; i < *n; i++) {
+		if (!names_want(names, list[i].device))
+			continue;
+		if ((result = dry_run ? 1 : roster_remove(s, list[i].device)) > 0)
+			list[gone++] = list[i];
+		else if (result < 0) {
+			status_warn_errno(list[i].device, "cannot delete");
+			status = STATUS_TROUBLE;
+		}
+	}
+	*n = gone;
+	/* Said only when a power cut cannot bring it back. */
+	if (!dry_run && spool_sync(s, SPOOL_PHONE) != 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot delete");
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *file = NULL, *object, *device;
+	bool null = false, dry_run = false;
+	time_t now = time(NULL);
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status;
+	struct roster_name *list;
+	size_t n, unused = 0;
+	struct names names;
+	struct reason why;
+	struct spool *s;
+
+	if (arg == argc && file == NULL)
+		status_usage("wants device names, or \"all\"");
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "%s", why.text);
+	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
+	if (roster_list(s, &list, &n) != 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
+	status = delete(s, &names, dry_run, list, &n);
+	for (size_t i = 0; i < n; i++) {
+		puts(list[i].device);
+		if (!dry_run)
+			spool_log_text(s, "deleted", list[i].device);
+	}
+	if (spool_log_flush(s) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		status = STATUS_TROUBLE;
+	}
+	while ((device = names_unused(&names, &unused)) != NULL) {
+		status_warn(device, "there is no such phone");
+		status = status_worst(status, STATUS_REFUSED);
+	}
+	free(list);
+	names_free(&names);
+	spool_close(s);
+	return status_flush(status);
+}

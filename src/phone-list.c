@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/* phone-list: the phones, a line each, with their operation, what became of it, and their certificate.
+ * It reads and changes nothing, and keeps authentication strings to itself unless asked. */
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "enter.h"
+#include "options.h"
+#include "phone.h"
+#include "roster.h"
+#include "spool.h"
+#include "status.h"
+#include "store.h"
+#include "when.h"
+
+const char program[] = "phone-list";
+const char synopsis[] =
+    "[-0HhV] [-P seconds] [-s spool] [--lsc status] [--lsc-expires-before time]\n"
+    "    [--name pattern] [--operation operation] [--show-string] [--stale] [--status status]\n"
+    "    [--string digits]";
+
+struct view {
+	struct spool *spool;
+	struct index index;
+	const char *name, *string;	/* NULL: any */
+	int operation, status, lsc;	/* -1: any */
+	time_t before;
+	bool null, stale, show_string, expires;
+};
+
+/* A word of a table, or the end of the program. */
+static int word(const char *const words[], const char *option, const char *text)
+{
+	int n = text == NULL ? -1 : phone_word(words, text);
+
+	if (text != NULL && n < 0)
+		status_usage("--%s cannot be \"%s\"", option, text);
+	return n;
+}
+
+static void print(const struct view *v, const struct phone *p, const struct phone_view *look,
+    const struct roster_view *lsc, const char *string, time_t expires)
+{
+	char until[WHEN_ISO + 1] = "-", when[WHEN_ISO + 1] = "-";
+	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * PHONE_TEXT_MAX + 1];
+
+	if (lsc->cert != NULL)
+		when_iso(expires, until);
+	if (look->when != 0)
+		when_iso(look->when, when);
+	status_escape(p->description, description, sizeof description);
+	status_escape(look->reason, reason, sizeof reason);
+	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", p->device, phone_operations[p->operation],
+	    phone_statuses[look->status], phone_auths[p->auth], roster_lscs[lsc->lsc], until,
+	    *description != '\0' ? description : "-", when, *reason != '\0' ? reason : "-");
+	if (v->show_string)
+		printf("\t%s", *string != '\0' ? string : "-");
+	putchar('\n');
+}
+
+/* The filters that need no certificate. */
+static bool wanted(const struct view *v, const struct phone *p, const struct phone_view *look,
+    const struct roster_view *lsc, const char *string)
+{
+	return (v->operation < 0 || v->operation == (int)p->operation) &&
+	    (v->status < 0 || v->status == (int)look->status) && (v->lsc < 0 || v->lsc == (int)lsc->lsc) &&
+	    (!v->stale || lsc->stale) && (v->string == NULL || strcmp(v->string, string) == 0) &&
+	    (!v->expires || lsc->cert != NULL);
+}
+
+static int show(struct view *v, const char *device)
+{
+	struct roster_view lsc;
+	struct phone_view look;
+	struct phone_state st;
+	struct phone p;
+	struct reason why;
+	time_t expires = 0;
+	int found = roster_load(v->spool, device, &p, &st, &why), status = STATUS_OK;
+
+	if (found < 0)
+		status_warn(device, "its record: %s", why.text);
+	if (found <= 0)
+		return found < 0 ? STATUS_REFUSED : STATUS_OK;
+	phone_look(&p, &st, v->spool->now, &look);
+	roster_look(&v->index, device, &lsc);
+	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
+		return STATUS_OK;
+	if (lsc.cert != NULL && (v->expires || !v->null) && store_not_after(v->spool, lsc.cert->dir,
+	    &lsc.cert->stem, &expires, &why) != 0) {
+		lsc.cert = NULL;
+		if (why.text[0] != '\0') {
+			status_warn(device, "its certificate: %s", why.text);
+			status = STATUS_REFUSED;
+		}
+	}
+	if (v->expires && (lsc.cert == NULL || expires >= v->before))
+		return status;
+	if (v->null)
+		fwrite(device, 1, strlen(device) + 1, stdout);
+	else
+		print(v, &p, &look, &lsc, phone_string(&p, &st), expires);
+	return status;
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *operation = NULL, *state = NULL, *lsc = NULL;
+	struct view view = {.before = -1};
+	struct roster_name *list;
+	int status = STATUS_OK;
+	time_t now = time(NULL);
+	bool header = false;
+	size_t n;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &view.null, 0, 0},
+		{'H', "header", OPTION_FLAG, &header, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0, "lsc", OPTION_TEXT, &lsc, 0, 0},
+		{0, "lsc-expires-before", OPTION_TIME, &view.before, 0, 0},
+		{0, "name", OPTION_TEXT, &view.name, 0, 0},
+		{0, "operation", OPTION_TEXT, &operation, 0, 0},
+		{0, "show-string", OPTION_FLAG, &view.show_string, 0, 0},
+		{0, "stale", OPTION_FLAG, &view.stale, 0, 0},
+		{0, "status", OPTION_TEXT, &state, 0, 0},
+		{0, "string", OPTION_TEXT, &view.string, 0, 0},
+		{0},
+	};
+
+	if (options_parse(argc, argv, options) != argc)
+		status_usage("takes no arguments");
+	view.operation = word(phone_operations, "operation", operation);
+	view.status = word(phone_statuses, "status", state);
+	view.lsc = word(roster_lscs, "lsc", lsc);
+	view.expires = view.before >= 0;
+	view.spool = enter_spool(path, now);
+	if (roster_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, ROSTER_DIRS) != 0)
+		status_die_errno(path, "cannot list");
+	if (header && !view.null)
+		printf("device\toperation\tstatus\tauth\tlsc\texpires\tdescription\twhen\treason%s\n",
+		    view.show_string ? "\tstring" : "");
+	for (size_t i = 0; i < n; i++)
+		if (list[i].conf && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
+			status = status_worst(status, show(&view, list[i].device));
+	free(list);
+	index_free(&view.index);
+	spool_close(view.spool);
+	return status_flush(status);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/* phone-set: what phones shall do, and how they prove who they are. A new operation is a new order with
+ * a time of its own. It makes no phones, and writes nothing about what became of an order: that is the
+ * server's. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conf.h"
+#include "enter.h"
+#include "fileio.h"
+#include "names.h"
+#include "options.h"
+#include "phone.h"
+#include "roster.h"
+#include "spool.h"
+#include "status.h"
+
+const char program[] = "phone-set";
+const char synopsis[] =
+    "[-0hV] [-f file] [-P seconds] [-s spool] [--auth mode] [--complete-by time]\n"
+    "    [--description text] [--ec bits] [--generate[=digits]] [--key-order order]\n"
+    "    [--operation operation] [--rsa bits] [--string digits] [--string-file file]\n"
+    "    [--template name] all | device ...";
+
+struct setting {
+	struct spool *spool;
+	struct conf conf;
+	struct phone_change change, under;	/* by options; by the template */
+	size_t digits;		/* of a string that is made for each; 0: none is */
+	struct buf items;	/* struct roster_item */
+	int status;
+};
+
+/* The first line of a file, which is an authentication string. */
+static const char *read_string(const char *path)
+{
+	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	static char *line;
+	size_t room = 0;
+
+	if (in == NULL)
+		status_die_path(path, "cannot open");
+	if (fileio_line(in, 0, &line, &room) == NULL)
+		status_die(ferror(in) ? STATUS_TROUBLE : STATUS_USAGE, path, "holds no authentication string");
+	if (in != stdin)
+		fclose(in);
+	line[strcspn(line, "\r")] = '\0';
+	return line;
+}
+
+/* What the template says where the options say nothing. */
+static void merge_template(struct setting *set)
+{
+	const char **value = set->change.value;
+	struct reason why;
+	int n = phone_template(set->spool->root, value[PHONE_F_TEMPLATE], &set->under, set->spool->now,
+	    &why);
+
+	if (n < 0)
+		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+	if (n == 0)
+		status_die(STATUS_USAGE, value[PHONE_F_TEMPLATE], "there is no such template in " SPOOL_CONF);
+	for (int f = 0; f < PHONE_F_CHANGES; f++)
+		if (value[f] == NULL)
+			value[f] = set->under.value[f];
+}
+
+static void refuse(struct setting *set, const char *device, const char *why)
+{
+	status_warn(device, "%s", why);
+	set->status = status_worst(set->status, STATUS_REFUSED);
+}
+
+static void set_one(struct setting *set, const char *device)
+{
+	struct roster_item item = {.fresh = false};
+	struct phone_change change = set->change;
+	char digits[PHONE_STRING_MAX + 1];
+	struct phone_state st;
+	struct reason why;
+	int found = roster_load(set->spool, device, &item.phone, &st, &why);
+
+	if (found <= 0) {
+		refuse(set, device, found == 0 ? "there is no such phone" : why.text);
+		return;
+	}
+	if (set->digits > 0) {
+		if (phone_generate(digits, set->digits) != 0)
+			status_die_errno(NULL, "cannot get random numbers");
+		change.value[PHONE_F_STRING] = digits;
+	}
+	if (phone_apply(&item.phone, &st, &change, set->spool->now, set->conf.operation_expires, &why) != 0)
+		refuse(set, device, why.text);
+	else
+		buf_put(&set->items, &item, sizeof item);
+	explicit_bzero(&item, sizeof item);
+	explicit_bzero(digits, sizeof digits);
+}
+
+static void set_all(struct setting *set)
+{
+	struct roster_name *list;
+	size_t n;
+
+	if (roster_list(set->spool, &list, &n) != 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
+	for (size_t i = 0; i < n; i++)
+		if (list[i].conf)
+			set_one(set, list[i].device);
+	free(list);
+}
+
+/* Everything at once; what was made is said when it is safe. */
+static void commit(struct setting *set)
+{
+	struct roster_item *item = (struct roster_item *)(void *)set->items.p;
+	const char *operation = set->change.value[PHONE_F_OPERATION];
+	size_t n = set->items.len / sizeof *item;
+
+	if (set->items.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	if (roster_save(set->spool, item, n) != 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	for (size_t i = 0; i < n; i++)
+		spool_log_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
+	if (spool_log_flush(set->spool) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		set->status = STATUS_TROUBLE;
+	}
+	for (size_t i = 0; i < n && set->digits > 0; i++)
+		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
+	if (n > 0)
+		explicit_bzero(item, n * sizeof *item);
+	buf_free(&set->items);
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default(), *file = NULL, *generate = NULL, *string_file = NULL, *object;
+	struct setting set = {.status = STATUS_OK};
+	const char **value = set.change.value;
+	time_t now = time(NULL);
+	bool null = false, any = false;
+	const struct option_spec options[] = {
+		{'0', "null", OPTION_FLAG, &null, 0, 0},
+		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{0, "auth", OPTION_TEXT, &value[PHONE_F_AUTH], 0, 0},
+		{0, "complete-by", OPTION_TEXT, &value[PHONE_F_COMPLETE_BY], 0, 0},
+		{0, "description", OPTION_TEXT, &value[PHONE_F_DESCRIPTION], 0, 0},
+		{0, "ec", OPTION_TEXT, &value[PHONE_F_EC], 0, 0},
+		{0, "generate", OPTION_MAYBE, &generate, 0, 0},
+		{0, "key-order", OPTION_TEXT, &value[PHONE_F_KEY_ORDER], 0, 0},
+		{0, "operation", OPTION_TEXT, &value[PHONE_F_OPERATION], 0, 0},
+		{0, "rsa", OPTION_TEXT, &value[PHONE_F_RSA], 0, 0},
+		{0, "string", OPTION_TEXT, &value[PHONE_F_STRING], 0, 0},
+		{0, "string-file", OPTION_TEXT, &string_file, 0, 0},
+		{0, "template", OPTION_TEXT, &value[PHONE_F_TEMPLATE], 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options);
+	struct reason why;
+	struct names names;
+	char *end;
+
+	for (int f = 0; f < PHONE_F_CHANGES; f++)
+		any |= value[f] != NULL;
+	if (!any && generate == NULL && string_file == NULL)
+		status_usage("nothing to set");
+	if ((value[PHONE_F_STRING] != NULL) + (generate != NULL) + (string_file != NULL) > 1)
+		status_usage("--generate, --string and --string-file exclude each other");
+	/* Names come down a pipe, but nobody shall wait for a keyboard. */
+	if (arg == argc && file == NULL && isatty(STDIN_FILENO))
+		status_usage("wants device names, or \"all\"");
+	if (arg == argc && file == NULL)
+		file = "-";
+	if (string_file != NULL && file != NULL && strcmp(string_file, "-") == 0 && strcmp(file, "-") == 0)
+		status_usage("stdin cannot have both the string and the names");
+	if (generate != NULL && *generate != '\0') {
+		set.digits = strtoul(generate, &end, 10);
+		if (*end != '\0' || set.digits < PHONE_STRING_MIN || set.digits > PHONE_STRING_MAX)
+			status_usage("--generate wants a number from %d to %d", PHONE_STRING_MIN, PHONE_STRING_MAX);
+	}
+	if (string_file != NULL)
+		value[PHONE_F_STRING] = read_string(string_file);
+	if (phone_change_check(&set.change, now, &why) != 0)
+		status_usage("%s", why.text);
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(STATUS_USAGE, object, "%s", why.text);
+	set.spool = enter_to_write(path, now);
+	if (conf_load(&set.conf, set.spool->root, &why) != 0)
+		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+	if (generate != NULL && set.digits == 0)
+		set.digits = set.conf.string_digits;
+	if (value[PHONE_F_TEMPLATE] != NULL)
+		merge_template(&set);
+	if (names.all)
+		set_all(&set);
+	for (size_t i = 0; i < names.n; i++)
+		set_one(&set, names.name[i].device);
+	commit(&set);
+	names_free(&names);
+	phone_change_free(&set.under);
+	spool_close(set.spool);
+	return status_flush(set.status);
+}
