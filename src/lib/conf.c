@@ -21,6 +21,15 @@ static const struct conf defaults = {
 	.keepalive = 15,
 	.operation_expires = 10 * 86400,
 	.string_digits = 10,
+	.listen = "",
+	.issuer_days = 1825,
+	.resume = 1,
+	.fetch_mic = 1,
+	.handshake_timeout = 20,
+	.message_timeout = 60,
+	.key_timeout = 45 * 60,
+	.key_tries = 3,
+	.string_tries = 5,
 };
 
 const char conf_template[] =
@@ -47,31 +56,87 @@ const char conf_template[] =
     "# How many digits phone-set --generate makes, 4 to 15.\n"
     "#string-digits = 10\n"
     "\n"
+    "# Where capf-serve listens: ADDRESS:PORT, IPv6 in [brackets], several with blanks between. By default\n"
+    "# port 3804 of every address, IPv6 only when that is enabled.\n"
+    "#listen = 0.0.0.0:3804\n"
+    "#enable-ipv6 = no\n"
+    "\n"
+    "# Who issues: offline (requests wait in the spool for a CA), online (the same), or capf (at once, with\n"
+    "# this certificate and key; CAPF's own when they are not set).\n"
+    "#issuer = offline\n"
+    "#issuer-certificate = /etc/capf/issuer.pem\n"
+    "#issuer-key = /etc/capf/issuer.key\n"
+    "#issuer-days = 1825\n"
+    "\n"
+    "# TLS 1.0 and 1.1, RSA key exchange, SHA-1 and short keys, for old phones.\n"
+    "#legacy-tls = no\n"
+    "\n"
+    "# A phone that comes again while its request waits, or its certificate is ready, keeps its key.\n"
+    "#resume = yes\n"
+    "\n"
+    "# Phones whose certificate has expired may still prove themselves with it.\n"
+    "#accept-expired = no\n"
+    "\n"
+    "# Ask for the MIC too when certificates are fetched.\n"
+    "#fetch-mic = yes\n"
+    "\n"
+    "# How long a phone may take for TLS, for an answer, for a key; how often for a key, 0: for ever; how\n"
+    "# many wrong authentication strings lock the operation.\n"
+    "#handshake-timeout = 20s\n"
+    "#message-timeout = 60s\n"
+    "#key-timeout = 45m\n"
+    "#key-tries = 3\n"
+    "#string-tries = 5\n"
+    "\n"
+    "# Connections in all and from one address, and operations at once; 0: as many as can be.\n"
+    "#max-connections = 0\n"
+    "#max-per-address = 0\n"
+    "#max-operations = 0\n"
+    "\n"
     "# Templates for phone-add and phone-set --template, as many as you like; every new phone begins with\n"
     "# the one that is called default, when there is one.\n"
     "#template.default.auth = string\n"
     "#template.default.rsa = 2048\n";
 
-enum kind { NUMBER, SMALL, SPAN };
+enum kind { NUMBER, SMALL, SPAN, TEXT, WORD };
 
 static const struct setting {
 	const char *name;
 	enum kind kind;
 	size_t at;
 	uint64_t least, most;
+	const char *words;	/* each with its NUL, in the order of their numbers */
 } settings[] = {
-	{"import-max-entries", NUMBER, offsetof(struct conf, import_max_entries), 1, UINT32_MAX / 4},
+	{"import-max-entries", NUMBER, offsetof(struct conf, import_max_entries), 1, UINT32_MAX / 4, NULL},
 	/* More than 1 MiB is no certificate, whatever it is. */
-	{"import-max-entry-bytes", NUMBER, offsetof(struct conf, import_max_entry_bytes), 1, 1 << 20},
+	{"import-max-entry-bytes", NUMBER, offsetof(struct conf, import_max_entry_bytes), 1, 1 << 20, NULL},
 	{"import-max-total-bytes", NUMBER, offsetof(struct conf, import_max_total_bytes), 1,
-	    (uint64_t)1 << 40},
+	    (uint64_t)1 << 40, NULL},
 	/* Deflate cannot do better than 1032 to 1. */
-	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032},
-	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0},
-	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0},
-	{"keepalive", SMALL, offsetof(struct conf, keepalive), 5, 60},
-	{"operation-expires", SPAN, offsetof(struct conf, operation_expires), 0, 0},
-	{"string-digits", SMALL, offsetof(struct conf, string_digits), 4, 15},
+	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032, NULL},
+	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0, NULL},
+	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0, NULL},
+	{"keepalive", SMALL, offsetof(struct conf, keepalive), 5, 60, NULL},
+	{"operation-expires", SPAN, offsetof(struct conf, operation_expires), 0, 0, NULL},
+	{"string-digits", SMALL, offsetof(struct conf, string_digits), 4, 15, NULL},
+	{"listen", TEXT, offsetof(struct conf, listen), 0, 0, NULL},
+	{"issuer", WORD, offsetof(struct conf, issuer), 0, 0, "offline\0online\0capf\0"},
+	{"issuer-certificate", TEXT, offsetof(struct conf, issuer_certificate), 0, 0, NULL},
+	{"issuer-key", TEXT, offsetof(struct conf, issuer_key), 0, 0, NULL},
+	{"issuer-days", SMALL, offsetof(struct conf, issuer_days), 1, 1825, NULL},
+	{"legacy-tls", WORD, offsetof(struct conf, legacy_tls), 0, 0, "no\0yes\0"},
+	{"enable-ipv6", WORD, offsetof(struct conf, enable_ipv6), 0, 0, "no\0yes\0"},
+	{"resume", WORD, offsetof(struct conf, resume), 0, 0, "no\0yes\0"},
+	{"accept-expired", WORD, offsetof(struct conf, accept_expired), 0, 0, "no\0yes\0"},
+	{"fetch-mic", WORD, offsetof(struct conf, fetch_mic), 0, 0, "no\0yes\0"},
+	{"handshake-timeout", SPAN, offsetof(struct conf, handshake_timeout), 1, 3600, NULL},
+	{"message-timeout", SPAN, offsetof(struct conf, message_timeout), 1, 3600, NULL},
+	{"key-timeout", SPAN, offsetof(struct conf, key_timeout), 1, 7 * 86400, NULL},
+	{"key-tries", SMALL, offsetof(struct conf, key_tries), 0, 1000, NULL},
+	{"string-tries", SMALL, offsetof(struct conf, string_tries), 1, 1000, NULL},
+	{"max-connections", SMALL, offsetof(struct conf, max_connections), 0, 1000000, NULL},
+	{"max-per-address", SMALL, offsetof(struct conf, max_per_address), 0, 1000000, NULL},
+	{"max-operations", SMALL, offsetof(struct conf, max_operations), 0, 1000000, NULL},
 };
 
 static int parse_number(const struct setting *s, const char *value, uint64_t *out, struct reason *why)
@@ -87,15 +152,41 @@ static int parse_number(const struct setting *s, const char *value, uint64_t *ou
 	return 0;
 }
 
+static int set_word(const struct setting *s, const char *value, unsigned *out, struct reason *why)
+{
+	*out = 0;
+	for (const char *word = s->words; *word != '\0'; word += strlen(word) + 1, ++*out)
+		if (strcmp(value, word) == 0)
+			return 0;
+	return reason_set(why, "%s cannot be \"%.40s\"", s->name, value);
+}
+
 static int set(struct conf *c, const struct setting *s, const char *value, struct reason *why)
 {
 	char *field = (char *)c + s->at;
 	uint64_t n;
 	time_t span;
+	unsigned word;
+
+	if (s->kind == TEXT) {
+		if (strlen(value) > CONF_TEXT_MAX)
+			return reason_set(why, "%s is too long", s->name);
+		strcpy(field, value);
+		return 0;
+	}
+	if (s->kind == WORD) {
+		if (set_word(s, value, &word, why) != 0)
+			return -1;
+		memcpy(field, &word, sizeof word);
+		return 0;
+	}
 
 	if (s->kind == SPAN) {
 		if (!when_span(value, &span))
 			return reason_set(why, "%s wants a time such as 30d", s->name);
+		if (s->most > 0 && ((uint64_t)span < s->least || (uint64_t)span > s->most))
+			return reason_set(why, "%s wants %llu to %llu seconds", s->name,
+			    (unsigned long long)s->least, (unsigned long long)s->most);
 		memcpy(field, &span, sizeof span);
 		return 0;
 	}

@@ -8,6 +8,10 @@
 
 #include "reason.h"
 
+#define CONF_TEXT_MAX 199	/* libinih reads no longer lines */
+
+enum conf_issuer { CONF_ISSUER_OFFLINE, CONF_ISSUER_ONLINE, CONF_ISSUER_CAPF };
+
 struct conf {
 	uint64_t import_max_entries;
 	uint64_t import_max_entry_bytes;
@@ -17,6 +21,15 @@ struct conf {
 	unsigned keepalive;	/* minutes */
 	time_t operation_expires;	/* seconds; 0: never */
 	unsigned string_digits;	/* of an authentication string that is made here */
+	/* capf-serve's */
+	char listen[CONF_TEXT_MAX + 1];
+	unsigned issuer;	/* enum conf_issuer */
+	char issuer_certificate[CONF_TEXT_MAX + 1], issuer_key[CONF_TEXT_MAX + 1];	/* "": CAPF's */
+	unsigned issuer_days;
+	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired;	/* 0 or 1 */
+	time_t handshake_timeout, message_timeout, key_timeout;	/* seconds */
+	unsigned key_tries, string_tries;
+	unsigned max_connections, max_per_address, max_operations;	/* 0: no limit */
 };
 
 /* The defaults, then what the text says. -1 with a reason that names the line: an unknown name is an

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,4 +252,33 @@ int pool_stop(struct pool *p)
 	free(p->worker);
 	free(p);
 	return result;
+}
+
+int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, pid_t *pid)
+{
+	pid_t parent = getpid();
+	int pair[2], saved;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	if ((*pid = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent || dup2(pair[1], 3) != 3 || close_range(4, ~0u, 0) != 0)
+			_exit(1);
+		_exit(life(ctx, 3));
+	}
+	saved = errno;
+	close(pair[1]);
+	if (*pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
+		close(pair[0]);
+		errno = saved;
+		return -1;
+	}
+	return pair[0];
+}
+
+void pool_reap(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "bytes.h"
 
@@ -32,5 +33,12 @@ int pool_flush(struct pool *);
 int pool_next(struct pool *, struct bytes *answer);
 /* Ends the workers. -1 when one of them failed. */
 int pool_stop(struct pool *);
+
+/* One process of its own, which runs life() with its end of a socket that keeps packets apart, and no
+ * other file but those up to 2, and ends with what that returns. The caller has the other end, which
+ * does not block; closing it tells the process to end. -1 with errno. */
+int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, pid_t *);
+/* Waits for its end. */
+void pool_reap(pid_t);
 
 #endif

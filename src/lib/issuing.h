@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/* The process that issues certificates by itself: it alone has the issuing key, and takes a device's name
+ * and a public key, nothing else. */
+#ifndef ISSUING_H
+#define ISSUING_H
+
+#include <stdint.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "bytes.h"
+#include "logline.h"
+#include "reason.h"
+
+#define ISSUING_PATH_MAX 255
+
+struct issuing_task {
+	char certificate[ISSUING_PATH_MAX + 1];	/* the issuer's, a file */
+	char key[ISSUING_PATH_MAX + 1];		/* a file or a store URI */
+	int days;
+	time_t clock;		/* what to add to the time of day */
+};
+
+struct issuing;
+
+/* Starts the process, and waits until it has its key. NULL with a reason. */
+struct issuing *issuing_start(const struct issuing_task *, struct reason *);
+void issuing_stop(struct issuing *);
+int issuing_fd(const struct issuing *);
+
+/* Asks for a certificate; the number comes back with the answer. -1 with errno. */
+int issuing_ask(struct issuing *, uint64_t number, const char *device, struct bytes spki);
+/* Is there something left to write? */
+bool issuing_full(const struct issuing *);
+/* Writes what is left. -1 with errno when the process is gone. */
+int issuing_write(struct issuing *);
+/* The next answer: the certificate, or what is wrong in why; both are valid until the next call. 1, 0 when
+ * there is none, -1 with errno when the process is gone. */
+int issuing_next(struct issuing *, uint64_t *number, struct bytes *der, const char **why);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* One phone's connection: socket and TLS below, a session above, deadlines beside. */
+#ifndef LINK_H
+#define LINK_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "conf.h"
+#include "logline.h"
+#include "orders.h"
+#include "tls.h"
+
+struct event_base;
+struct link;
+LIST_HEAD(link_list, link);
+
+/* What all connections share. */
+struct link_home {
+	struct event_base *base;
+	const struct conf *conf;
+	const struct log *log;
+	struct tls_context *tls;
+	struct orders *orders;
+	struct link_list live, dead;
+	unsigned count;		/* both */
+	uint64_t number;	/* of the last one */
+	uint32_t session;	/* id of the last one */
+};
+
+extern const struct orders_hooks link_hooks;
+
+/* Takes a socket that was accepted, which is closed in any case. */
+void link_new(struct link_home *, int fd, const struct sockaddr_storage *);
+/* Frees the dead ones. Nothing else does, so that none vanishes while somebody speaks of it. */
+void link_bury(struct link_home *);
+/* Ends all. */
+void link_end(struct link_home *);
+/* How many come from this address. */
+unsigned link_from(const struct link_home *, const struct sockaddr_storage *);
+/* "192.0.2.1:4711", "[2001:db8::1]:4711". */
+void link_address(const struct sockaddr_storage *, char *, size_t);
+
+#endif
