@@ -2,6 +2,7 @@
 /* phone-sim: a phone that asks a CAPF server for its certificate, or a fleet of them, good or bad as
  * told. It is for tests: it believes any server unless told which, and its keys may be anybody's. It
  * stores no certificate that is not for its own key and name. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,14 +135,15 @@ static const char *read_string(const char *text, struct secret *to)
 static int write_file(const char *path, mode_t mode, const void *data, size_t len)
 {
 	struct outfile out;
+	int res, saved;
 
 	if (outfile_open(&out, path, mode) != 0)
 		return -1;
-	if (fileio_write_all(out.fd, data, len) != 0 || outfile_commit(&out) != 0) {
-		outfile_abort(&out);
-		return -1;
-	}
-	return 0;
+	res = fileio_write_all(out.fd, data, len) != 0 ? -1 : outfile_commit(&out);
+	saved = errno;
+	outfile_abort(&out);
+	errno = saved;
+	return res;
 }
 
 static void key_path(const char *dir, const char *device, char *out, size_t size)

@@ -115,7 +115,7 @@ static struct bytes store_request(EVP_PKEY *key, const char *name)
 	struct capfmsg m = {.command = CAPFMSG_STORE_REQUEST, .session = 0x2a,
 	    .cert_type = CAPFMSG_LSC};
 	struct reason r;
-	int len;
+	int len = 0;
 
 	X509_set_version(x, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), 7);
