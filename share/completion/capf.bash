@@ -5,7 +5,8 @@
 # named after the programs. Options come from -h, names of devices and CAs from the spool.
 
 _capf_programs='ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
-lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check stale-lsc trust-add trust-del trust-list'
+capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
+stale-lsc trust-add trust-del trust-list'
 
 # The option letters and long options of a program, from its usage text.
 _capf_options() {

@@ -31,7 +31,7 @@ static void answer(const struct issuer *issuer, time_t clock, struct bytes in, s
 {
 	char device[DEVICE_MAX + 1];
 	struct reason why = {"a packet that is none"};
-	struct issued issued = {NULL};
+	struct issued issued = {.der = NULL};
 	struct csr *csr = NULL;
 	uint64_t number = 0;
 	struct bytes spki;

@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: ISC
+# capf-serve with simulated phones, on loopback, at any free port.
+load helper
+
+setup() {
+	setup_each
+	export CAPF_SPOOL=$SPOOL
+	ln -s "$FIX/key" keys
+	trust_lab
+}
+
+teardown() {
+	local pid
+	for pid in $(cat pids 2>/dev/null); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
+# until_true COMMAND...: it comes true within a minute.
+until_true() {
+	local i
+	for ((i = 0; i < 1200; i++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	cat log >&2 2>/dev/null || true
+	fail "never came true: $*"
+}
+
+# start [ARGUMENT...]: the server in the background: SERVER is its pid, PORT its first address.
+start() {
+	: >log
+	capf-serve -l 127.0.0.1:0 "$@" </dev/null >out 2>log 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
+}
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+# stop [SIGNAL]: waits for its end; RC is its exit status.
+stop() {
+	RC=0
+	kill "-${1:-TERM}" $SERVER
+	wait $SERVER || RC=$?
+}
+
+# order DEVICE ARGUMENT...: a phone with an operation.
+order() {
+	phone-add -u "$1" && phone-set "$@"
+}
+install_null() {
+	order "$1" --operation install --auth null "${@:2}"
+}
+# sim DEVICE [ARGUMENT...]: one phone, to its end.
+sim() {
+	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 60s --device "$@"
+}
+# sim_later DEVICE [ARGUMENT...]: the same in the background; its output is in DEVICE.out.
+sim_later() {
+	phone-sim --server $PORT --keys keys --timeout 90s --device "$@" >"$1.out" 2>&1 3>&- &
+	echo $! >>pids
+	LATER=$!
+}
+outcome() {
+	grep -q "^$1	$2	" "$1.out"
+}
+ended() {
+	[[ $output == *$'\t'$1$'\t'* ]] || fail "wanted: $1" "$(show_run)" "$(cat log)"
+}
+# state DEVICE: the operation's.
+state() {
+	phone-list | awk -F '\t' -v d="$1" '$1 == d { print $3 }'
+}
+count() {
+	ls "$SPOOL/$1" | wc -l
+}
+has() {
+	[ "$(count "$1")" -eq "$2" ]
+}
+# The CA's part.
+sign_all() {
+	csr-dump | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" |
+	    cert-import
+}
+by_itself() {
+	printf '%s\n' 'issuer = capf' "issuer-certificate = $FIX/root.pem" \
+	    "issuer-key = $FIX/root.key" "$@" >>"$SPOOL/capf.conf"
+}
+
+@test "offline: the request waits, the certificate comes, the phone stores it" {
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	sim_later SEP000000000001 --string 12345 --lsc-out lsc.pem
+	until_true has csr 1
+	run --separate-stderr csr-list
+	[[ $output == SEP000000000001*ra ]]
+	assert_equal "$(state SEP000000000001)" pending
+	sign_all
+	until_true outcome SEP000000000001 installed
+	assert_equal "$(state SEP000000000001)" successful
+	has installed 1 && has lsc 0 && has csr 0 && has done 1
+	openssl verify -CAfile "$FIX/root.pem" lsc.pem
+	[ "$(grep -c "capf-serve.*installed.SEP000000000001" "$SPOOL/journal")" -eq 1 ]
+	stop
+	assert_equal $RC 0
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "the string is for one use, and in no log" {
+	by_itself
+	order SEP000000000001 --operation install --auth string --string 98765
+	start
+	sim SEP000000000001 --string 98765
+	assert_status 0
+	ended installed
+	sim SEP000000000001 --string 98765
+	ended nothing
+	refute grep -r 98765 log "$SPOOL/journal"
+}
+
+@test "wrong strings lock the operation" {
+	printf 'string-tries = 3\n' >>"$SPOOL/capf.conf"
+	by_itself
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	for i in 1 2 3; do
+		assert_equal "$(state SEP000000000001)" pending
+		sim SEP000000000001 --string 1111$i
+		ended refused
+	done
+	assert_equal "$(state SEP000000000001)" failed
+	sim SEP000000000001 --string 12345
+	ended refused
+	phone-set SEP000000000001 --operation install --string 12345
+	sim SEP000000000001 --string 12345
+	ended installed
+}
+
+@test "many guesses at once are counted one by one" {
+	printf 'string-tries = 3\n' >>"$SPOOL/capf.conf"
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	for i in $(seq 1 20); do
+		phone-sim --server $PORT --timeout 60s --device SEP000000000001 --string 2222$i \
+		    >guess.$i 2>&1 3>&- &
+		echo $! >>pids
+	done
+	all_over() { [ "$(cat guess.* | grep -c refused)" -eq 20 ]; }
+	until_true all_over
+	[ "$(grep -c 'failure=bad-auth.*why="wrong' log)" -eq 3 ]
+	grep -q '^wrong-strings = 3' "$SPOOL/phone/SEP000000000001.state"
+	assert_equal "$(state SEP000000000001)" failed
+}
+
+@test "an unknown device, one with nothing to do, one whose time is over" {
+	phone-add SEP000000000002
+	install_null SEP000000000003 --complete-by 2030-01-01
+	start -P "$(date -d 2031-01-01 +%s)"
+	sim SEP000000000001
+	ended unknown-device
+	sim SEP000000000002
+	ended nothing
+	sim SEP000000000003
+	ended refused
+	[[ $(phone-list -P "$(date -d 2031-01-01 +%s)") == *SEP000000000003*failed* ]]
+}
+
+@test "keys: EC, EC before RSA, and what a phone of version 2 gets" {
+	by_itself
+	install_null SEP000000000001 --key-order ec --ec 256
+	install_null SEP000000000002 --key-order ec-rsa --ec 384
+	install_null SEP000000000003 --key-order ec-rsa
+	install_null SEP000000000004 --key-order ec
+	start
+	sim SEP000000000001 --lsc-out 1.pem
+	ended installed
+	openssl x509 -in 1.pem -noout -text | grep -q prime256v1
+	sim SEP000000000002 --lsc-out 2.pem
+	ended installed
+	openssl x509 -in 2.pem -noout -text | grep -q secp384r1
+	sim SEP000000000003 --lsc-out 3.pem --protocol-version 2 --reversed --in-progress 0
+	ended installed
+	openssl x509 -in 3.pem -noout -text | grep -q rsaEncryption
+	sim SEP000000000004 --protocol-version 2
+	ended refused
+	assert_equal "$(state SEP000000000004)" failed
+}
+
+@test "a key of the wrong kind is refused, and tried again so often" {
+	printf 'key-tries = 2\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	start
+	sim SEP000000000001 --refuse key
+	ended refused
+	assert_equal "$(state SEP000000000001)" pending
+	sim SEP000000000001 --refuse key
+	assert_equal "$(state SEP000000000001)" failed
+}
+
+@test "fetch and delete" {
+	for i in 1 2 3; do
+		openssl x509 -inform DER -in "$FIX/der/SEP00000000000$i.der" -out $i.pem
+	done
+	order SEP000000000001 --operation troubleshoot --auth null
+	order SEP000000000002 --operation delete --auth null
+	start
+	sim SEP000000000001 --lsc 1.pem --mic 3.pem
+	ended fetched
+	assert_equal "$(state SEP000000000001)" successful
+	cmp "$SPOOL"/trace/SEP000000000001+*.lsc.der "$FIX/der/SEP000000000001.der"
+	cmp "$SPOOL"/trace/SEP000000000001+*.mic.der "$FIX/der/SEP000000000003.der"
+	sim SEP000000000002 --lsc 2.pem
+	ended deleted
+	assert_equal "$(state SEP000000000002)" successful
+}
+
+@test "existing certificates: good, another device's, tampered, replayed" {
+	by_itself
+	for i in 1 2; do
+		openssl x509 -inform DER -in "$FIX/der/SEP00000000000$i.der" -out $i.pem
+	done
+	order SEP000000000001 --operation install --auth existing-mic
+	start
+	for what in sha1 sha2 session; do
+		sim SEP000000000001 --mode existing-mic --mic 1.pem --mic-key keys/rsa1.pem --tamper $what
+		ended refused
+	done
+	for what in sudi replay; do
+		sim SEP000000000001 --mode existing-mic --mic 1.pem --mic-key keys/rsa1.pem --sudi \
+		    --tamper $what
+		ended refused
+	done
+	sim SEP000000000001 --mode existing-mic --mic 2.pem --mic-key keys/rsa2.pem
+	ended refused
+	sim SEP000000000001 --mode null
+	ended refused
+	assert_equal "$(state SEP000000000001)" pending
+	sim SEP000000000001 --mode existing-mic --mic 1.pem --mic-key keys/rsa1.pem --sudi
+	ended installed
+	order SEP000000000001 --operation install --auth existing-lsc
+	sim SEP000000000001 --mode existing-lsc --lsc 1.pem --lsc-key keys/rsa1.pem
+	ended installed
+}
+
+@test "killed while phones wait: those with their key go on, the others get a new request" {
+	install_null SEP000000000001
+	install_null SEP000000000002
+	mkdir kept
+	start
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	sim_later SEP000000000002 --keys keys/rsa2.pem
+	until_true has csr 2
+	stop KILL
+	until_true outcome SEP000000000001 lost
+	until_true outcome SEP000000000002 lost
+	sign_all
+	has lsc 2
+	start
+	sim SEP000000000001 --keep-key --key-dir kept
+	ended installed
+	sim_later SEP000000000002 --keys keys/rsa5.pem
+	# It has lost the key: it refuses twice, the certificate goes stale, a new key comes.
+	until_true has csr 1
+	has stale 1
+	sign_all
+	until_true outcome SEP000000000002 installed
+	has installed 2 && has lsc 0
+	stop
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "resume = no: a phone that comes again makes a new key" {
+	printf 'resume = no\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	start
+	sim_later SEP000000000001 --keys keys/rsa1.pem
+	until_true has csr 1
+	kill -KILL $LATER
+	sim_later SEP000000000001 --keys keys/rsa2.pem
+	until_true has superseded 1
+	has csr 1
+	kill -KILL $LATER
+}
+
+@test "a phone that connects again takes the place of its older connection" {
+	install_null SEP000000000001
+	mkdir kept
+	start
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true has csr 1
+	mv SEP000000000001.out first.out
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true grep -q 'event=dropped.*connected again' log
+	sign_all
+	until_true outcome SEP000000000001 installed
+	has installed 1
+}
+
+@test "a request that is deleted, and a certificate that was there before" {
+	install_null SEP000000000001
+	start
+	sim_later SEP000000000001
+	until_true has csr 1
+	csr-delete SEP000000000001
+	until_true outcome SEP000000000001 refused
+	assert_equal "$(state SEP000000000001)" pending
+}
+
+@test "a refused certificate, in one session: stale, and the operation failed" {
+	by_itself
+	install_null SEP000000000001
+	start
+	sim SEP000000000001 --refuse store
+	ended refused
+	has stale 1 && has lsc 0 && has installed 0
+	assert_equal "$(state SEP000000000001)" failed
+}
+
+@test "a fleet, issued at once, and the same offline" {
+	local n=40
+	for ((i = 1; i <= n; i++)); do
+		printf 'SEP%012X\n' $i
+	done >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	start
+	phone-sim --server $PORT --keys keys --timeout 120s --fleet $n >fleet.out 2>&1 3>&- &
+	echo $! >>pids
+	until_true has csr $n
+	sign_all >/dev/null
+	until_true grep -q "done=$n failed=0" fleet.out
+	has installed $n
+	stop
+	by_itself
+	phone-set -f names --operation install --auth null
+	start
+	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 120s --fleet $n --parallel 16
+	assert_output_has "done=$n failed=0"
+	[ "$(phone-list | cut -f3 | grep -c successful)" -eq $n ]
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "bad clients are gone in time, and others do not feel them" {
+	by_itself 'handshake-timeout = 2s' 'message-timeout = 2s'
+	install_null SEP000000000001
+	start
+	sim SEP000000000009 --never-speak
+	ended lost
+	sim SEP000000000009 --rubbish 1000000
+	[ "$status" -ne 0 ]
+	sim SEP000000000009 --claim-long
+	[ "$status" -ne 0 ]
+	# Where it hangs up too late, or could not, it has its certificate.
+	for step in connect handshake auth key wait store end; do
+		phone-set SEP000000000001 --operation install --auth null
+		sim SEP000000000001 --drop $step
+		[[ $output == *dropped* || $output == *installed* ]]
+	done
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001 --hang auth
+	ended lost
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001 --byte-at-a-time --whole-records
+	[ "$status" -eq 0 ] || sim SEP000000000001
+	ended installed
+	grep -q 'event=no-handshake.*took too long' log
+}
+
+@test "at the limit of descriptors it waits, and serves all in the end" {
+	by_itself
+	local n=60
+	for ((i = 1; i <= n; i++)); do
+		printf 'SEP%012X\n' $i
+	done >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	ulimit -n 100
+	start
+	ulimit -n 100
+	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 120s --fleet $n \
+	    --delay key=500
+	assert_output_has "done=$n failed=0"
+	grep -q event=full log
+}
+
+@test "connections from one address, and operations at once, have limits" {
+	printf 'max-per-address = 2\nmax-operations = 1\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	install_null SEP000000000002
+	start
+	sim_later SEP000000000001
+	until_true has csr 1
+	sim SEP000000000002
+	ended refused
+	grep -q 'too many operations' log
+	sim_later SEP000000000003 --never-speak
+	until_true eval "[ \$(ss -tn state established sport = :${PORT##*:} 2>/dev/null | wc -l) -ge 3 ] || sleep 0.3"
+	sim SEP000000000004
+	[ "$status" -ne 0 ]
+	until_true grep -q event=turned-away log
+}
+
+@test "SIGHUP: a new certificate and new settings, without a restart" {
+	install_null SEP000000000001
+	start
+	capf-init --renew -s "$SPOOL"
+	by_itself
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	openssl x509 -inform DER -in "$SPOOL/ca/CAPF.cer" -out capf.pem
+	sim SEP000000000001 --server-cert capf.pem
+	ended installed
+	cp "$SPOOL/capf.conf" good.conf
+	printf 'issuer = nobody\n' >>"$SPOOL/capf.conf"
+	kill -HUP $SERVER
+	until_true grep -q 'event=error.*issuer cannot be' log
+	cp good.conf "$SPOOL/capf.conf"
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001
+	ended installed
+}
+
+@test "the issuing key is in the issuing process alone" {
+	by_itself
+	install_null SEP000000000001
+	start
+	sim SEP000000000001
+	ended installed
+	[ "$(pgrep -P $SERVER | wc -l)" -eq 1 ]
+	# 32 bytes of its modulus' first prime, as OpenSSL keeps it: little endian.
+	openssl rsa -in "$FIX/root.key" -noout -text 2>/dev/null |
+	    awk '/^prime1/ { on = 1; next } /^prime2/ { on = 0 } on' | tr -d ' :\n' >prime
+	run python3 - "$SERVER" "$(pgrep -P $SERVER)" <<'PY'
+import sys
+prime = bytes.fromhex(open('prime').read())
+needles = [prime[-40:], prime[::-1][:40]]
+def has(pid):
+    found = False
+    with open('/proc/%s/mem' % pid, 'rb', 0) as mem:
+        for line in open('/proc/%s/maps' % pid):
+            span, mode = line.split()[:2]
+            if mode[:2] != 'rw':
+                continue
+            a, b = (int(x, 16) for x in span.split('-'))
+            try:
+                mem.seek(a)
+                data = mem.read(b - a)
+            except (OSError, OverflowError, ValueError):
+                continue
+            found = found or any(n in data for n in needles)
+    return found
+print(has(sys.argv[1]), has(sys.argv[2]))
+PY
+	assert_output "False True"
+}
+
+@test "wrong use and wrong settings" {
+	run --separate-stderr capf-serve -l nonsense
+	assert_status 100
+	run --separate-stderr capf-serve -l '[::1]:0'
+	assert_status 100
+	assert_stderr_has "enable-ipv6"
+	run --separate-stderr capf-serve extra
+	assert_status 100
+	printf 'issuer = capf\nissuer-certificate = /nowhere\n' >>"$SPOOL/capf.conf"
+	run --separate-stderr capf-serve -l 127.0.0.1:0
+	assert_status 100
+}
+
+@test "IPv6, beside IPv4" {
+	[ -e /proc/net/if_inet6 ] && grep -q '^0*1 ' /proc/net/if_inet6 || skip "no IPv6 here"
+	by_itself 'enable-ipv6 = yes'
+	install_null SEP000000000001
+	: >log
+	capf-serve -l '[::1]:0,127.0.0.1:0' 2>log 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
+	[[ $PORT == \[::1\]:* ]]
+	sim SEP000000000001
+	ended installed
+}
