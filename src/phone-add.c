@@ -127,9 +127,13 @@ static void add_lines(struct adding *add, const char *path, bool zero)
 
 	if (in == NULL)
 		status_die_path(path, "cannot open");
-	while (fileio_line(in, zero, &line, &room) != NULL)
+	while (fileio_line(in, zero, &line, &room) != NULL) {
+		/* So that a list can be piped with all its columns. */
+		if (!zero)
+			line[strcspn(line, "\t")] = '\0';
 		if (*line != '\0')
 			add_name(add, line);
+	}
 	if (ferror(in))
 		status_die_errno(path, "cannot read");
 	free(line);

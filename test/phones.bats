@@ -58,6 +58,12 @@ SEP5 none none string none - - - -"
 	assert_stderr_has "SEP4: is there already"
 }
 
+@test "phone-add: those that have asked already" {
+	csr-add "$FIX/csr.tgz"
+	csr-list | phone-add
+	assert_equal "$(names --lsc pending | wc -w)" 10
+}
+
 @test "phone-add: an empty list is nobody" {
 	run --separate-stderr phone-add </dev/null
 	assert_silent
