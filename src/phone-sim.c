@@ -401,6 +401,8 @@ int main(int argc, char *argv[])
 		o.status = status_worst(o.status, STATUS_REFUSED);
 	if (o.fleet)
 		print_summary(&plan, &sum);
+	else if (sum.outcomes[SIM_RUNNING] > 0)
+		printf("%s\t%s\t%.3f\n", device, sim_outcome_name(SIM_RUNNING), sum.seconds);
 
 	tls_context_free(plan.tls);
 	keyring_free(&ring);

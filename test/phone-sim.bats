@@ -445,12 +445,27 @@ waiting() {
 	timeout 120 phone-sim --server "$SERVER" --fleet 200 3>&- >out 2>err &
 	local pid=$!
 	wait_for waiting 200
+	# timeout passes the signal on.
 	kill "$pid"
 	wait "$pid" || true
-	# timeout passes the signal on.
 	output=$(cat out)
 	assert_equal "$(summary phones) $(summary done) $(summary failed) $(summary unfinished)" "200 0 0 200"
 	assert_equal "$(cat err)" ""
+	timeout 120 phone-sim --server "$SERVER" --device SEP001122334455 3>&- >out 2>err &
+	pid=$!
+	wait_for waiting 201
+	kill "$pid"
+	wait "$pid" || true
+	[[ $(cat out) =~ ^SEP001122334455$'\t'running$'\t'[0-9.]+$ ]] || fail "$(cat out)"
+}
+
+@test "names count on, and there may be more phones than descriptors are allowed at first" {
+	peer nothing
+	run --separate-stderr bash -c 'ulimit -S -n 64 && exec timeout 120 phone-sim --server "$1" --fleet 200 \
+	    --first 9990 --pattern SEP%05d --each' - "$SERVER"
+	assert_status 0
+	assert_output_has $'SEP09990\tnothing\t'
+	assert_output_has $'SEP10189\tnothing\t'
 }
 
 @test "wrong usage" {
