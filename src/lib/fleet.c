@@ -152,7 +152,6 @@ static void hang_up(struct phone *p)
 }
 
 static void dial(struct phone *p);
-static void start_more(struct fleet *f);
 
 /* Is there anything to be gained by a new connection? */
 static bool again(const struct phone *p)
