@@ -21,7 +21,7 @@ make_here() {
 		name=dest/opt/capfkit/share/doc/capfkit/examples/${name##*/}
 		[[ $name == *.md || -x $name ]] && [ -f "$name" ] || fail "$name is not installed"
 	done
-	for name in completion/capf.bash cron/capfkit; do
+	for name in completion/capf.bash cron/capfkit systemd/capf-serve.service; do
 		name=dest/opt/capfkit/share/capfkit/$name
 		assert_equal "$(stat -c %a "$name")" 644
 		grep -q /opt/capfkit/ "$name" || fail "$name does not know where we are"
