@@ -492,16 +492,19 @@ static bool strays(struct phone *p, enum sim_step step)
 static void shake(struct phone *p)
 {
 	struct reason why = {""};
+	bool first = !p->hello;
 
 	/* The first call says hello; then it may take its time. */
-	if (p->hello && strays(p, SIM_HANDSHAKE))
+	if (!first && strays(p, SIM_HANDSHAKE))
 		return;
 	p->hello = true;
 	switch (tls_handshake(p->tls, &why)) {
 	case TLS_DONE:
 		p->phase = TALKING;
 		p->rubbish = p->fleet->plan->rubbish;
-		talk(p);
+		/* A quick server, or a slow machine: all was done within the first call. */
+		if (!first || p->fleet->plan->sim.delay[SIM_HANDSHAKE] > 0 || !strays(p, SIM_HANDSHAKE))
+			talk(p);
 		return;
 	case TLS_WANT_READ:
 		if (!strays(p, SIM_HANDSHAKE))
