@@ -123,8 +123,3 @@ char *csr_pem(const struct csr *c, size_t *len)
 {
 	return blob_pem("CERTIFICATE REQUEST", c->der, c->der_len, len);
 }
-
-bool csr_next(struct bytes *file, struct bytes *one)
-{
-	return blob_next(file, one);
-}

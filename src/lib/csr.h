@@ -35,8 +35,4 @@ void csr_free(struct csr *);
 /* As PEM, NUL-terminated; the caller frees. NULL when out of memory. */
 char *csr_pem(const struct csr *, size_t *len);
 
-/* Cuts the next "-----BEGIN ... -----END ...-----" off a file that may hold several. False when
- * there is none; DER is one piece. */
-bool csr_next(struct bytes *file, struct bytes *one);
-
 #endif

@@ -104,22 +104,6 @@ int roster_load(const struct spool *s, const char *device, struct phone *p, stru
 	return result == 0 ? 1 : reason_set(why, "what became of it: %s", cause.text);
 }
 
-int roster_save_state(struct spool *s, const char *device, const struct phone_state *st)
-{
-	char name[ROSTER_NAME_MAX + 1];
-	struct buf text = {0};
-	int result = -1;
-
-	snprintf(name, sizeof name, "%s" ROSTER_STATE, device);
-	phone_state_format(st, &text);
-	if (text.failed)
-		errno = ENOMEM;
-	else
-		result = spool_put(s, SPOOL_PHONE, name, text.p, text.len, true);
-	buf_free(&text);
-	return result;
-}
-
 /* Writes one into the stage, under the name it will have. */
 static int stage_one(struct spool_stage *g, struct roster_item *item)
 {

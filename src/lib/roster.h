@@ -24,8 +24,6 @@ int roster_list(const struct spool *, struct roster_name **, size_t *);
  * reason. */
 int roster_load(const struct spool *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
-/* Writes a phone's state, durable when it returns. -1 with errno. For the server. */
-int roster_save_state(struct spool *, const char *device, const struct phone_state *);
 
 struct roster_item {
 	struct phone phone;

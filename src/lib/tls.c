@@ -200,10 +200,3 @@ const char *tls_version(const struct tls *t)
 {
 	return SSL_get_version(t->ssl);
 }
-
-const char *tls_cipher(const struct tls *t)
-{
-	const char *name = SSL_get_cipher_name(t->ssl);
-
-	return name != NULL ? name : "-";
-}

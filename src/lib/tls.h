@@ -41,8 +41,7 @@ enum tls_result tls_read(struct tls *, void *, size_t size, size_t *len, struct 
  * bytes may have moved, but must be the same. */
 enum tls_result tls_write(struct tls *, const void *, size_t, struct reason *);
 
-/* "TLSv1.3", "TLS_AES_256_GCM_SHA384": for logs, after the handshake. */
+/* "TLSv1.3": for logs, after the handshake. */
 const char *tls_version(const struct tls *);
-const char *tls_cipher(const struct tls *);
 
 #endif

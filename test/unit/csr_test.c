@@ -250,16 +250,16 @@ static void test_form(void)
 	memcpy(text + 6 + 2 * len, "the end\n", 8);
 	file.p = (unsigned char *)text;
 	file.len = 2 * len + 14;
-	while (csr_next(&file, &one)) {
+	while (blob_next(&file, &one)) {
 		pieces++;
 		ok(taken(one.p, one.len), "piece %d", pieces);
 	}
 	ok(pieces == 2, "two pieces");
 	file.p = d.p;
 	file.len = d.len;
-	ok(csr_next(&file, &one) && one.len == d.len && !csr_next(&file, &one), "DER is one piece");
+	ok(blob_next(&file, &one) && one.len == d.len && !blob_next(&file, &one), "DER is one piece");
 	file.len = 0;
-	ok(!csr_next(&file, &one), "nothing has no piece");
+	ok(!blob_next(&file, &one), "nothing has no piece");
 
 	free(pem);
 	free(text);
