@@ -8,9 +8,11 @@
 #include <sys/socket.h>
 
 #include "conf.h"
+#include "hooks.h"
 #include "logline.h"
 #include "orders.h"
 #include "tls.h"
+#include "visit.h"
 
 struct event_base;
 struct link;

@@ -5,25 +5,15 @@
 #ifndef ORDERS_H
 #define ORDERS_H
 
-#include <stdint.h>
+#include <stdbool.h>
+#include <time.h>
 
 #include "conf.h"
+#include "hooks.h"
 #include "logline.h"
-#include "session.h"
 #include "spool.h"
 
-/* What orders tell a connection. */
-struct orders_hooks {
-	/* An answer that took its time. */
-	void (*event)(void *link, const struct session_event *);
-	/* What it was held for is durable; or not, and then nothing may be said to the phone. */
-	void (*go_on)(void *link, bool done);
-	/* It must end: the phone is here once more, or its time is over. */
-	void (*drop)(void *link, const char *why);
-};
-
 struct orders;
-struct visit;
 
 /* Opens everything that there is to open: trust, certificate, issuing process. Spool, log and hooks stay
  * the caller's. NULL with a reason. clock: what to add to the time of day. */
@@ -44,15 +34,5 @@ void orders_poll(struct orders *);
 /* At the end of each turn, until it is idle. */
 void orders_commit(struct orders *);
 bool orders_idle(const struct orders *);
-
-/* One connection's session; number is different for each. NULL when out of memory. */
-struct visit *visit_new(struct orders *, void *link, uint64_t number, uint32_t session);
-void visit_free(struct visit *);
-
-/* May nothing be sent before hooks->go_on? */
-bool visit_held(const struct visit *);
-/* Does what a session wants; not SEND, CLOSE and TIMER. True when the answer is there now, valid until the
- * next call; others come by hooks->event. */
-bool visit_do(struct visit *, const struct session_action *, struct session_event *answer);
 
 #endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#include "desk.h"
+
+unsigned desk_bucket(const char *device)
+{
+	unsigned h = 5381;
+
+	while (*device != '\0')
+		h = h * 33 + (unsigned char)*device++;
+	return h & (DESK_BUCKETS - 1);
+}
+
+time_t desk_now(struct orders *o)
+{
+	return o->spool->now = time(NULL) + o->clock;
+}
+
+void desk_complain(const struct orders *o, const char *device, const char *what, const char *why)
+{
+	logline_say(o->log, "error", "device", device, "what", what, "why", why, NULL);
+}
+
+bool desk_hold(struct visit *v)
+{
+	if (!v->is_held) {
+		TAILQ_INSERT_TAIL(&v->orders->held, v, held);
+		v->held_round = v->orders->round;
+	}
+	v->is_held = true;
+	return false;
+}
+
+void desk_freshen(struct visit *v)
+{
+	if (!v->is_fresh) {
+		TAILQ_INSERT_TAIL(&v->orders->fresh, v, fresh);
+		v->fresh_round = v->orders->round;
+	}
+	v->is_fresh = true;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/* What orders, visit, enrol and record share, and nobody else sees: the desk that all visits come to. */
+#ifndef DESK_H
+#define DESK_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <openssl/evp.h>
+
+#include "bytes.h"
+#include "conf.h"
+#include "hooks.h"
+#include "logline.h"
+#include "phone.h"
+#include "session.h"
+#include "spool.h"
+
+#define DESK_BUCKETS 4096	/* a power of two; 10,000 phones that wait make chains of three */
+
+struct visit {
+	struct orders *orders;
+	void *link;
+	uint64_t number;
+	uint32_t session;
+	LIST_ENTRY(visit) by_number;
+	LIST_ENTRY(visit) by_device;	/* once it has proved who it is */
+	TAILQ_ENTRY(visit) held;	/* until the commit */
+	TAILQ_ENTRY(visit) fresh;	/* its request, or its certificate, goes with the next commit */
+	struct phone *phone;	/* the record, as it was when the phone came */
+	struct order order;
+	struct stem stem;	/* its request and certificate */
+	struct buf der;		/* the certificate, while somebody reads it */
+	struct reason why;
+	size_t item;		/* of the batch */
+	uint64_t held_round, fresh_round;
+	unsigned version;
+	bool trusted, waits, is_held, is_fresh, issued;
+};
+
+LIST_HEAD(desk_chain, visit);
+TAILQ_HEAD(desk_queue, visit);
+
+struct orders {
+	struct spool *spool;
+	const struct conf *conf;
+	const struct log *log;
+	const struct orders_hooks *hooks;
+	time_t clock;
+	struct shelf *shelf;
+	struct group *group;
+	struct batch *batch;
+	struct trust *trust;
+	EVP_PKEY *key;		/* CAPF's own */
+	struct issuing *issuing;
+	struct desk_chain by_number[DESK_BUCKETS], by_device[DESK_BUCKETS];
+	struct desk_queue held, fresh;
+	unsigned trusted;
+	uint64_t round;		/* how many commits there were */
+};
+
+unsigned desk_bucket(const char *device);
+time_t desk_now(struct orders *);
+void desk_complain(const struct orders *, const char *device, const char *what, const char *why);
+/* Nothing is said to the phone before the next commit. False, for those who end with it: there is no
+ * answer. */
+bool desk_hold(struct visit *);
+/* Its request, or its certificate, is part of the next commit. */
+void desk_freshen(struct visit *);
+
+#endif

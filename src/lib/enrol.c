@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/x509.h>
+
+#include "batch.h"
+#include "enrol.h"
+#include "group.h"
+#include "issuing.h"
+#include "record.h"
+#include "shelf.h"
+#include "vouch.h"
+
+static bool refuse(struct visit *v, struct session_event *answer)
+{
+	*answer = (struct session_event){.type = SESSION_REFUSED, .why = v->why.text};
+	return true;
+}
+
+bool enrol_prepare(struct visit *v, struct session_event *answer)
+{
+	reason_set(&v->why, "csr-proof = phone is not there yet");
+	return refuse(v, answer);
+}
+
+/* A time later than the order, and than whatever the device has. */
+static void stamp(struct visit *v)
+{
+	char newest[WHEN_STAMP + 1];
+	time_t t = desk_now(v->orders), last;
+
+	shelf_stamp(v->orders->shelf, v->phone->device, newest);
+	if (*newest != '\0' && when_from_stamp(newest, &last) && last >= t)
+		t = last + 1;
+	if (v->phone->scheduled >= t)
+		t = v->phone->scheduled + 1;
+	when_stamp(t, v->stem.stamp);
+	strcpy(v->stem.device, v->phone->device);
+}
+
+/* Is it the kind of key that was asked for? */
+static int check_kind(const struct capfmsg *m, const struct csr *csr, struct reason *why)
+{
+	static const int bits[] = {[CAPFMSG_P256] = 256, [CAPFMSG_P384] = 384, [CAPFMSG_P521] = 521};
+	EVP_PKEY *key = X509_REQ_get0_pubkey(csr->req);
+	bool ec = m->key_type == CAPFMSG_EC;
+	int want = ec ? bits[m->curve] : m->key_size;
+
+	if ((EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) == ec && EVP_PKEY_get_bits(key) == want)
+		return 0;
+	return reason_set(why, "the phone made another kind of key than %s %d", ec ? "EC" : "RSA", want);
+}
+
+int enrol_find(struct visit *v, struct session_event *answer)
+{
+	struct orders *o = v->orders;
+	char name[STEM_NAME_MAX + 1];
+	unsigned char *der;
+	enum spool_dir dir;
+	struct stem stem;
+	size_t len;
+
+	if (!shelf_key(o->shelf, v->phone->device, v->stem.spki, 1u << SPOOL_LSC, &stem, &dir))
+		return 0;
+	stem_name(&stem, STEM_DER, name);
+	if (spool_read(o->spool, SPOOL_LSC, name, &der, &len) != 0) {
+		if (errno != ENOENT)
+			desk_complain(o, v->phone->device, "cannot read its certificate", strerror(errno));
+		return 0;
+	}
+	buf_free(&v->der);
+	v->der = (struct buf){.p = der, .len = len, .cap = len};
+	v->stem = stem;
+	v->waits = false;
+	*answer = (struct session_event){.type = SESSION_CERTIFICATE, .bytes = {der, len}};
+	return 1;
+}
+
+bool enrol_await(struct visit *v, struct session_event *answer)
+{
+	v->waits = true;
+	logline_say(v->orders->log, "waiting", "device", v->phone->device, "request", "kept", NULL);
+	return enrol_find(v, answer) == 1;
+}
+
+/* Our own issuing process signs it. */
+static bool ask_issuer(struct visit *v, struct bytes spki, struct session_event *answer)
+{
+	if (issuing_ask(v->orders->issuing, v->number, v->phone->device, spki) != 0) {
+		reason_set(&v->why, "the issuing process: %s", strerror(errno));
+		return refuse(v, answer);
+	}
+	v->issued = true;
+	return false;
+}
+
+/* Into the spool with it, and wait. */
+static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event *answer)
+{
+	struct orders *o = v->orders;
+	struct stem stem;
+	enum spool_dir dir;
+	char *pem;
+	size_t len;
+	int result = -1;
+
+	if (shelf_key(o->shelf, v->phone->device, csr->spki, 1u << SPOOL_CSR | 1u << SPOOL_LSC, &stem,
+	    &dir)) {
+		v->stem = stem;
+		return enrol_await(v, answer);
+	}
+	stamp(v);
+	v->stem.kind = STEM_RA;
+	if ((pem = csr_pem(csr, &len)) != NULL) {
+		if (o->batch == NULL)
+			o->batch = batch_open(o->spool);
+		v->item = o->batch != NULL ? batch_count(o->batch) : 0;
+		if (o->batch != NULL)
+			result = batch_add(o->batch, &v->stem, SPOOL_CSR, pem, len);
+		free(pem);
+	}
+	if (result != 0) {
+		reason_set(&v->why, "cannot keep its request: %s", strerror(errno));
+		desk_complain(o, v->phone->device, "cannot keep its request", strerror(errno));
+		return refuse(v, answer);
+	}
+	desk_freshen(v);
+	return false;
+}
+
+bool enrol_certify(struct visit *v, const struct session_action *a,
+    struct session_event *answer)
+{
+	struct orders *o = v->orders;
+	struct csr *csr = vouch_csr(a->bytes, v->phone->device, o->issuing != NULL ? NULL : o->key,
+	    &v->why);
+	bool result;
+
+	if (csr == NULL || check_kind(a->message, csr, &v->why) != 0)
+		result = refuse(v, answer);
+	else {
+		memcpy(v->stem.spki, csr->spki, sizeof v->stem.spki);
+		result = o->issuing != NULL ? ask_issuer(v, a->bytes, answer) : ask_ca(v, csr, answer);
+	}
+	csr_free(csr);
+	return result;
+}
+
+/* What the device has and the new certificate makes void. */
+static void supersede(struct visit *v)
+{
+	struct orders *o = v->orders;
+	struct stem stem;
+	enum spool_dir dir;
+
+	if (!shelf_newest(o->shelf, v->phone->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, &stem, &dir))
+		return;
+	if (dir == SPOOL_CSR)
+		group_move(o->group, &stem, (enum stem_kind)stem.kind, SPOOL_CSR, SPOOL_SUPERSEDED,
+		    "superseded");
+	else
+		group_move(o->group, &stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale");
+}
+
+void enrol_keep(struct visit *v, struct bytes der)
+{
+	struct orders *o = v->orders;
+	char name[STEM_NAME_MAX + 1];
+
+	supersede(v);
+	stamp(v);
+	v->stem.kind = STEM_DER;
+	stem_name(&v->stem, STEM_DER, name);
+	buf_free(&v->der);
+	buf_put(&v->der, der.p, der.len);
+	if (v->der.failed || group_put(o->group, SPOOL_LSC, name, der.p, der.len) != 0) {
+		v->issued = false;
+		o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED,
+		    .why = "out of memory"});
+		return;
+	}
+	desk_freshen(v);
+}
+
+void enrol_settle_request(struct visit *v, enum batch_fate fate)
+{
+	struct orders *o = v->orders;
+	struct session_event e;
+
+	if (fate == BATCH_NEW || fate == BATCH_SAME) {
+		shelf_add(o->shelf, &v->stem, SPOOL_CSR);
+		v->waits = true;
+		logline_say(o->log, "waiting", "device", v->phone->device, "request", "new", NULL);
+		if (enrol_find(v, &e))
+			o->hooks->event(v->link, &e);
+		return;
+	}
+	o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED, .why =
+	    fate == BATCH_LATE ? "a newer request of this device came" : "its request cannot be kept"});
+}
+
+void enrol_settle_issued(struct visit *v, bool done)
+{
+	struct orders *o = v->orders;
+	struct session_event e = {.type = SESSION_CERTIFICATE, .bytes = {v->der.p, v->der.len}};
+
+	v->issued = false;
+	if (done) {
+		shelf_add(o->shelf, &v->stem, SPOOL_LSC);
+		spool_log(o->spool, "ready", &v->stem);
+		logline_say(o->log, "issued", "device", v->phone->device, "stamp", v->stem.stamp, NULL);
+	} else
+		e = (struct session_event){.type = SESSION_REFUSED, .why = "its certificate cannot be kept"};
+	o->hooks->event(v->link, &e);
+}
+
+bool enrol_installed(struct visit *v)
+{
+	struct orders *o = v->orders;
+
+	if (group_move(o->group, &v->stem, STEM_DER, SPOOL_LSC, SPOOL_INSTALLED, "installed") != 0)
+		desk_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
+	v->stem.kind = STEM_DER;
+	shelf_add(o->shelf, &v->stem, SPOOL_INSTALLED);
+	logline_say(o->log, "installed", "device", v->phone->device, "stamp", v->stem.stamp, NULL);
+	record_conclude(v, PHONE_SUCCESSFUL, "");
+	return desk_hold(v);
+}
+
+bool enrol_store_failed(struct visit *v, const struct session_action *a)
+{
+	struct orders *o = v->orders;
+
+	logline_say(o->log, "not-stored", "device", v->phone->device, "why", a->why.text, NULL);
+	if (!a->final)
+		return false;
+	if (group_move(o->group, &v->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale") != 0)
+		desk_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
+	return desk_hold(v);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/* What orders tell a connection. */
+#ifndef HOOKS_H
+#define HOOKS_H
+
+#include <stdbool.h>
+
+#include "session.h"
+
+struct orders_hooks {
+	/* An answer that took its time. */
+	void (*event)(void *link, const struct session_event *);
+	/* What it was held for is durable; or not, and then nothing may be said to the phone. */
+	void (*go_on)(void *link, bool done);
+	/* It must end: the phone is here once more, or its time is over. */
+	void (*drop)(void *link, const char *why);
+};
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "desk.h"
+#include "enrol.h"
+#include "group.h"
+#include "proof.h"
+#include "record.h"
+#include "roster.h"
+#include "shelf.h"
+#include "visit.h"
+
+struct visit *visit_new(struct orders *o, void *link, uint64_t number, uint32_t session)
+{
+	struct visit *v = calloc(1, sizeof *v);
+
+	if (v == NULL)
+		return NULL;
+	v->orders = o;
+	v->link = link;
+	v->number = number;
+	v->session = session;
+	LIST_INSERT_HEAD(&o->by_number[number & (DESK_BUCKETS - 1)], v, by_number);
+	return v;
+}
+
+void visit_free(struct visit *v)
+{
+	if (v == NULL)
+		return;
+	LIST_REMOVE(v, by_number);
+	if (v->trusted) {
+		LIST_REMOVE(v, by_device);
+		v->orders->trusted--;
+	}
+	if (v->is_held)
+		TAILQ_REMOVE(&v->orders->held, v, held);
+	if (v->is_fresh)
+		TAILQ_REMOVE(&v->orders->fresh, v, fresh);
+	if (v->phone != NULL)
+		explicit_bzero(v->phone, sizeof *v->phone);
+	free(v->phone);
+	buf_free(&v->der);
+	free(v);
+}
+
+bool visit_held(const struct visit *v)
+{
+	return v->is_held;
+}
+
+/* Has this order got as far as a request, a certificate, or even the phone? Stamps are later than the order
+ * that they belong to. */
+static void look_for_traces(struct visit *v)
+{
+	struct orders *o = v->orders;
+	/* Who issues by himself waits for nobody's request. */
+	unsigned dirs = 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED |
+	    (o->issuing == NULL ? 1u << SPOOL_CSR : 0);
+	char since[WHEN_STAMP + 1];
+	enum spool_dir dir;
+
+	when_stamp(v->phone->scheduled, since);
+	if (!shelf_newest(o->shelf, v->phone->device, dirs, &v->stem, &dir) ||
+	    strcmp(v->stem.stamp, since) <= 0)
+		return;
+	if (dir != SPOOL_INSTALLED) {
+		v->order.resume = o->conf->resume;
+		return;
+	}
+	/* The phone said so, and the server was stopped before it could write that down. */
+	record_conclude(v, PHONE_SUCCESSFUL, "");
+	v->order.operation = SESSION_NOTHING;
+}
+
+static void make_order(struct visit *v, const struct phone_state *st)
+{
+	static const enum session_operation operations[] = {
+		[PHONE_NONE] = SESSION_NOTHING, [PHONE_INSTALL] = SESSION_INSTALL,
+		[PHONE_DELETE] = SESSION_DELETE, [PHONE_TROUBLESHOOT] = SESSION_FETCH,
+	};
+	static const enum session_key_order key_orders[] = {
+		[PHONE_RSA] = SESSION_RSA, [PHONE_EC] = SESSION_EC, [PHONE_EC_RSA] = SESSION_EC_RSA,
+	};
+	const struct phone *p = v->phone;
+	struct orders *o = v->orders;
+	struct order *order = &v->order;
+	struct phone_view view;
+
+	phone_look(p, st, desk_now(o), &view);
+	*order = (struct order){
+		.operation = operations[p->operation],
+		.key_order = key_orders[p->key_order],
+		.rsa_bits = (uint16_t)p->rsa,
+		.curve = p->ec == 256 ? CAPFMSG_P256 : p->ec == 384 ? CAPFMSG_P384 : CAPFMSG_P521,
+		.key_failures = st->attempts,
+		.key_tries = (unsigned)o->conf->key_tries,
+		.fetch_mic = o->conf->fetch_mic,
+	};
+	if (view.status == PHONE_IDLE || view.status == PHONE_SUCCESSFUL)
+		order->operation = SESSION_NOTHING;
+	else if (view.status == PHONE_FAILED) {
+		order->operation = SESSION_REJECT;
+		reason_set(&order->why, "the operation failed: %s", view.reason);
+	} else if (o->conf->max_operations > 0 && o->trusted >= o->conf->max_operations) {
+		order->operation = SESSION_REJECT;
+		reason_set(&order->why, "too many operations at once");
+	} else if (order->operation == SESSION_INSTALL)
+		look_for_traces(v);
+}
+
+static bool look_up(struct visit *v, const struct session_action *a,
+    struct session_event *answer)
+{
+	struct orders *o = v->orders;
+	struct phone_state st;
+	struct reason why;
+	int found = -1;
+
+	v->version = a->message->version;
+	*answer = (struct session_event){.type = SESSION_ORDER, .order = &v->order};
+	if ((v->phone = calloc(1, sizeof *v->phone)) != NULL)
+		found = record_load(o, a->message->device, v->phone, &st, &why);
+	else
+		reason_set(&why, "out of memory");
+	if (found < 0) {
+		v->order.operation = SESSION_REJECT;
+		reason_set(&v->order.why, "its record: %.200s", why.text);
+		desk_complain(o, a->message->device, "cannot use its record", why.text);
+	} else if (found == 0)
+		v->order.operation = SESSION_UNKNOWN_DEVICE;
+	else
+		make_order(v, &st);
+	return true;
+}
+
+/* One connection a phone: who comes again has lost the one before. */
+static void trust_it(struct visit *v)
+{
+	struct desk_chain *chain = &v->orders->by_device[desk_bucket(v->phone->device)];
+	struct visit *other, *next;
+
+	for (other = LIST_FIRST(chain); other != NULL; other = next) {
+		next = LIST_NEXT(other, by_device);
+		if (strcmp(other->phone->device, v->phone->device) == 0)
+			v->orders->hooks->drop(other->link, "the phone connected again");
+	}
+	v->trusted = true;
+	v->orders->trusted++;
+	LIST_INSERT_HEAD(chain, v, by_device);
+}
+
+/* A wrong string is counted before anything is said, whoever else is guessing. */
+static void count_wrong_string(struct visit *v, struct session_event *answer)
+{
+	struct phone_state st;
+
+	if (!record_again(v, &st))
+		return;
+	st.wrong_strings++;
+	answer->final = st.wrong_strings >= v->orders->conf->string_tries;
+	record_save(v, &st);
+}
+
+/* 0, 1 for a wrong string, -1 for the rest, both with the reason. */
+static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *why)
+{
+	struct orders *o = v->orders;
+	struct proof proof = {
+		.certificate = m->certificate, .sha1 = m->signed_data, .sha2_digest = m->sha2_digest,
+		.sha2 = m->sha2_signature, .sudi = capfmsg_has(m, CAPFMSG_SUDI_DATA),
+		.sudi_certificate = m->sudi_certificate, .sudi_sha1 = m->sudi_sha1,
+		.sudi_sha512 = m->sudi_sha512,
+	};
+	struct proof_policy policy = {o->trust, desk_now(o), o->conf->accept_expired};
+	struct phone_state st;
+	struct cert *cert;
+
+	switch (v->phone->auth) {
+	case PHONE_BY_NULL:
+		return 0;
+	case PHONE_BY_STRING:
+		/* Another connection may have locked it since LOOK_UP. */
+		if (!record_again(v, &st) || st.status != PHONE_PENDING ||
+		    st.wrong_strings >= o->conf->string_tries)
+			return reason_set(why, "the operation is over");
+		if (m->password.len == 0)
+			return reason_set(why, "no authentication string");
+		if (proof_string_equal(phone_string(v->phone, &st), m->password))
+			return 0;
+		reason_set(why, "wrong authentication string");
+		return 1;
+	default:
+		if ((cert = proof_check(&proof, v->phone->device, v->session, &policy, why)) == NULL)
+			return -1;
+		cert_free(cert);
+		return 0;
+	}
+}
+
+static bool authenticate(struct visit *v, const struct session_action *a,
+    struct session_event *answer)
+{
+	int result = check_proof(v, a->message, &v->why);
+
+	*answer = (struct session_event){.type = SESSION_AUTH_BAD, .why = v->why.text};
+	if (result == 1) {
+		count_wrong_string(v, answer);
+		desk_hold(v);
+	} else if (result == 0) {
+		answer->type = SESSION_AUTH_OK;
+		trust_it(v);
+	}
+	return true;
+}
+
+static bool fetched(struct visit *v, const struct session_action *a)
+{
+	struct orders *o = v->orders;
+	char name[STEM_NAME_MAX + 16], at[WHEN_STAMP + 1];
+
+	when_stamp(desk_now(o), at);
+	snprintf(name, sizeof name, "%s+%s.%s.der", v->phone->device, at,
+	    a->cert_type == CAPFMSG_MIC ? "mic" : "lsc");
+	if (group_put(o->group, SPOOL_TRACE, name, a->bytes.p, a->bytes.len) != 0)
+		desk_complain(o, v->phone->device, "cannot keep what it sent", strerror(errno));
+	logline_say(o->log, "fetched", "device", v->phone->device, "file", name, NULL);
+	return desk_hold(v);
+}
+
+static bool failed(struct visit *v, const struct session_action *a)
+{
+	struct orders *o = v->orders;
+	bool locked = a->failure == SESSION_BAD_AUTH && a->final;
+	struct phone_state st;
+
+	logline_say(o->log, "failed", "device", v->phone != NULL ? v->phone->device : NULL, "failure",
+	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
+	/* Who has proved nothing writes nothing; who hangs up comes again. */
+	if (v->phone == NULL || (!v->trusted && !locked) || a->failure == SESSION_DROPPED ||
+	    !record_again(v, &st) || st.status != PHONE_PENDING)
+		return false;
+	if (a->final)
+		st.status = PHONE_FAILED;
+	if (a->failure == SESSION_NO_KEY)
+		st.attempts++;
+	snprintf(st.reason, sizeof st.reason, "%.*s", (int)sizeof st.reason - 1, a->why.text);
+	record_save(v, &st);
+	return desk_hold(v);
+}
+
+bool visit_do(struct visit *v, const struct session_action *a,
+    struct session_event *answer)
+{
+	switch (a->type) {
+	case SESSION_LOOK_UP:
+		return look_up(v, a, answer);
+	case SESSION_AUTHENTICATE:
+		return authenticate(v, a, answer);
+	case SESSION_PREPARE:
+		return enrol_prepare(v, answer);
+	case SESSION_CERTIFY:
+		return enrol_certify(v, a, answer);
+	case SESSION_AWAIT:
+		return enrol_await(v, answer);
+	case SESSION_INSTALLED:
+		return enrol_installed(v);
+	case SESSION_STORE_FAILED:
+		return enrol_store_failed(v, a);
+	case SESSION_FETCHED:
+		return fetched(v, a);
+	case SESSION_FETCH_DONE:
+		return record_conclude(v, PHONE_SUCCESSFUL, "");
+	case SESSION_DELETED:
+		logline_say(v->orders->log, "deleted", "device", v->phone->device, NULL);
+		return record_conclude(v, PHONE_SUCCESSFUL, "");
+	case SESSION_FAILED:
+		return failed(v, a);
+	case SESSION_NOTE:
+		logline_say(v->orders->log, "note", "device", v->phone != NULL ? v->phone->device : NULL,
+		    "text", a->why.text, NULL);
+		return false;
+	case SESSION_SEND:
+	case SESSION_CLOSE:
+	case SESSION_TIMER:
+		break;
+	}
+	return false;
+}
