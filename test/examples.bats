@@ -26,17 +26,6 @@ instead() {
 	PATH=$PWD/fake:$PATH
 }
 
-# Phones' keys are copies of the fixtures', by the last digit of their names.
-quick_keys() {
-	instead openssl "case \$1 in
-	genrsa)
-		n=\${3%.key}
-		n=\${n##*0}
-		cp '$FIX/key/rsa'\${n:-10}.pem \"\$3\" ;;
-	*) exec $(command -v openssl) \"\$@\" ;;
-	esac"
-}
-
 @test "every example says what, for whom and how, and can be run" {
 	local f
 	for f in "$EX"/*; do
@@ -50,32 +39,84 @@ quick_keys() {
 	done
 }
 
+# watched NAME: NAME is itself, and writes down its process.
+watched() {
+	instead "$1" "echo \$\$ >>'$PWD/pids'
+	exec '$BIN/$1' \"\$@\""
+}
+# Phones that are watched and have ready keys, by the last digit of their names; $1 is for the seventh.
+quick_phones() {
+	instead phone-sim "echo \$\$ >>'$PWD/pids'
+	n=\${*##*SEP0011223344}
+	n=\${n%%[!0-9]*}
+	[ \$n != 07 ] || set -- \"\$@\" ${1:-}
+	exec '$BIN/phone-sim' \"\$@\" --keys '$FIX/key/rsa'\${n#0}.pem"
+}
+# Nothing that was watched is still there.
+nothing_runs() {
+	local pid
+	for pid in $(cat pids 2>/dev/null); do
+		refute kill -0 "$pid" 2>/dev/null
+	done
+	rm -f pids
+}
+
 @test "demo: ten devices, and nothing left behind" {
+	watched capf-serve
+	watched phone-sim
 	run --separate-stderr "$EX/demo"
 	assert_status 0
 	[ -z "$stderr" ] || fail "$stderr"
-	assert_equal "${lines[-1]}" '10 devices: certificate ready'
+	assert_equal "${lines[-1]}" '10 devices: certificate installed'
+	assert_output_has $'SEP001122334401   install   successful\n'
+	assert_output_has $'SEP001122334410   install   successful\n'
 	refute_output_has $'\033'
+	assert_equal "$(wc -l <pids)" 11
+	nothing_runs
 	nothing_left
 }
 
-@test "demo: ends with non-zero at the step that fails" {
+@test "demo: ends with non-zero at the step that fails, and ends what runs" {
 	local name
-	quick_keys
-	for name in capf-init ca-init csr-sign; do
+	watched capf-serve
+	quick_phones
+	for name in capf-init ca-init phone-set csr-sign cert-import; do
 		instead $name "echo '$name: is broken' >&2; exit 1"
 		run --separate-stderr "$EX/demo"
 		assert_status 1
-		assert_stderr_has "demo: this command failed with exit status 1: $name"
+		assert_stderr_has "demo: this command failed with exit status 1: "
+		assert_stderr_has "$name -"
 		assert_output_has "$name: is broken"
-		refute_output_has 'certificate ready'
+		refute_output_has 'certificate installed'
+		[ $name != csr-sign ] || assert_equal "$(wc -l <pids)" 11
+		nothing_runs
 		nothing_left
 		rm fake/$name
 	done
+}
+
+@test "demo: a server that does not start, a phone that is refused, a certificate that is missing" {
+	quick_phones
+	instead capf-serve 'echo "capf-serve: is broken" >&2; exit 1'
+	run --separate-stderr "$EX/demo"
+	assert_status 1
+	assert_stderr_has 'demo: the server ended'
+	assert_output_has 'capf-serve: is broken'
+	nothing_left
+	watched capf-serve
+	quick_phones '--refuse store'
+	run --separate-stderr "$EX/demo"
+	assert_status 1
+	assert_stderr_has 'demo: a phone failed: '
+	assert_stderr_has $'SEP001122334407\trefused'
+	nothing_runs
+	quick_phones
 	instead lsc-list 'true'
 	run --separate-stderr "$EX/demo"
 	assert_status 1
-	assert_stderr_has 'demo: certificates that are ready: 0 instead of 10'
+	assert_stderr_has 'demo: certificates that are installed: 0 instead of 10'
+	nothing_runs
+	nothing_left
 }
 
 @test "round-trip-by-hand: runs to its end, keeps a directory that was asked for" {
