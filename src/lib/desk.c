@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "desk.h"
 
+bool desk_issues(const struct orders *o)
+{
+	return o->conf->issuer == CONF_ISSUER_CAPF;
+}
+
 unsigned desk_bucket(const char *device)
 {
 	unsigned h = 5381;

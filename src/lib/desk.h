@@ -29,6 +29,8 @@ struct visit {
 	struct phone *phone;	/* the record, as it was when the phone came */
 	struct order order;
 	struct stem stem;	/* its request and certificate */
+	struct buf key;		/* that our own issuing process signs */
+	unsigned asked;		/* how many such processes */
 	struct buf der;		/* the certificate, while somebody reads it */
 	struct reason why;
 	size_t item;		/* of the batch */
@@ -58,6 +60,8 @@ struct orders {
 	uint64_t round;		/* how many commits there were */
 };
 
+/* Is the issuer our own process? */
+bool desk_issues(const struct orders *);
 unsigned desk_bucket(const char *device);
 time_t desk_now(struct orders *);
 void desk_complain(const struct orders *, const char *device, const char *what, const char *why);

@@ -12,6 +12,8 @@
 #include "shelf.h"
 #include "vouch.h"
 
+#define ASKED_MAX 2	/* issuing processes for one key */
+
 static bool refuse(struct visit *v, struct session_event *answer)
 {
 	*answer = (struct session_event){.type = SESSION_REFUSED, .why = v->why.text};
@@ -84,14 +86,33 @@ bool enrol_await(struct visit *v, struct session_event *answer)
 	return enrol_find(v, answer) == 1;
 }
 
-/* Our own issuing process signs it. */
+void enrol_ask(struct visit *v)
+{
+	struct orders *o = v->orders;
+
+	/* What two of them died of is not given to a third. */
+	if (v->asked++ >= ASKED_MAX) {
+		v->issued = false;
+		o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED,
+		    .why = "the issuing process ended"});
+	} else if (issuing_ask(o->issuing, v->number, v->phone->device,
+	    (struct bytes){v->key.p, v->key.len}) != 0 && errno == ENOMEM)
+		desk_complain(o, v->phone->device, "cannot ask the issuing process", strerror(errno));
+}
+
+/* Our own issuing process signs it, or, while there is none, the next one. */
 static bool ask_issuer(struct visit *v, struct bytes spki, struct session_event *answer)
 {
-	if (issuing_ask(v->orders->issuing, v->number, v->phone->device, spki) != 0) {
-		reason_set(&v->why, "the issuing process: %s", strerror(errno));
+	buf_free(&v->key);
+	buf_put(&v->key, spki.p, spki.len);
+	if (v->key.failed) {
+		reason_set(&v->why, "out of memory");
 		return refuse(v, answer);
 	}
 	v->issued = true;
+	v->asked = 0;
+	if (v->orders->issuing != NULL)
+		enrol_ask(v);
 	return false;
 }
 
@@ -133,7 +154,7 @@ bool enrol_certify(struct visit *v, const struct session_action *a,
     struct session_event *answer)
 {
 	struct orders *o = v->orders;
-	struct csr *csr = vouch_csr(a->bytes, v->phone->device, o->issuing != NULL ? NULL : o->key,
+	struct csr *csr = vouch_csr(a->bytes, v->phone->device, desk_issues(o) ? NULL : o->key,
 	    &v->why);
 	bool result;
 
@@ -141,7 +162,7 @@ bool enrol_certify(struct visit *v, const struct session_action *a,
 		result = refuse(v, answer);
 	else {
 		memcpy(v->stem.spki, csr->spki, sizeof v->stem.spki);
-		result = o->issuing != NULL ? ask_issuer(v, a->bytes, answer) : ask_ca(v, csr, answer);
+		result = desk_issues(o) ? ask_issuer(v, a->bytes, answer) : ask_ca(v, csr, answer);
 	}
 	csr_free(csr);
 	return result;

@@ -14,6 +14,8 @@ bool enrol_await(struct visit *, struct session_event *answer);
 /* Looks for the certificate of the key in v->stem. 1 with the answer; 0 when it is not there yet. */
 int enrol_find(struct visit *, struct session_event *answer);
 
+/* Puts its question to the issuing process, once more when that is another one. */
+void enrol_ask(struct visit *);
 /* A certificate that we made: first to the disk, then to the phone. */
 void enrol_keep(struct visit *, struct bytes der);
 /* A request, or a certificate that we made, is in the spool now, or not. */

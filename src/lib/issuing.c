@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,8 +18,9 @@
 #define MAX_PACKET 65536	/* one key or one certificate is much smaller */
 
 struct issuing {
-	pid_t pid;
 	int fd;
+	bool greeted;
+	struct buf certificate;
 	struct buf left;	/* packets to be written, each with its length */
 	size_t sent;		/* of them */
 	unsigned char packet[MAX_PACKET];
@@ -52,7 +53,24 @@ static void answer(const struct issuer *issuer, time_t clock, struct bytes in, s
 	csr_free(csr);
 }
 
-/* Says how that went in a first packet: a reason, or "". NULL when it is over. */
+/* What it says first: the issuer's certificate, or what is wrong. */
+static int greet(int fd, const struct cert *ca, const struct issuer *issuer, const struct reason *why)
+{
+	struct buf out = {0};
+	int result = -1;
+
+	buf_put_u8(&out, issuer != NULL);
+	if (issuer != NULL)
+		buf_put_blob(&out, ca->der, ca->der_len);
+	else
+		buf_put_blob(&out, why->text, strlen(why->text));
+	if (!out.failed && send(fd, out.p, out.len, MSG_NOSIGNAL) >= 0)
+		result = 0;
+	buf_free(&out);
+	return result;
+}
+
+/* NULL when it is over. */
 static struct issuer *make_ready(const struct issuing_task *task, int fd)
 {
 	struct issue_policy policy = issue_policy_default;
@@ -66,14 +84,11 @@ static struct issuer *make_ready(const struct issuing_task *task, int fd)
 	if (key != NULL)
 		issuer = issuer_new(ca, key, &policy, time(NULL) + task->clock, &why);
 	EVP_PKEY_free(key);
-	cert_free(ca);
-	if (issuer != NULL)
-		why.text[0] = '\0';
-	/* A packet without bytes would look like the end. */
-	if (send(fd, why.text, strlen(why.text) + 1, MSG_NOSIGNAL) < 0 || issuer == NULL) {
+	if (greet(fd, ca, issuer, &why) != 0) {
 		issuer_free(issuer);
-		return NULL;
+		issuer = NULL;
 	}
+	cert_free(ca);
 	return issuer;
 }
 
@@ -91,6 +106,7 @@ static int life(void *ctx, int fd)
 	signal(SIGHUP, SIG_IGN);
 	/* Its memory has the key. */
 	prctl(PR_SET_DUMPABLE, 0);
+	prctl(PR_SET_NAME, "capf-issuing");
 	if (packet == NULL || (issuer = make_ready(task, fd)) == NULL) {
 		free(packet);
 		return 1;
@@ -108,45 +124,74 @@ static int life(void *ctx, int fd)
 	return 0;
 }
 
-/* The next packet, waited for. */
-static ssize_t receive(struct issuing *i)
-{
-	struct pollfd p = {.fd = i->fd, .events = POLLIN};
-
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	return recv(i->fd, i->packet, sizeof i->packet, 0);
-}
-
-struct issuing *issuing_start(const struct issuing_task *task, struct reason *why)
+int issuing_spawn(const struct issuing_task *task, pid_t *pid)
 {
 	struct issuing_task copy = *task;
-	struct issuing *i = calloc(1, sizeof *i);
-	ssize_t n;
 
-	if (i == NULL || (i->fd = pool_spawn(life, &copy, &i->pid)) < 0) {
-		reason_set(why, "cannot start the issuing process: %s", strerror(errno));
-		free(i);
-		return NULL;
-	}
-	if ((n = receive(i)) == 1)
-		return i;
-	if (n > 1)
-		reason_set(why, "%.*s", (int)(n - 1), (const char *)i->packet);
-	else
-		reason_set(why, "the issuing process ended");
-	issuing_stop(i);
-	return NULL;
+	return pool_spawn(life, &copy, NULL, 0, pid);
 }
 
-void issuing_stop(struct issuing *i)
+struct issuing *issuing_open(int fd)
+{
+	struct issuing *i = calloc(1, sizeof *i);
+
+	if (i == NULL)
+		close(fd);
+	else
+		i->fd = fd;
+	return i;
+}
+
+void issuing_close(struct issuing *i)
 {
 	if (i == NULL)
 		return;
 	close(i->fd);
-	pool_reap(i->pid);
 	buf_free(&i->left);
+	buf_free(&i->certificate);
 	free(i);
+}
+
+/* A packet with a yes or no and a text. As issuing_next(). */
+static int receive(struct issuing *i, uint64_t *number, bool *ok, struct bytes *text)
+{
+	ssize_t n = recv(i->fd, i->packet, sizeof i->packet, 0);
+	struct bytes in = {i->packet, n > 0 ? (size_t)n : 0};
+	uint8_t yes;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (n <= 0 || (number != NULL && !bytes_get_u64(&in, number)) || !bytes_get_u8(&in, &yes) ||
+	    !bytes_get_blob(&in, &text->p, &text->len)) {
+		errno = n < 0 ? errno : EPIPE;
+		return -1;
+	}
+	*ok = yes != 0;
+	return 1;
+}
+
+int issuing_greeting(struct issuing *i, struct reason *why)
+{
+	struct bytes text;
+	bool ok;
+	int result = i->greeted ? 1 : receive(i, NULL, &ok, &text);
+
+	if (result < 0)
+		return reason_set(why, "the issuing process ended");
+	if (result == 0 || i->greeted)
+		return result;
+	if (!ok)
+		return reason_set(why, "%.*s", (int)text.len, (const char *)text.p);
+	buf_put(&i->certificate, text.p, text.len);
+	if (i->certificate.failed)
+		return reason_set(why, "out of memory");
+	i->greeted = true;
+	return 1;
+}
+
+struct bytes issuing_certificate(const struct issuing *i)
+{
+	return (struct bytes){i->certificate.p, i->certificate.len};
 }
 
 int issuing_fd(const struct issuing *i)
@@ -195,17 +240,12 @@ int issuing_write(struct issuing *i)
 
 int issuing_next(struct issuing *i, uint64_t *number, struct bytes *der, const char **why)
 {
-	ssize_t n = recv(i->fd, i->packet, sizeof i->packet, 0);
-	struct bytes in = {i->packet, n > 0 ? (size_t)n : 0}, text;
-	uint8_t ok;
+	struct bytes text;
+	bool ok;
+	int result = receive(i, number, &ok, &text);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n <= 0 || !bytes_get_u64(&in, number) || !bytes_get_u8(&in, &ok) ||
-	    !bytes_get_blob(&in, &text.p, &text.len)) {
-		errno = n < 0 ? errno : EPIPE;
-		return -1;
-	}
+	if (result <= 0)
+		return result;
 	*der = ok ? text : (struct bytes){NULL, 0};
 	*why = NULL;
 	if (!ok) {

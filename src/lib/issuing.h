@@ -23,10 +23,18 @@ struct issuing_task {
 
 struct issuing;
 
-/* Starts the process, and waits until it has its key. NULL with a reason. */
-struct issuing *issuing_start(const struct issuing_task *, struct reason *);
-void issuing_stop(struct issuing *);
+/* Starts the process: a socket to it, which does not block. -1 with errno. */
+int issuing_spawn(const struct issuing_task *, pid_t *);
+
+/* The other end: takes the socket, which is closed in any case. NULL when out of memory. */
+struct issuing *issuing_open(int fd);
+/* Tells the process to end. */
+void issuing_close(struct issuing *);
 int issuing_fd(const struct issuing *);
+/* Has it its key? 1; 0 when it has not said so yet; -1 with a reason when it never will. */
+int issuing_greeting(struct issuing *, struct reason *);
+/* After that: the issuer's certificate. */
+struct bytes issuing_certificate(const struct issuing *);
 
 /* Asks for a certificate; the number comes back with the answer. -1 with errno. */
 int issuing_ask(struct issuing *, uint64_t number, const char *device, struct bytes spki);

@@ -12,52 +12,45 @@
 #include "shelf.h"
 #include "store.h"
 
-/* Trust, key and issuing process by these settings. -1 with a reason, and nothing changed. */
-static int open_all(struct orders *o, const struct conf *conf, struct reason *why)
+/* Who has one of the issuer's certificates may prove himself with it. -1 with a reason. */
+static int trust_issuer(struct trust *trust, const struct issuing *issuing, struct reason *why)
 {
-	struct trust *trust = store_trust(o->spool, SPOOL_TRUST_CAPF, why);
-	struct issuing *issuing = NULL;
-	struct cert *cert = NULL, *issuer = NULL;
-	EVP_PKEY *key = NULL;
-	int result = -1;
+	struct bytes der = issuing_certificate(issuing);
+	struct cert *issuer = cert_parse(der.p, der.len, why);
+	int result = issuer != NULL ? trust_put(trust, issuer, why) : -1;
 
-	if (trust == NULL || store_capf(o->spool, &cert, &key, why) != 0)
-		goto out;
-	if (conf->issuer == CONF_ISSUER_CAPF) {
-		struct issuing_task task = {.days = (int)conf->issuer_days, .clock = o->clock};
-
-		strcpy(task.certificate, conf->issuer_certificate);
-		strcpy(task.key, conf->issuer_key);
-		if (*task.certificate == '\0')
-			snprintf(task.certificate, sizeof task.certificate, "%s/ca/" STORE_CER,
-			    o->spool->path);
-		if (*task.key == '\0')
-			snprintf(task.key, sizeof task.key, "%s/ca/" STORE_PAIR, o->spool->path);
-		/* Who has one of its certificates may prove himself with it. */
-		if ((issuer = cert_load(task.certificate, why)) == NULL ||
-		    trust_put(trust, issuer, why) != 0 || (issuing = issuing_start(&task, why)) == NULL)
-			goto out;
-	}
-	trust_free(o->trust);
-	EVP_PKEY_free(o->key);
-	issuing_stop(o->issuing);
-	o->trust = trust;
-	o->key = key;
-	o->issuing = issuing;
-	o->conf = conf;
-	trust = NULL;
-	key = NULL;
-	result = 0;
-out:
-	trust_free(trust);
-	EVP_PKEY_free(key);
-	cert_free(cert);
 	cert_free(issuer);
 	return result;
 }
 
-struct orders *orders_new(struct spool *s, const struct conf *conf, const struct log *log,
-    const struct orders_hooks *hooks, time_t clock, struct reason *why)
+/* Trust and key by these settings. -1 with a reason, and nothing changed. */
+static int open_all(struct orders *o, const struct conf *conf, struct issuing *issuing,
+    struct reason *why)
+{
+	struct trust *trust = store_trust(o->spool, SPOOL_TRUST_CAPF, why);
+	struct cert *cert = NULL;
+	EVP_PKEY *key = NULL;
+
+	if (trust == NULL || store_capf(o->spool, &cert, &key, why) != 0 ||
+	    (issuing != NULL && trust_issuer(trust, issuing, why) != 0)) {
+		trust_free(trust);
+		EVP_PKEY_free(key);
+		cert_free(cert);
+		return -1;
+	}
+	cert_free(cert);
+	trust_free(o->trust);
+	EVP_PKEY_free(o->key);
+	issuing_close(o->issuing);
+	o->trust = trust;
+	o->key = key;
+	o->issuing = issuing;
+	o->conf = conf;
+	return 0;
+}
+
+struct orders *orders_new(struct spool *s, const struct conf *conf, struct issuing *issuing,
+    const struct log *log, const struct orders_hooks *hooks, time_t clock, struct reason *why)
 {
 	struct orders *o = calloc(1, sizeof *o);
 
@@ -76,7 +69,7 @@ struct orders *orders_new(struct spool *s, const struct conf *conf, const struct
 		orders_free(o);
 		return NULL;
 	}
-	if (open_all(o, conf, why) != 0) {
+	if (open_all(o, conf, issuing, why) != 0) {
 		orders_free(o);
 		return NULL;
 	}
@@ -92,34 +85,48 @@ void orders_free(struct orders *o)
 	shelf_close(o->shelf);
 	trust_free(o->trust);
 	EVP_PKEY_free(o->key);
-	issuing_stop(o->issuing);
+	issuing_close(o->issuing);
 	free(o);
 }
 
-/* Those who wait for a certificate that the old issuing process was asked for would wait for ever. */
-static void disappoint(struct orders *o, const char *why)
+/* All those who wait for a certificate of an issuing process that is no more. */
+static void ask_again(struct orders *o)
 {
 	struct visit *v, *next;
 
 	for (size_t i = 0; i < DESK_BUCKETS; i++)
 		for (v = LIST_FIRST(&o->by_number[i]); v != NULL; v = next) {
 			next = LIST_NEXT(v, by_number);
-			if (v->issued && !v->is_fresh) {
-				v->issued = false;
-				o->hooks->event(v->link, &(struct session_event){
-				    .type = SESSION_REFUSED, .why = why});
+			if (!v->issued || v->is_fresh)
+				continue;
+			if (o->issuing != NULL) {
+				enrol_ask(v);
+				continue;
 			}
+			v->issued = false;
+			o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED,
+			    .why = "the settings were read again, try once more"});
 		}
 }
 
-int orders_reload(struct orders *o, const struct conf *conf, struct reason *why)
+int orders_reload(struct orders *o, const struct conf *conf, struct issuing *issuing,
+    struct reason *why)
 {
-	bool had = o->issuing != NULL;
-
-	if (open_all(o, conf, why) != 0)
+	if (open_all(o, conf, issuing, why) != 0)
 		return -1;
-	if (had)
-		disappoint(o, "the settings were read again, try once more");
+	ask_again(o);
+	return 0;
+}
+
+int orders_renew(struct orders *o, struct issuing *issuing, struct reason *why)
+{
+	if (trust_issuer(o->trust, issuing, why) != 0) {
+		issuing_close(issuing);
+		return -1;
+	}
+	issuing_close(o->issuing);
+	o->issuing = issuing;
+	ask_again(o);
 	return 0;
 }
 
@@ -205,7 +212,7 @@ static struct visit *find_number(struct orders *o, uint64_t number)
 	return v;
 }
 
-void orders_issuing(struct orders *o)
+bool orders_issuing(struct orders *o)
 {
 	uint64_t number;
 	struct bytes der;
@@ -214,7 +221,7 @@ void orders_issuing(struct orders *o)
 	int result = 0;
 
 	if (o->issuing == NULL)
-		return;
+		return false;
 	if (issuing_write(o->issuing) == 0)
 		while ((result = issuing_next(o->issuing, &number, &der, &why)) == 1) {
 			if ((v = find_number(o, number)) == NULL || !v->issued || v->is_fresh)
@@ -229,14 +236,12 @@ void orders_issuing(struct orders *o)
 		}
 	else
 		result = -1;
-	if (result < 0) {
-		struct reason again;
-
-		desk_complain(o, NULL, "the issuing process ended", strerror(errno));
-		if (open_all(o, o->conf, &again) != 0)
-			desk_complain(o, NULL, "cannot start the issuing process", again.text);
-		disappoint(o, "the issuing process ended");
-	}
+	if (result == 0)
+		return true;
+	desk_complain(o, NULL, "the issuing process ended", strerror(errno));
+	issuing_close(o->issuing);
+	o->issuing = NULL;
+	return false;
 }
 
 bool orders_idle(const struct orders *o)

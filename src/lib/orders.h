@@ -10,18 +10,21 @@
 
 #include "conf.h"
 #include "hooks.h"
+#include "issuing.h"
 #include "logline.h"
 #include "spool.h"
 
 struct orders;
 
-/* Opens everything that there is to open: trust, certificate, issuing process. Spool, log and hooks stay
- * the caller's. NULL with a reason. clock: what to add to the time of day. */
-struct orders *orders_new(struct spool *, const struct conf *, const struct log *,
+/* Opens everything that there is to open: trust, certificate. When the settings want an issuing process it
+ * takes one that has greeted. Spool, settings, log and hooks stay the caller's. NULL with a reason. clock: what
+ * to add to the time of day. */
+struct orders *orders_new(struct spool *, const struct conf *, struct issuing *, const struct log *,
     const struct orders_hooks *, time_t clock, struct reason *);
 void orders_free(struct orders *);
-/* The same again with new settings; when that fails everything is as it was. -1 with a reason. */
-int orders_reload(struct orders *, const struct conf *, struct reason *);
+/* The same again with new settings; when that fails everything is as it was, and the process still the
+ * caller's. -1 with a reason. */
+int orders_reload(struct orders *, const struct conf *, struct issuing *, struct reason *);
 
 /* Sockets to be watched, or -1: of the spool, and of the issuing process. */
 int orders_news_fd(const struct orders *);
@@ -29,7 +32,11 @@ int orders_issuing_fd(const struct orders *);
 bool orders_issuing_full(const struct orders *);
 /* To be called when they can be read or written, and now and then. */
 void orders_news(struct orders *);
-void orders_issuing(struct orders *);
+/* False when the issuing process has ended: there is none then, and those who wait for it go on waiting. */
+bool orders_issuing(struct orders *);
+/* Another one, which has greeted, is asked for what the last one left. Takes it in any case. -1 with a
+ * reason. */
+int orders_renew(struct orders *, struct issuing *, struct reason *);
 void orders_poll(struct orders *);
 /* At the end of each turn, until it is idle. */
 void orders_commit(struct orders *);

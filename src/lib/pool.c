@@ -254,7 +254,25 @@ int pool_stop(struct pool *p)
 	return result;
 }
 
-int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, pid_t *pid)
+/* Makes these files 3, 4, ... and closes all others above 2. By way of numbers above them all, so that
+ * none takes the place of one that is still to be moved. */
+static int keep_files(int socket, const int *keep, size_t n)
+{
+	int above = 3 + (int)n + 1, at = 3;
+
+	for (size_t i = 0; i < n; i++)
+		above = keep[i] >= above ? keep[i] + 1 : above;
+	above = socket >= above ? socket + 1 : above;
+	for (size_t i = 0; i <= n; i++)
+		if (dup2(i == 0 ? socket : keep[i - 1], above + (int)i) < 0)
+			return -1;
+	for (size_t i = 0; i <= n; i++)
+		if (dup2(above + (int)i, at++) < 0)
+			return -1;
+	return close_range((unsigned)at, ~0u, 0);
+}
+
+int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, const int *keep, size_t n, pid_t *pid)
 {
 	pid_t parent = getpid();
 	int pair[2], saved;
@@ -263,7 +281,7 @@ int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, pid_t *pid)
 		return -1;
 	if ((*pid = fork()) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent || dup2(pair[1], 3) != 3 || close_range(4, ~0u, 0) != 0)
+		if (getppid() != parent || keep_files(pair[1], keep, n) != 0)
 			_exit(1);
 		_exit(life(ctx, 3));
 	}

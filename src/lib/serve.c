@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <netinet/in.h>
 
 #include "link.h"
+#include "pool.h"
 #include "serve.h"
 #include "store.h"
 
@@ -38,29 +40,24 @@ struct server {
 	struct listener listener[SERVE_LISTENERS_MAX];
 	size_t listeners;
 	struct event *term, *intr, *hup, *poll, *news, *issuing;
+	pid_t issuing_pid;
 	unsigned limit;		/* connections */
 	bool paused, stop, reload;
 };
 
-/* The certificate that phones see. -1 with a reason, and nothing changed. */
-static int open_tls(struct server *s, const struct conf *conf, struct reason *why)
+/* The certificate that phones see. NULL with a reason. */
+static struct tls_context *open_tls(struct server *s, const struct conf *conf, struct reason *why)
 {
 	struct tls_context *tls;
 	struct cert *cert;
 	EVP_PKEY *key;
 
 	if (store_capf(s->spool, &cert, &key, why) != 0)
-		return -1;
+		return NULL;
 	tls = tls_server(cert->x509, key, conf->legacy_tls, why);
 	cert_free(cert);
 	EVP_PKEY_free(key);
-	if (tls == NULL)
-		return -1;
-	tls_context_free(s->home.tls);
-	s->home.tls = tls;
-	if (conf->legacy_tls)
-		logline_say(s->log, "legacy-tls", "why", "set in capf.conf: old and weak TLS is taken", NULL);
-	return 0;
+	return tls;
 }
 
 /* As many connections as settings and descriptors allow. */
@@ -193,15 +190,94 @@ static void watch_issuing(struct server *s)
 		event_add(s->issuing, NULL);
 }
 
+/* Starts one when the settings want one, and waits until it has its key. -1 with a reason. */
+static int start_issuing(struct server *s, const struct conf *conf, struct issuing **out,
+    pid_t *pid, struct reason *why)
+{
+	struct issuing_task task = {.days = (int)conf->issuer_days, .clock = s->clock};
+	struct pollfd p = {.events = POLLIN};
+	int result;
+
+	*out = NULL;
+	*pid = 0;
+	if (conf->issuer != CONF_ISSUER_CAPF)
+		return 0;
+	strcpy(task.certificate, conf->issuer_certificate);
+	strcpy(task.key, conf->issuer_key);
+	if (*task.certificate == '\0')
+		snprintf(task.certificate, sizeof task.certificate, "%s/ca/" STORE_CER, s->spool->path);
+	if (*task.key == '\0')
+		snprintf(task.key, sizeof task.key, "%s/ca/" STORE_PAIR, s->spool->path);
+	if ((p.fd = issuing_spawn(&task, pid)) < 0 || (*out = issuing_open(p.fd)) == NULL)
+		return reason_set(why, "cannot start the issuing process: %s", strerror(errno));
+	while ((result = issuing_greeting(*out, why)) == 0)
+		poll(&p, 1, -1);
+	if (result == 1)
+		return 0;
+	issuing_close(*out);
+	pool_reap(*pid);
+	*out = NULL;
+	return -1;
+}
+
+static void take_pid(struct server *s, pid_t pid)
+{
+	if (s->issuing_pid > 0)
+		pool_reap(s->issuing_pid);
+	s->issuing_pid = pid;
+}
+
 static void on_issuing(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *s = ctx;
+	struct issuing *fresh;
+	struct reason why;
+	pid_t pid;
 
 	(void)what;
-	orders_issuing(s->home.orders);
+	(void)fd;
+	if (orders_issuing(s->home.orders))
+		return;
 	/* A new process begins without a watch, even with the old number. */
-	if (orders_issuing_fd(s->home.orders) != fd)
-		forget_issuing(s);
+	forget_issuing(s);
+	if (start_issuing(s, s->conf, &fresh, &pid, &why) == 0 && fresh != NULL &&
+	    orders_renew(s->home.orders, fresh, &why) == 0)
+		take_pid(s, pid);
+	else
+		logline_say(s->log, "error", "what", "cannot start the issuing process", "why", why.text,
+		    NULL);
+}
+
+/* Everything new is loaded before anything old is given up. */
+static int load_all(struct server *s, struct conf *conf, struct reason *why)
+{
+	struct tls_context *tls;
+	struct issuing *fresh;
+	pid_t pid;
+
+	if (conf_load(conf, s->spool->root, why) != 0 || (tls = open_tls(s, conf, why)) == NULL)
+		return -1;
+	if (start_issuing(s, conf, &fresh, &pid, why) != 0) {
+		tls_context_free(tls);
+		return -1;
+	}
+	forget_issuing(s);
+	if (s->home.orders == NULL)
+		s->home.orders = orders_new(s->spool, conf, fresh, s->log, &link_hooks, s->clock, why);
+	else if (orders_reload(s->home.orders, conf, fresh, why) != 0) {
+		issuing_close(fresh);
+		pool_reap(pid);
+		tls_context_free(tls);
+		return -1;
+	}
+	tls_context_free(s->home.tls);
+	s->home.tls = tls;
+	if (s->home.orders == NULL)
+		return -1;
+	take_pid(s, pid);
+	if (conf->legacy_tls)
+		logline_say(s->log, "legacy-tls", "why", "set in capf.conf: old and weak TLS is taken", NULL);
+	return 0;
 }
 
 static void reload(struct server *s)
@@ -211,11 +287,9 @@ static void reload(struct server *s)
 
 	s->reload = false;
 	s->spool->now = time(NULL) + s->clock;
-	forget_issuing(s);
 	if (conf == NULL)
 		reason_set(&why, "out of memory");
-	else if (conf_load(conf, s->spool->root, &why) == 0 && open_tls(s, conf, &why) == 0 &&
-	    orders_reload(s->home.orders, conf, &why) == 0) {
+	else if (load_all(s, conf, &why) == 0) {
 		free(s->conf);
 		s->conf = conf;
 		s->home.conf = conf;
@@ -246,8 +320,7 @@ struct server *serve_new(struct spool *spool, const struct log *log, time_t cloc
 	signal(SIGPIPE, SIG_IGN);
 	/* Signatures over the session's id shall not be good for another run of the server. */
 	if (getrandom(&s->home.session, sizeof s->home.session, 0) != sizeof s->home.session ||
-	    conf_load(s->conf, spool->root, why) != 0 || open_tls(s, s->conf, why) != 0 ||
-	    (s->home.orders = orders_new(spool, s->conf, log, &link_hooks, clock, why)) == NULL) {
+	    load_all(s, s->conf, why) != 0) {
 		serve_free(s);
 		return NULL;
 	}
@@ -283,6 +356,7 @@ void serve_free(struct server *s)
 	free_event(s->news);
 	free_event(s->issuing);
 	orders_free(s->home.orders);
+	take_pid(s, 0);
 	tls_context_free(s->home.tls);
 	if (s->home.base != NULL)
 		event_base_free(s->home.base);

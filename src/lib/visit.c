@@ -43,6 +43,7 @@ void visit_free(struct visit *v)
 	if (v->phone != NULL)
 		explicit_bzero(v->phone, sizeof *v->phone);
 	free(v->phone);
+	buf_free(&v->key);
 	buf_free(&v->der);
 	free(v);
 }
@@ -59,7 +60,7 @@ static void look_for_traces(struct visit *v)
 	struct orders *o = v->orders;
 	/* Who issues by himself waits for nobody's request. */
 	unsigned dirs = 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED |
-	    (o->issuing == NULL ? 1u << SPOOL_CSR : 0);
+	    (desk_issues(o) ? 0 : 1u << SPOOL_CSR);
 	char since[WHEN_STAMP + 1];
 	enum spool_dir dir;
 

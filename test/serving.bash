@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+# For the files that run capf-serve: `load serving` after `load helper`. The server listens on loopback, at any
+# free port.
+
+setup() {
+	setup_each
+	export CAPF_SPOOL=$SPOOL
+	ln -s "$FIX/key" keys
+	trust_lab
+}
+
+teardown() {
+	local pid
+	for pid in $(cat pids 2>/dev/null); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
+# until_true COMMAND...: it comes true within a minute.
+until_true() {
+	local i
+	for ((i = 0; i < 1200; i++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	cat log >&2 2>/dev/null || true
+	fail "never came true: $*"
+}
+
+# start [ARGUMENT...]: the server in the background: SERVER is its pid, PORT its first address.
+start() {
+	: >log
+	capf-serve -l 127.0.0.1:0 "$@" </dev/null >out 2>log 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
+}
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+# stop [SIGNAL]: waits for its end; RC is its exit status.
+stop() {
+	RC=0
+	kill "-${1:-TERM}" $SERVER
+	wait $SERVER || RC=$?
+}
+
+# order DEVICE ARGUMENT...: a phone with an operation.
+order() {
+	phone-add -u "$1" && phone-set "$@"
+}
+install_null() {
+	order "$1" --operation install --auth null "${@:2}"
+}
+# sim DEVICE [ARGUMENT...]: one phone, to its end.
+sim() {
+	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 60s --device "$@"
+}
+# sim_later DEVICE [ARGUMENT...]: the same in the background; its output is in DEVICE.out.
+sim_later() {
+	phone-sim --server $PORT --keys keys --timeout 90s --device "$@" >"$1.out" 2>&1 3>&- &
+	echo $! >>pids
+	LATER=$!
+}
+outcome() {
+	grep -q "^$1	$2	" "$1.out"
+}
+ended() {
+	[[ $output == *$'\t'$1$'\t'* ]] || fail "wanted: $1" "$(show_run)" "$(cat log)"
+}
+# state DEVICE: the operation's.
+state() {
+	phone-list | awk -F '\t' -v d="$1" '$1 == d { print $3 }'
+}
+count() {
+	ls "$SPOOL/$1" | wc -l
+}
+has() {
+	[ "$(count "$1")" -eq "$2" ]
+}
+# The CA's part.
+sign_all() {
+	csr-dump | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" |
+	    cert-import
+}
+by_itself() {
+	printf '%s\n' 'issuer = capf' "issuer-certificate = $FIX/root.pem" \
+	    "issuer-key = $FIX/root.key" "$@" >>"$SPOOL/capf.conf"
+}
