@@ -20,8 +20,9 @@ CPPFLAGS_ALL = -D_GNU_SOURCE -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src/lib $(
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-# Which program needs which library. A program that is not named needs none but libc; a test reads
-# the finished programs and holds them against this table.
+# Which program needs which library. All narrow themselves with SANDBOX; one that is not named needs
+# nothing else but libc. A test reads the finished programs and holds them against this table.
+SANDBOX = -lseccomp
 CRYPTO = -lcrypto
 ARCHIVE = -larchive -ltar -lz
 CONF = -linih
@@ -65,7 +66,7 @@ units: $(UNITS)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
-	$(call say,LD) $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS_$*)
+	$(call say,LD) $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS_$*) $(SANDBOX)
 
 $(O)/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -78,7 +79,7 @@ $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
-	    $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT)
+	    $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT) $(SANDBOX)
 
 $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)

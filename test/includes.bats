@@ -93,6 +93,11 @@ only() {
 	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/lib/tls.c
 }
 
+@test "only sandbox knows Landlock and seccomp" {
+	only 'include <(seccomp|linux/landlock|linux/seccomp)\.h>' src/lib/sandbox.c
+	only '(SYS_landlock_[a-z_]*|PR_SET_SECCOMP|PR_SET_NO_NEW_PRIVS)' src/lib/sandbox.c
+}
+
 @test "no program looks at its own name" {
 	only '(program_invocation_(short_)?name|getprogname|__progname)'
 	only 'argv\[0\]' src/lib/names.c	# there it is the first of a list of names
