@@ -394,8 +394,8 @@ static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allo
 	}
 	if (!element(&rest, &tag, &body)) {
 		/* A length of more than four bytes or with zeros in front is no lack of bytes. */
-		if (in.p[1] > 0x84 || (in.len > 2 && in.p[2] == 0) ||
-		    (in.p[1] == 0x81 && in.p[2] < 0x80))
+		if (in.p[1] > 0x84 || (in.len > 2 && (in.p[2] == 0 ||
+		    (in.p[1] == 0x81 && in.p[2] < 0x80))))
 			reason_set(r, "is BER instead of DER");
 		else
 			reason_set(r, "is cut short: %zu bytes", in.len);

@@ -10,6 +10,7 @@
 #include "when.h"
 
 #define MAX_BYTES 65536		/* with a comment on every line it has 4 KiB */
+#define MAX_LINE (CONF_TEXT_MAX - 1)	/* without its newline */
 
 static const struct conf defaults = {
 	.import_max_entries = 500000,
@@ -240,6 +241,20 @@ static int take_line(void *user, const char *section, const char *name, const ch
 	return !p->failed;
 }
 
+/* The number of the first line that libinih would cut in two, so that its rest became a setting; or 0. */
+static int too_long(const char *text)
+{
+	for (int line = 1;; line++) {
+		size_t len = strcspn(text, "\n");
+
+		if (len > MAX_LINE)
+			return line;
+		if (text[len] == '\0')
+			return 0;
+		text += len + 1;
+	}
+}
+
 int conf_lines(const char *text,
     int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
     struct reason *why)
@@ -251,6 +266,8 @@ int conf_lines(const char *text,
 	/* An empty section is not told to take_line(). */
 	if (*text == '[' || strstr(text, "\n[") != NULL)
 		return reason_set(why, "there are no [sections] here");
+	if ((line = too_long(text)) > 0)
+		return reason_set(why, "line %d: has more than %d bytes", line, MAX_LINE);
 	if ((line = ini_parse_string(text, take_line, &p)) == 0)
 		return 0;
 	return reason_set(why, "line %d: %s", line, cause.text);

@@ -48,8 +48,8 @@ int phone_field(const char *name)
 	return phone_word(field_names, name);
 }
 
-/* Text on a line of its own: what libinih would take for the end of it becomes \xHH. Cut where it would
- * grow too long; false when it was. */
+/* Text on a line of its own: what libinih would take for the end of it, or not read, becomes \xHH. Cut
+ * where it would grow too long; false when it was. */
 static bool encode(const char *text, char out[ENCODED_MAX + 1])
 {
 	size_t n = 0;
@@ -59,7 +59,8 @@ static bool encode(const char *text, char out[ENCODED_MAX + 1])
 
 		if (n + 4 > ENCODED_MAX)
 			break;
-		if (c < ' ' || c == 0x7f || c == ';' || c == '\\')
+		if (c < ' ' || c == 0x7f || c == ';' || c == '\\' ||
+		    (c == ' ' && (n == 0 || text[1] == '\0')))
 			n += (size_t)sprintf(out + n, "\\x%02x", c);
 		else
 			out[n++] = *text;
@@ -70,6 +71,7 @@ static bool encode(const char *text, char out[ENCODED_MAX + 1])
 
 static int decode(const char *text, char out[PHONE_TEXT_MAX + 1], struct reason *why)
 {
+	char encoded[ENCODED_MAX + 1];
 	size_t n = 0;
 
 	while (*text != '\0') {
@@ -85,7 +87,8 @@ static int decode(const char *text, char out[PHONE_TEXT_MAX + 1], struct reason 
 		out[n++] = (char)c;
 	}
 	out[n] = '\0';
-	return 0;
+	/* Or the next program that writes it would cut it. */
+	return encode(out, encoded) ? 0 : reason_set(why, "a text is too long to be written again");
 }
 
 /* A description as people write it. */

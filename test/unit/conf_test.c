@@ -16,6 +16,7 @@ int main(void)
 {
 	struct reason r;
 	struct conf c;
+	char text[400];
 
 	ok(conf_parse(&c, "", &r) == 0 && c.keepalive == 15 && c.keep_done == 30 * 86400, "the defaults");
 	ok(conf_parse(&c, conf_template, &r) == 0 && c.import_max_entries == 500000,
@@ -33,6 +34,20 @@ int main(void)
 	refuses("template..rsa = 1\n", "wants to be template.NAME.field");
 	refuses("string-digits = 3\n", "string-digits wants a number from 4 to 15");
 	refuses("a = 1\nb = 2\n", "line 1: there is no setting a");
+	/* libinih would read the rest of a long line as the next one. */
+	for (int more = 0; more < 2; more++) {
+		memset(text, ' ', sizeof text);
+		text[0] = '#';
+		strcpy(text + 198 + more, "\nkeepalive = 60\n");
+		if (more == 0)
+			ok(conf_parse(&c, text, &r) == 0 && c.keepalive == 60, "a line of 198 bytes");
+		else
+			refuses(text, "line 1: has more than 198 bytes");
+	}
+	strcpy(text, "keepalive = 15\n#");
+	memset(text + 16, 'x', 198);
+	strcpy(text + 214, "keepalive = 60\n");
+	refuses(text, "line 2: has more than 198 bytes");
 	ok(conf_parse(&c, "template.a.b = c\noperation-expires = 0d\n", &r) == 0 &&
 	    c.operation_expires == 0 && c.string_digits == 10, "templates are for others");
 	return tap_done();

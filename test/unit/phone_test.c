@@ -144,6 +144,7 @@ int main(void)
 {
 	struct phone p = {.device = "SEP1"};
 	struct reason r;
+	char text[256];
 
 	ok(phone_parse(&p, "", &r) == 0 && strcmp(p.device, "SEP1") == 0 && p.rsa == 2048, "an empty record");
 	refuses("operation = instal\n", "line 1: operation cannot be \"instal\"");
@@ -154,6 +155,12 @@ int main(void)
 	refuses("auth = string\n  null\n", "auth comes twice");
 	refuses("colour = red\n", "there is no field colour");
 	refuses("complete-by = +7d\n", "complete-by wants a time");
+	strcpy(text, "description = ");
+	for (int k = 0; k < 46; k++)
+		strcat(text, "\\x07");
+	refuses(text, "too long to be written again");
+	ok(phone_parse(&p, "description = \\x20a b\\x20\n", &r) == 0 &&
+	    strcmp(p.description, " a b ") == 0 && stable(&p), "blanks at the ends");
 	refuses("description = a\\q\n", "backslash");
 	refuses("description = a\\x0\n", "backslash");
 	refuses("description = a\\x00\n", "backslash");
