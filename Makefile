@@ -1,6 +1,7 @@
 # capfkit: GNU make, no configure. `make`, `make check`, `make demo`, `make install`.
 # Settings: CC CFLAGS LDFLAGS PREFIX DESTDIR WERROR=1; O=dir and BIN=dir build somewhere else;
-# TESTS='test/x.bats' picks what `make check` runs; V=1 shows the commands.
+# TESTS='test/x.bats' picks what `make check` runs; FUZZ_TIME=600 and FUZZ=name are for `make fuzz`;
+# V=1 shows the commands.
 
 VERSION = 0.1
 PREFIX ?= /usr/local
@@ -18,6 +19,8 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
 CPPFLAGS_ALL = -D_GNU_SOURCE -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src/lib $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
+FUZZED = $(patsubst test/fuzz/%.c,%,$(filter-out %/driver.c,$(wildcard test/fuzz/*.c)))
+FUZZ_CPPFLAGS = -DFUZZ_DATA='"$(abspath test/fuzz/data)"'
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 # Which program needs which library. All narrow themselves with SANDBOX; one that is not named needs
@@ -50,19 +53,22 @@ LIBS_capf-serve = $(EVENT) $(TLS) $(CRYPTO) $(CONF)
 LIBS_phone-sim = $(EVENT) $(TLS) $(CRYPTO)
 LIBS_spool-check = $(CRYPTO) $(CONF)
 
+ALL_LIBS = $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT) $(SANDBOX)
+
 PROGS = $(patsubst src/%.c,%,$(wildcard src/*.c))
 SCRIPTS = $(notdir $(wildcard bin/capf))
 MAN = $(wildcard man/*.[157])
 EXAMPLES = $(wildcard examples/*)
 LIB = $(O)/libcapfkit.a
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
+REPLAYS = $(FUZZED:%=$(O)/replay/%)
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
 say = @$(if $(V),set -x,echo '  $1  $@');
 
 all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
-units: $(UNITS)
+units: $(UNITS) $(REPLAYS)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -79,7 +85,18 @@ $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
-	    $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT) $(SANDBOX)
+	    $(ALL_LIBS)
+
+# A harness of test/fuzz: with a main() that takes files, and, under clang, with libFuzzer's.
+$(O)/replay/%: test/fuzz/%.c test/fuzz/driver.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(FUZZ_CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< \
+	    test/fuzz/driver.c $(LIB) $(LDFLAGS) $(ALL_LIBS)
+
+$(O)/fuzzer/%: test/fuzz/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(FUZZ_CPPFLAGS) $(CFLAGS_ALL) -fsanitize=fuzzer -MMD -MP -MF $@.d \
+	    -o $@ $< $(LIB) $(LDFLAGS) $(ALL_LIBS)
 
 $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)
@@ -92,7 +109,7 @@ $(SCRIPTS:%=$(BIN)/%): $(BIN)/%: bin/%
 	cp -p $< $@
 endif
 
--include $(wildcard $(O)/*.d $(O)/lib/*.d $(O)/unit/*.d)
+-include $(wildcard $(O)/*.d $(O)/lib/*.d $(O)/unit/*.d $(O)/replay/*.d $(O)/fuzzer/*.d)
 
 demo: all
 	PATH='$(abspath $(BIN))':"$$PATH" examples/demo
@@ -110,6 +127,12 @@ check-clang:
 
 check-crash: all $(O)/crash/crash.so
 	@$(ENV) test/crash/walk
+
+# Each harness of test/fuzz for FUZZ_TIME seconds, one a processor; FUZZ=name picks some.
+fuzz:
+	@$(MAKE) --no-print-directory O=$(O)/fuzz CC=clang HARDEN= CFLAGS='$(ASAN) -fsanitize=fuzzer-no-link' \
+	    $(patsubst %,$(O)/fuzz/fuzzer/%,$(or $(FUZZ),$(FUZZED)))
+	@test/fuzz/run '$(abspath $(O))/fuzz' $(or $(FUZZ_TIME),60) $(or $(FUZZ),$(FUZZED))
 
 bench: all
 	@$(ENV) test/bench/run
@@ -136,6 +159,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-crash bench links install uninstall \
+.PHONY: all units demo check check-asan check-clang check-crash fuzz bench links install uninstall \
 	clean
 .SECONDARY:

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: ISC
+# The second half of make-seeds: seeds from the keys in data/. Those that are there stay as they are.
+import gzip
+import io
+import os
+import struct
+import subprocess
+import tarfile
+
+
+def run(*args, data=None):
+    return subprocess.run(args, input=data, check=True, stdout=subprocess.PIPE).stdout
+
+
+def read(name):
+    with open("data/" + name, "rb") as f:
+        return f.read()
+
+
+def seed(harness, name, data):
+    path = "seeds/%s/%s" % (harness, name)
+    if not os.path.exists(path):
+        with open(path, "wb") as f:
+            f.write(data if isinstance(data, bytes) else data.encode())
+
+
+# Certificates and requests.
+for name in ("sep.der", "sepec.der", "csf.der", "root.pem", "ec.pem"):
+    seed("cert", name, read(name))
+seed("cert", "bundle.pem", read("root.pem") + b"text\r\n" + read("ec.pem"))
+seed("cert", "sepec.pem", run("openssl", "x509", "-inform", "DER", data=read("sepec.der")))
+seed("cert", "root.der", run("openssl", "x509", "-outform", "DER", data=read("root.pem")))
+for key, form in (("sep", "DER"), ("sepec", "DER"), ("sepec", "PEM")):
+    seed("request", key + "." + form.lower(), run("openssl", "req", "-new", "-key", "data/%s.key" % key,
+         "-subj", "/CN=SEP001122334455", "-outform", form))
+seed("request", "extensions.der", run("openssl", "req", "-new", "-key", "data/csf.key", "-subj",
+     "/C=DE/CN=X-CSF123", "-addext", "keyUsage=digitalSignature", "-addext",
+     "subjectAltName=DNS:a.example", "-outform", "DER"))
+
+
+# CAPF.
+def element(tag, value):
+    return struct.pack(">BH", tag, len(value)) + value
+
+
+def message(command, *elements):
+    body = b"".join(elements)
+    return struct.pack(">BBIH", 0x55, command, 0x2A, len(body)) + body
+
+
+def certificate(der):
+    return element(4, b"\1" + struct.pack(">HH", len(der) + 2, 1) + der)
+
+
+def raw_signature(key, digest, data):
+    """The bare hash under the padding, no DigestInfo."""
+    md = run("openssl", "dgst", "-" + digest, "-binary", data=data)
+    with open("/tmp/md.%d" % os.getpid(), "wb") as f:
+        f.write(md)
+    try:
+        return run("openssl", "pkeyutl", "-sign", "-inkey", "data/%s.key" % key, "-in", f.name)
+    finally:
+        os.unlink(f.name)
+
+
+def name(text):
+    return element(13, text.encode() + b"\0")
+
+
+VERSION, DONE = element(7, b"\3"), element(1, b"\1")
+
+
+def proof(key, sudi):
+    der, device = read(key + ".der"), b"SEP001122334455\0"
+    out = [VERSION, name("SEP001122334455"), DONE, certificate(der),
+           element(6, raw_signature(key, "sha1", device + der))]
+    sha2 = raw_signature(key, "sha512", device + der)
+    out.append(element(20, b"\3" + struct.pack(">H", len(sha2)) + sha2))
+    if sudi:
+        first = struct.pack("<I", 0x2A)
+        items = ((0, der), (1, raw_signature(key, "sha1", first + der)),
+                 (3, raw_signature(key, "sha512", first + der)))
+        out.append(element(16, b"".join(element(i, v) for i, v in items)))
+    return message(2, *out)
+
+
+MESSAGES = {
+    "auth-request": message(1, VERSION),
+    "auth-response": message(2, VERSION, name("CSF123"), DONE),
+    "auth-string": message(2, VERSION, name("CSF123"), element(11, b"1234\0")),
+    "key-request": message(3, element(10, b"\x08\0"), element(17, b"\0")),
+    "key-request-ec": message(3, element(17, b"\1"), element(18, b"\1")),
+    "key-response": message(4, element(9, b"\xaa\xbb")),
+    "store-request": message(9, element(3, b"\1"), certificate(b"\x30\0")),
+    "store-response": message(10, DONE),
+    "fetch-response": message(12, DONE, certificate(b"\x30\0")),
+    "end": message(15, DONE),
+    "retry-later": message(16, element(12, struct.pack(">I", 60))),
+    "sign-request": message(22, element(19, b"\2"), element(6, b"\x31\1\0")),
+    "sign-response": message(23, DONE, element(20, b"\2\0\4abcd")),
+    "info": message(4, element(1, b"\7"), element(2, b"no key\0\0"), element(5, b"id"), element(8, b"\1")),
+    "sudi": message(2, element(16, b"\0\0\2DE\1\0\1A\3\0\1B\7\0\0")),
+    "unknown": message(2, element(99, b"?"), element(14, b"")),
+}
+for key, value in MESSAGES.items():
+    seed("capfmsg", key, value)
+seed("proof", "rsa", proof("sep", False))
+seed("proof", "rsa-sudi", proof("sep", True))
+seed("proof", "ec", proof("sepec", False))
+seed("proof", "string", MESSAGES["auth-string"])
+info = b"\x31\1\0"
+seed("proof", "request", message(2, element(9, run("openssl", "pkey", "-in", "data/sepec.key", "-pubout",
+     "-outform", "DER")), element(6, info), element(20, b"\2" + element(0, run("openssl", "dgst", "-sha256",
+     "-sign", "data/sepec.key", data=info))[1:])))
+
+# Sessions: the order, then the awaited event again and again.
+ORDERS = {"install": b"\3\0\0\x08\0", "install-ec": b"\x13\1\1\x08\0", "ec-rsa": b"\x23\2\4\x08\0",
+          "signs": b"\3\x60\1\x08\0", "resume": b"\3\x0c\2\x08\0", "fetch": b"\4\x80\0\0\0", "delete": b"\5\0\0\0\0",
+          "nothing": b"\1\0\0\0\0", "reject": b"\2\0\0\0\0", "unknown": b"\0\0\0\0\0"}
+for key, order in ORDERS.items():
+    seed("session", key, order + b"\x0b" * 10)
+install = ORDERS["install"] + b"\x0b" * 5
+seed("session", "key-refused", ORDERS["ec-rsa"] + b"\x0b" * 4 + b"\x0a\4\0\4\1\0\1\7" + b"\x0b" * 5)
+seed("session", "not-stored", install + b"\x0d\x30\0" + (b"\x0a\x0a\0\4\1\0\1\7") * 2)
+seed("session", "progress", ORDERS["install"] + b"\x0b" * 4 + b"\x0a\x11\0\0\x0a\x12\0\0" + b"\x0b" * 5)
+seed("session", "timeout", install + b"\x08\0\0\x08\0\0" + b"\x0b" * 3)
+seed("session", "closed", install + b"\x09\0\0")
+seed("session", "stopped", ORDERS["install"] + b"\x0b" * 4 + b"\x0a\x14\0\0")
+seed("session", "refused", install + b"\x07\0\0")
+seed("session", "bad-auth", ORDERS["install"] + b"\x0b" * 3 + b"\4\0\0")
+seed("session", "raw", ORDERS["install"] + b"\x0b\1" + struct.pack(">H", len(MESSAGES["auth-string"])) +
+     MESSAGES["auth-string"] + b"\x0b" * 6)
+
+# The simulator: a plan, then what a good server sends.
+def good(*steps):
+    return bytes(7 | s << 3 for s in steps)
+
+
+PLAN = bytes([3, 1, 0, 1, 0, 0, 10, 10, 10, 10])
+seed("sim", "install", PLAN + good(0, 1, 0, 3, 15))
+seed("sim", "install-ec", bytes([3, 3, 0, 6, 2, 3, 10, 10, 10, 10]) + good(0, 9, 0, 2, 3, 15))
+seed("sim", "fetch", bytes([3, 2, 0, 6, 0, 0, 10, 10, 10, 10]) + good(0, 4, 7))
+seed("sim", "delete", PLAN + good(0, 5, 15))
+seed("sim", "slow", bytes([3, 1, 0, 0x81, 3, 3, 10, 10, 10, 10]) + good(0, 1, 0, 0, 0, 0, 0, 3, 15))
+seed("sim", "again", PLAN + good(0, 1, 0) + b"\5\6" + good(0, 14, 6, 3))
+seed("sim", "raw", PLAN + b"\3\1\4" + VERSION + b"\3\x0f\4" + DONE)
+
+# Phone records, settings, tables.
+RECORD = ("description = Desk \\x3b 12\noperation = install\nauth = string\nstring = 1234567890\n"
+          "key-order = ec-rsa\nrsa = 2048\nec = 384\ncomplete-by = 2027-01-31T08:00:00Z\n"
+          "template = lobby\nscheduled = 2026-01-31T08:00:00Z\n")
+seed("phone", "record", "\0" + RECORD)
+seed("phone", "idle", "\0operation = none\n")
+seed("phone", "state", "\1scheduled = 2026-01-31T08:00:00Z\nstatus = failed\nreason = it said: no\n"
+     "when = 2026-02-01T08:00:00Z\nattempts = 3\nwrong-strings = 1\nversion = 3\n")
+seed("phone", "change", "\2operation=install\nauth=string\nstring=1234\ndescription=  Desk; \\ [1]\n--\n"
+     "key-order=ec\nec=521\ncomplete-by=+7d\n--\noperation=none\n--\nauth=null\noperation=delete\n")
+seed("conf", "all", "import-max-entries = 500000\nimport-max-entry-bytes = 65536\n"
+     "import-max-total-bytes = 2147483648\nimport-max-ratio = 200\nkeep-done = 30d\nkeep-superseded = 90d\n"
+     "keepalive = 15\noperation-expires = 10d\nstring-digits = 10\n")
+seed("conf", "serve", "# x\nlisten = 0.0.0.0:3804 [::]:3804\nissuer = capf\nissuer-certificate = /a/b.pem\n"
+     "issuer-key = /a/b.key ; why\nlegacy-tls = yes\nenable-ipv6 = no\nhandshake-timeout = 20s\nkey-timeout = 45m\n"
+     "max-connections = 0\nstring-tries = 5\n")
+seed("conf", "template", "template.default.auth = string\ntemplate.lobby.rsa = 2048\n")
+seed("csv", "plain", "device,description,operation\r\nSEP001122334455,\"a \"\"b\"\", c\",install\r\n\r\n"
+     "CSF1,=1+1,\n,,\n")
+seed("csv", "bom", "\ufeffdevice\nSEP001122334455\n\"two\nlines\"")
+seed("csv", "bad", "a\"b,c\n\"open\n")
+
+# Names.
+STEM = "SEP001122334455+20260131T080000Z+" + "0123456789abcdef" * 4
+for i, text in enumerate((STEM + ".csr", STEM + ".ra", STEM + ".der", "2026-01-31", "2026-01-31T08:00:00Z", "@1234",
+                          "+7d", "90d", "all", "SEP001122334455\nCSFx\nSEP001122334455",
+                          "CP-8841-SEP001122334455", "X-CSFjdoe")):
+    seed("names", "%02d" % i, text)
+
+# What a child tells.
+def counted(data):
+    return struct.pack(">I", len(data)) + data
+
+
+seed("verdict", "refused", b"\0" + counted(b"a.der") + counted(b"is not a certificate") + b"\0")
+facts = bytes(64) + counted(b"SEP001122334455") + counted(b"01ab") + struct.pack(">Q", 1800000000)
+seed("verdict", "good", b"\1" + counted(b"a.der") + counted(b"") + b"\1" + facts + counted(b"\x30\0"))
+seed("verdict", "read", b"\0" + counted(b"a.der") + counted(b"expired") + b"\1" + facts + counted(b""))
+
+# Manifests.
+TEXT = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  a.csr\n"
+seed("manifest", "text", "\1" + TEXT + TEXT.replace("a.csr", "b.csr"))
+seed("manifest", "names", "\2a.csr\nb.csr\nSEP001122334455.csr")
+seed("manifest", "twice", "\2a\na")
+for extra in ((), ("-noattr",)):
+    seed("manifest", "signature" + "".join(extra), b"\0" + run("openssl", "cms", "-sign", "-binary", "-outform",
+         "DER", "-signer", "data/capf.pem", "-inkey", "data/capf.key", *extra, data=TEXT.encode()))
+
+
+# Archives: the first byte is how.
+def tar(form, *entries, **pax):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as t:
+        for path, kind, data in entries:
+            info = tarfile.TarInfo(path)
+            info.type, info.size, info.pax_headers = kind, len(data), dict(pax)
+            if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE):
+                info.linkname = "x"
+            t.addfile(info, io.BytesIO(data))
+    # Blocks enough for an end, not a whole record.
+    data = out.getvalue().rstrip(b"\0")
+    return data + bytes(-len(data) % 512 + 1024)
+
+
+F = tarfile.REGTYPE
+two = (("a.der", F, b"x" * 40), ("./b.der", F, b"y" * 600))
+ARCHIVES = {
+    "ustar": (1, tar(tarfile.USTAR_FORMAT, *two)),
+    "gnu": (1, tar(tarfile.GNU_FORMAT, ("n" * 150, F, b"z"), *two)),
+    "pax": (1, tar(tarfile.PAX_FORMAT, ("\u00e9" * 60, F, b"z"), ("m" * 120, F, b"z"), comment="hi")),
+    "links": (1, tar(tarfile.GNU_FORMAT, ("s", tarfile.SYMTYPE, b""), ("l", tarfile.LNKTYPE, b""),
+                     ("d", tarfile.DIRTYPE, b""), ("f", tarfile.FIFOTYPE, b""), ("b", tarfile.BLKTYPE, b""))),
+    "paths": (5, tar(tarfile.USTAR_FORMAT, ("d/e.der", F, b"x"), ("../f", F, b"x"), ("/g", F, b"x"), ("a\\b", F, b"x"))),
+    "sparse": (1, tar(tarfile.PAX_FORMAT, ("sp", F, b"x" * 512), **{"GNU.sparse.major": "0", "GNU.sparse.minor": "1",
+               "GNU.sparse.map": "0,512", "GNU.sparse.size": "1024"})),
+    "packed": (3, tar(tarfile.USTAR_FORMAT, *two)),
+    "members": (11, tar(tarfile.USTAR_FORMAT, *two)),
+    "low": (19, tar(tarfile.USTAR_FORMAT, *two, *two)),
+    "gzip": (0, gzip.compress(tar(tarfile.USTAR_FORMAT, *two), mtime=0)),
+    "empty": (1, bytes(1024)),
+}
+for key, (how, data) in ARCHIVES.items():
+    seed("archive", key, bytes([how]) + data)

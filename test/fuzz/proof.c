@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/* How a phone proves who it is: AUTH_RESPONSE as it comes from the network, against a fixed trust. What is
+ * accepted names the device, and no other device, session or signature would do. */
+#include "capfmsg.h"
+#include "fuzz.h"
+#include "proof.h"
+
+#define DEVICE "SEP001122334455"
+#define OTHER "SEP001122334456"
+#define SESSION 0x2a
+
+static struct proof_policy policy = {.now = 1800000000};
+
+static void trust_these(const char *name)
+{
+	struct bytes pem = fixture(name);
+	struct reason r;
+	struct cert *c = cert_parse(pem.p, pem.len, &r);
+
+	law(c != NULL && trust_put((struct trust *)(uintptr_t)policy.trust, c, &r) == 0);
+	cert_free(c);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	law((policy.trust = trust_new()) != NULL);
+	trust_these("root.pem");
+	trust_these("ec.pem");
+	return 0;
+}
+
+static bool proves(const struct proof *p, const char *device, uint32_t session)
+{
+	struct reason r = {""};
+	struct cert *c = proof_check(p, device, session, &policy, &r);
+
+	law(c != NULL || r.text[0] != '\0');
+	if (c != NULL)
+		law(device_named_by(device, c->cn) &&
+		    same((struct bytes){c->der, c->der_len}, p->certificate));
+	cert_free(c);
+	return c != NULL;
+}
+
+/* The same, with one bit of a signature turned over. */
+static bool proves_spoilt(const struct proof *p, const struct bytes *which)
+{
+	struct proof spoilt = *p;
+	unsigned char *own = copy(which->p, which->len);
+	struct bytes *to = (struct bytes *)(void *)((char *)&spoilt + ((const char *)which - (const char *)p));
+	bool result;
+
+	own[which->len - 1] ^= 1;
+	to->p = own;
+	result = proves(&spoilt, DEVICE, SESSION);
+	free(own);
+	return result;
+}
+
+static void check(const struct proof *p)
+{
+	if (!proves(p, DEVICE, SESSION))
+		return;
+	law(!proves(p, OTHER, SESSION));
+	law(proves(p, DEVICE, SESSION + 1) == !p->sudi);
+	law(!proves_spoilt(p, &p->sha1) && !proves_spoilt(p, &p->sha2));
+	if (p->sudi)
+		law(!proves_spoilt(p, &p->sudi_sha1) && !proves_spoilt(p, &p->sudi_sha512));
+}
+
+static void request(const struct capfmsg *m)
+{
+	struct reason r = {""};
+	int result = proof_check_request(m->public_key, m->signed_data, m->sha2_signature, &r);
+	unsigned char *own;
+
+	law(result >= -1 && result <= 1 && (result >= 0 || r.text[0] != '\0'));
+	if (result < 0)
+		return;
+	own = copy(m->sha2_signature.p, m->sha2_signature.len);
+	own[m->sha2_signature.len - 1] ^= 1;
+	law(proof_check_request(m->public_key, m->signed_data,
+	    (struct bytes){own, m->sha2_signature.len}, &r) < 0);
+	free(own);
+}
+
+static void string(struct bytes got)
+{
+	char *text = text_of(got.p, got.len);
+
+	law(!proof_string_equal("", got));
+	law(proof_string_equal("1234", got) == (got.len == 4 && memcmp(got.p, "1234", 4) == 0));
+	if (text != NULL && proof_string_ok(text))
+		law(proof_string_equal(text, got));
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned char *own = copy(data, size);
+	struct capfmsg m;
+	struct reason r;
+
+	if (capfmsg_decode((struct bytes){own, size}, &m, &r) == 0) {
+		check(&(struct proof){.certificate = m.certificate, .sha1 = m.signed_data,
+		    .sha2_digest = m.sha2_digest, .sha2 = m.sha2_signature,
+		    .sudi = capfmsg_has(&m, CAPFMSG_SUDI_DATA),
+		    .sudi_certificate = m.sudi_certificate, .sudi_sha1 = m.sudi_sha1,
+		    .sudi_sha512 = m.sudi_sha512});
+		if (m.public_key.len > 0)
+			request(&m);
+		string(m.password);
+	}
+	free(own);
+	return 0;
+}

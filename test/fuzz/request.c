@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/* Certificate requests: what is accepted is for a legal device, and is accepted again as DER and as PEM. */
+#include "blob.h"
+#include "cert.h"
+#include "csr.h"
+#include "fuzz.h"
+
+static struct cert *ra;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct bytes pem = fixture("capf.pem");
+	struct reason r;
+
+	(void)argc;
+	(void)argv;
+	law((ra = cert_parse(pem.p, pem.len, &r)) != NULL);
+	return 0;
+}
+
+static void again(const struct csr *c, const void *data, size_t len)
+{
+	struct reason r;
+	struct csr *d = csr_parse(data, len, X509_get0_pubkey(ra->x509), &r);
+
+	law(d != NULL && d->proof == c->proof && strcmp(d->device, c->device) == 0);
+	law(memcmp(d->spki, c->spki, sizeof d->spki) == 0);
+	law(same((struct bytes){d->der, d->der_len}, (struct bytes){c->der, c->der_len}));
+	csr_free(d);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned char *own = copy(data, size);
+	struct reason r = {""};
+	struct csr *c = csr_parse(own, size, X509_get0_pubkey(ra->x509), &r), *alone;
+	size_t len;
+	char *pem;
+
+	if (c != NULL) {
+		law(device_ok(c->device, strlen(c->device)));
+		law(blob_exact(c->der, c->der_len, true));
+		law(blob_kind_der(c->der, c->der_len) == BLOB_REQUEST);
+		law((pem = csr_pem(c, &len)) != NULL);
+		again(c, pem, len);
+		again(c, c->der, c->der_len);
+		free(pem);
+		/* Without an RA only the request's own key counts. */
+		alone = csr_parse(own, size, NULL, &r);
+		law((alone != NULL) == (c->proof == CSR_OWN));
+		csr_free(alone);
+		csr_free(c);
+	} else {
+		law(r.text[0] != '\0');
+	}
+	free(own);
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+/* What a child tells its parent of one entry: the bytes and the verdict are one to one. */
+#include "fuzz.h"
+#include "verdict.h"
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	unsigned char *own = copy(data, size);
+	struct verdict v, part;
+	struct buf b = {0};
+
+	if (verdict_decode((struct bytes){own, size}, &v)) {
+		law(ends(v.entry, sizeof v.entry) && ends(v.reason.text, sizeof v.reason.text) &&
+		    ends(v.cn, sizeof v.cn) && ends(v.serial, sizeof v.serial));
+		law(!v.good || (v.read && v.der_len > 0));
+		law(v.der_len == 0 || (v.der >= own && v.der + v.der_len <= own + size));
+		verdict_encode(&v, &b);
+		law(!b.failed && same((struct bytes){b.p, b.len}, (struct bytes){own, size}));
+		law(!verdict_decode((struct bytes){own, size - 1}, &part));
+		buf_free(&b);
+	}
+	free(own);
+	return 0;
+}
