@@ -13,6 +13,7 @@
 #include "device.h"
 #include "enter.h"
 #include "fileio.h"
+#include "lock.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -29,6 +30,7 @@ const char synopsis[] =
 
 struct adding {
 	struct spool *spool;
+	struct lock lock;		/* of those that are there already */
 	struct conf conf;
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
@@ -76,6 +78,9 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 	if (!device_ok(device, strlen(device)))
 		return reason_set(why, *device != '\0' ? "\"%.80s\" is not a device name" :
 		    "has no device name", device);
+	/* A new one needs no lock: it is there already, or it is not. */
+	if (add->update && lock_wait(&add->lock, device) != 0)
+		status_die_errno(device, "cannot lock its record");
 	if ((found = roster_load(add->spool, device, &item->phone, &st, why)) < 0)
 		return -1;
 	if (found && !add->update)
@@ -218,6 +223,7 @@ static void commit(struct adding *add)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	if (roster_save(add->spool, item, n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	lock_drop(&add->lock);
 	for (size_t i = 0; i < n; i++) {
 		const char *device = item[i].phone.device;
 
@@ -262,6 +268,7 @@ int main(int argc, char *argv[])
 	if (arg == argc && csv == NULL && file == NULL)
 		file = "-";
 	add.spool = enter_to_write(path, now);
+	lock_init(&add.lock, add.spool);
 	if (conf_load(&add.conf, add.spool->root, &why) != 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
 	if (find_template(&add, add.template, &why) != 0)
@@ -274,6 +281,7 @@ int main(int argc, char *argv[])
 		add_csv(&add, csv);
 	commit(&add);
 	phone_change_free(&add.under);
+	lock_close(&add.lock);
 	spool_close(add.spool);
 	return status_flush(add.status);
 }

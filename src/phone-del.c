@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "enter.h"
+#include "lock.h"
 #include "names.h"
 #include "options.h"
 #include "roster.h"
@@ -19,18 +20,25 @@ const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device 
 static int delete(struct spool *s, struct names *names, bool dry_run, struct roster_name *list, size_t *n)
 {
 	int status = STATUS_OK, result;
+	struct lock lock;
 	size_t gone = 0;
 
+	lock_init(&lock, s);
 	for (size_t i = 0; i < *n; i++) {
 		if (!names_want(names, list[i].device))
 			continue;
+		/* Who is changing it at this moment would bring it back. */
+		if (!dry_run && lock_wait(&lock, list[i].device) != 0)
+			status_die_errno(list[i].device, "cannot lock its record");
 		if ((result = dry_run ? 1 : roster_remove(s, list[i].device)) > 0)
 			list[gone++] = list[i];
 		else if (result < 0) {
 			status_warn_errno(list[i].device, "cannot delete");
 			status = STATUS_TROUBLE;
 		}
+		lock_drop(&lock);
 	}
+	lock_close(&lock);
 	*n = gone;
 	/* Said only when a power cut cannot bring it back. */
 	if (!dry_run && spool_sync(s, SPOOL_PHONE) != 0)

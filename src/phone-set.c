@@ -12,6 +12,7 @@
 #include "conf.h"
 #include "enter.h"
 #include "fileio.h"
+#include "lock.h"
 #include "names.h"
 #include "options.h"
 #include "phone.h"
@@ -28,6 +29,7 @@ const char synopsis[] =
 
 struct setting {
 	struct spool *spool;
+	struct lock lock;	/* from the reading of a record until the new one is there */
 	struct conf conf;
 	struct phone_change change, under;	/* by options; by the template */
 	size_t digits;		/* of a string that is made for each; 0: none is */
@@ -82,9 +84,11 @@ static void set_one(struct setting *set, const char *device)
 	char digits[PHONE_STRING_MAX + 1];
 	struct phone_state st;
 	struct reason why;
-	int found = roster_load(set->spool, device, &item.phone, &st, &why);
+	int found;
 
-	if (found <= 0) {
+	if (lock_wait(&set->lock, device) != 0)
+		status_die_errno(device, "cannot lock its record");
+	if ((found = roster_load(set->spool, device, &item.phone, &st, &why)) <= 0) {
 		refuse(set, device, found == 0 ? "there is no such phone" : why.text);
 		return;
 	}
@@ -125,6 +129,7 @@ static void commit(struct setting *set)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	if (roster_save(set->spool, item, n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
 		spool_log_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
 	if (spool_log_flush(set->spool) != 0) {
@@ -193,6 +198,7 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(STATUS_USAGE, object, "%s", why.text);
 	set.spool = enter_to_write(path, now);
+	lock_init(&set.lock, set.spool);
 	if (conf_load(&set.conf, set.spool->root, &why) != 0)
 		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
 	if (generate != NULL && set.digits == 0)
@@ -206,6 +212,7 @@ int main(int argc, char *argv[])
 	commit(&set);
 	names_free(&names);
 	phone_change_free(&set.under);
+	lock_close(&set.lock);
 	spool_close(set.spool);
 	return status_flush(set.status);
 }

@@ -498,3 +498,23 @@ ${d}5	none"
 	capf phone report | grep -q ^SEP1,
 	assert_equal "$(capf phone del SEP1)" SEP1
 }
+
+@test "two at once who change different things of the same phones: nothing is lost" {
+	seq -f 'SEP%012.0f' 1 300 >names
+	phone-add -f names
+	for round in 1 2 3; do
+		phone-set -f names --description "round $round" &
+		phone-set -f names --operation install --auth string --generate >strings &
+		phone-set -f names --rsa 3072 &
+		wait
+		[ "$(grep -lx "description = round $round" "$SPOOL"/phone/*.conf | wc -l)" -eq 300 ]
+		[ "$(grep -lx 'operation = install' "$SPOOL"/phone/*.conf | wc -l)" -eq 300 ]
+		[ "$(grep -lx 'rsa = 3072' "$SPOOL"/phone/*.conf | wc -l)" -eq 300 ]
+		while IFS=$'\t' read -r device string; do
+			grep -qx "string = $string" "$SPOOL/phone/$device.conf"
+		done <strings
+		phone-set -f names --rsa 2048 --operation none
+	done
+	run --separate-stderr spool-check
+	assert_silent
+}

@@ -69,6 +69,55 @@ load serving
 	assert_equal "$(state SEP000000000001)" failed
 }
 
+@test "two servers on one spool: guesses at both at once are counted together" {
+	printf 'string-tries = 5\n' >>"$SPOOL/capf.conf"
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	local first=$PORT
+	mv log first.log
+	start
+	for i in $(seq 1 100); do
+		for port in $first $PORT; do
+			phone-sim --server $port --timeout 60s --device SEP000000000001 --string 2222$i \
+			    >guess.$i.${port##*:} 2>&1 3>&- &
+			echo $! >>pids
+		done
+	done
+	all_over() { [ "$(cat guess.* | grep -c refused)" -eq 200 ]; }
+	until_true all_over
+	assert_equal "$(cat log first.log | grep -c 'failure=bad-auth.*why="wrong')" 5
+	grep -q '^wrong-strings = 5' "$SPOOL/phone/SEP000000000001.state"
+	assert_equal "$(state SEP000000000001)" failed
+}
+
+@test "a record that somebody else has locked: no verdict, and what is certain is written later" {
+	by_itself
+	order SEP000000000001 --operation install --auth string --string 12345
+	install_null SEP000000000002
+	start
+	# Python's lockf locks by process, which conflicts just as well.
+	python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1], "r+b")
+fcntl.lockf(f, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
+	local locker=$!
+	echo $locker >>pids
+	until_true grep -q locked locker
+	sim SEP000000000001 --string 99999
+	ended refused
+	sim SEP000000000002
+	ended installed
+	assert_equal "$(state SEP000000000002)" pending
+	has installed 1
+	kill -KILL $locker
+	sim SEP000000000001 --string 12345
+	ended installed
+	wrote_it() { [ "$(state SEP000000000002)" = successful ]; }
+	until_true wrote_it
+	assert_equal "$(cat "$SPOOL"/phone/SEP000000000001.state | grep wrong)" "wrong-strings = 0"
+}
+
 @test "an unknown device, one with nothing to do, one whose time is over" {
 	phone-add SEP000000000002
 	install_null SEP000000000003 --complete-by 2030-01-01

@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "conf.h"
 #include "hooks.h"
+#include "lock.h"
 #include "logline.h"
 #include "phone.h"
 #include "session.h"
@@ -41,6 +42,7 @@ struct visit {
 
 LIST_HEAD(desk_chain, visit);
 TAILQ_HEAD(desk_queue, visit);
+STAILQ_HEAD(desk_lates, desk_late);
 
 struct orders {
 	struct spool *spool;
@@ -50,6 +52,8 @@ struct orders {
 	time_t clock;
 	struct shelf *shelf;
 	struct group *group;
+	struct lock lock;	/* until the commit */
+	struct desk_lates late;	/* what waits for a lock that somebody else has */
 	struct batch *batch;
 	struct trust *trust;
 	EVP_PKEY *key;		/* CAPF's own */

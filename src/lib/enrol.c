@@ -245,8 +245,7 @@ bool enrol_installed(struct visit *v)
 	v->stem.kind = STEM_DER;
 	shelf_add(o->shelf, &v->stem, SPOOL_INSTALLED);
 	logline_say(o->log, "installed", "device", v->phone->device, "stamp", v->stem.stamp, NULL);
-	record_conclude(v, PHONE_SUCCESSFUL, "");
-	return desk_hold(v);
+	return record_change(v, &(struct record_change){.status = PHONE_SUCCESSFUL, .why = ""});
 }
 
 bool enrol_store_failed(struct visit *v, const struct session_action *a)

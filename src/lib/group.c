@@ -31,6 +31,7 @@ struct group {
 	size_t puts, put_cap;
 	struct step *step;
 	size_t steps, step_cap;
+	bool failed;		/* something is missing, so nothing may be done */
 };
 
 struct group *group_new(struct spool *s)
@@ -50,6 +51,7 @@ static void forget(struct group *g)
 		free(g->put[i].data);
 	}
 	g->puts = g->steps = 0;
+	g->failed = false;
 }
 
 void group_free(struct group *g)
@@ -85,16 +87,21 @@ static struct put *find(const struct group *g, enum spool_dir d, const char *nam
 	return NULL;
 }
 
+void group_fail(struct group *g)
+{
+	g->failed = true;
+}
+
 int group_put(struct group *g, enum spool_dir d, const char *name, const void *data, size_t len)
 {
 	struct put p = {.dir = d, .len = len}, *before = find(g, d, name);
 
-	if (strlen(name) >= sizeof p.name || !grow(&g->put, g->puts, &g->put_cap, sizeof *g->put)) {
+	if (strlen(name) >= sizeof p.name || !grow(&g->put, g->puts, &g->put_cap, sizeof *g->put) ||
+	    (p.data = malloc(len > 0 ? len : 1)) == NULL) {
+		g->failed = true;
 		errno = ENOMEM;
 		return -1;
 	}
-	if ((p.data = malloc(len > 0 ? len : 1)) == NULL)
-		return -1;
 	memcpy(p.data, data, len);
 	strcpy(p.name, name);
 	if (before != NULL)
@@ -119,6 +126,7 @@ int group_move(struct group *g, const struct stem *stem, enum stem_kind kind, en
     enum spool_dir to, const char *event)
 {
 	if (!grow(&g->step, g->steps, &g->step_cap, sizeof *g->step)) {
+		g->failed = true;
 		errno = ENOMEM;
 		return -1;
 	}
@@ -128,7 +136,7 @@ int group_move(struct group *g, const struct stem *stem, enum stem_kind kind, en
 
 bool group_empty(const struct group *g)
 {
-	return g->puts == 0 && g->steps == 0;
+	return g->puts == 0 && g->steps == 0 && !g->failed;
 }
 
 /* Writes all files into the stage and makes them durable there. */
@@ -201,6 +209,11 @@ int group_commit(struct group *g)
 
 	if (group_empty(g))
 		return 0;
+	if (g->failed) {
+		forget(g);
+		errno = ENOMEM;
+		return -1;
+	}
 	if (g->puts > 0 && (result = spool_stage_open(g->spool, &st)) != 0) {
 		saved = errno;
 		forget(g);

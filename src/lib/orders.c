@@ -9,6 +9,7 @@
 #include "group.h"
 #include "issuing.h"
 #include "orders.h"
+#include "record.h"
 #include "shelf.h"
 #include "store.h"
 
@@ -64,6 +65,8 @@ struct orders *orders_new(struct spool *s, const struct conf *conf, struct issui
 	o->clock = clock;
 	TAILQ_INIT(&o->held);
 	TAILQ_INIT(&o->fresh);
+	STAILQ_INIT(&o->late);
+	lock_init(&o->lock, s);
 	if ((o->group = group_new(s)) == NULL || (o->shelf = shelf_open(s)) == NULL) {
 		reason_set(why, "cannot read the spool: %s", strerror(errno));
 		orders_free(o);
@@ -82,6 +85,8 @@ void orders_free(struct orders *o)
 		return;
 	batch_close(o->batch);
 	group_free(o->group);
+	record_forget(o);
+	lock_close(&o->lock);
 	shelf_close(o->shelf);
 	trust_free(o->trust);
 	EVP_PKEY_free(o->key);
@@ -194,6 +199,7 @@ void orders_poll(struct orders *o)
 
 	if (shelf_poll(o->shelf, arrived, o) != 0)
 		desk_complain(o, NULL, "cannot read the spool", strerror(errno));
+	record_retry(o);
 	for (size_t i = 0; i < DESK_BUCKETS; i++)
 		for (v = LIST_FIRST(&o->by_device[i]); v != NULL; v = next) {
 			next = LIST_NEXT(v, by_device);
@@ -246,7 +252,7 @@ bool orders_issuing(struct orders *o)
 
 bool orders_idle(const struct orders *o)
 {
-	return o->batch == NULL && group_empty(o->group) && TAILQ_EMPTY(&o->held) &&
+	return o->batch == NULL && group_empty(o->group) && !o->lock.any && TAILQ_EMPTY(&o->held) &&
 	    TAILQ_EMPTY(&o->fresh);
 }
 
@@ -254,6 +260,7 @@ void orders_commit(struct orders *o)
 {
 	struct visit *v;
 
+	record_retry(o);
 	/* What an answer leads to is for the next round. */
 	for (int more = 0; more < 4 && !orders_idle(o); more++) {
 		uint64_t round = o->round++;
@@ -266,6 +273,7 @@ void orders_commit(struct orders *o)
 			desk_complain(o, NULL, "cannot keep all requests", strerror(errno));
 		if (!(done = group_commit(o->group) == 0))
 			desk_complain(o, NULL, "cannot write to the spool", strerror(errno));
+		lock_drop(&o->lock);
 		while ((v = TAILQ_FIRST(&o->held)) != NULL && v->held_round == round) {
 			TAILQ_REMOVE(&o->held, v, held);
 			v->is_held = false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "group.h"
@@ -28,40 +29,117 @@ int record_load(struct orders *o, const char *device, struct phone *p, struct ph
 	return result;
 }
 
-bool record_again(struct visit *v, struct phone_state *st)
+/* The lock, then the state. 1, 0 or -1 as record_lock. */
+static int lock(struct orders *o, const char *device, time_t scheduled, struct phone_state *st)
 {
-	struct phone p;
+	int result = lock_try(&o->lock, device);
 	struct reason why;
-	bool same = record_load(v->orders, v->phone->device, &p, st, &why) == 1 &&
-	    p.scheduled == v->phone->scheduled;
+	struct phone p;
 
+	if (result < 0)
+		desk_complain(o, device, "cannot lock its record", strerror(errno));
+	if (result <= 0)
+		return -1;
+	result = record_load(o, device, &p, st, &why) == 1 && p.scheduled == scheduled;
 	explicit_bzero(&p, sizeof p);
-	return same;
+	return result;
 }
 
-void record_save(struct visit *v, struct phone_state *st)
+static void save(struct orders *o, const char *device, unsigned version, struct phone_state *st)
 {
 	char name[ROSTER_NAME_MAX + 1];
 	struct buf text = {0};
 
-	st->when = desk_now(v->orders);
-	if (v->version != 0)
-		st->version = v->version;
-	snprintf(name, sizeof name, "%s" ROSTER_STATE, v->phone->device);
+	st->when = desk_now(o);
+	if (version != 0)
+		st->version = version;
+	snprintf(name, sizeof name, "%s" ROSTER_STATE, device);
 	phone_state_format(st, &text);
-	if (text.failed || group_put(v->orders->group, SPOOL_PHONE, name, text.p, text.len) != 0)
-		desk_complain(v->orders, v->phone->device, "cannot keep its state", strerror(ENOMEM));
+	if (text.failed)
+		group_fail(o->group);
+	else if (group_put(o->group, SPOOL_PHONE, name, text.p, text.len) != 0)
+		desk_complain(o, device, "cannot keep its state", strerror(ENOMEM));
 	buf_free(&text);
 }
 
-bool record_conclude(struct visit *v, enum phone_status status, const char *why)
+int record_lock(struct visit *v, struct phone_state *st)
+{
+	return lock(v->orders, v->phone->device, v->phone->scheduled, st);
+}
+
+void record_save(struct visit *v, struct phone_state *st)
+{
+	save(v->orders, v->phone->device, v->version, st);
+}
+
+/* A change that waits for a lock; its visit may be gone by then. */
+struct desk_late {
+	STAILQ_ENTRY(desk_late) entry;
+	char device[DEVICE_MAX + 1];
+	time_t scheduled;
+	unsigned version;
+	struct record_change change;
+	char why[PHONE_TEXT_MAX + 1];
+};
+
+/* False when somebody else has the lock. */
+static bool apply(struct orders *o, const struct desk_late *l)
 {
 	struct phone_state st;
+	int result = lock(o, l->device, l->scheduled, &st);
 
-	if (!record_again(v, &st))
+	if (result < 0)
 		return false;
-	st.status = status;
-	snprintf(st.reason, sizeof st.reason, "%s", why);
-	record_save(v, &st);
+	if (result == 0 || (st.status != PHONE_PENDING && l->change.status != PHONE_SUCCESSFUL))
+		return true;
+	st.status = l->change.status;
+	st.attempts += l->change.attempts;
+	strcpy(st.reason, l->why);
+	save(o, l->device, l->version, &st);
+	return true;
+}
+
+bool record_change(struct visit *v, const struct record_change *change)
+{
+	struct orders *o = v->orders;
+	struct desk_late late = {.scheduled = v->phone->scheduled, .version = v->version,
+	    .change = *change}, *copy;
+
+	strcpy(late.device, v->phone->device);
+	snprintf(late.why, sizeof late.why, "%s", change->why);
+	if (!apply(o, &late)) {
+		if ((copy = malloc(sizeof *copy)) == NULL) {
+			desk_complain(o, late.device, "cannot keep its state", strerror(ENOMEM));
+		} else {
+			*copy = late;
+			STAILQ_INSERT_TAIL(&o->late, copy, entry);
+		}
+	}
 	return desk_hold(v);
+}
+
+void record_retry(struct orders *o)
+{
+	struct desk_lates again;
+	struct desk_late *l;
+
+	STAILQ_INIT(&again);
+	STAILQ_CONCAT(&again, &o->late);
+	while ((l = STAILQ_FIRST(&again)) != NULL) {
+		STAILQ_REMOVE_HEAD(&again, entry);
+		if (apply(o, l))
+			free(l);
+		else
+			STAILQ_INSERT_TAIL(&o->late, l, entry);
+	}
+}
+
+void record_forget(struct orders *o)
+{
+	struct desk_late *l;
+
+	while ((l = STAILQ_FIRST(&o->late)) != NULL) {
+		STAILQ_REMOVE_HEAD(&o->late, entry);
+		free(l);
+	}
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A phone's record and its state, as a visit reads and changes them: what waits for the commit counts. */
+/* A phone's record and its state, as a visit reads and changes them: what waits for the commit counts. Who
+ * changes a state holds the phone's lock until then, so that several servers count together. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -8,12 +9,25 @@
 /* As roster_load. */
 int record_load(struct orders *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
-/* The state of the order that this visit is about, to be changed. False when there is another order by now,
- * or none. */
-bool record_again(struct visit *, struct phone_state *);
-/* Goes with the next commit. */
+/* Locks the phone and gives the state of the order that this visit is about, to be changed. 1; 0 when there
+ * is another order by now, or none; -1 when somebody else has the lock. */
+int record_lock(struct visit *, struct phone_state *);
+/* Goes with the next commit; the lock is held. */
 void record_save(struct visit *, struct phone_state *);
-/* What the order came to; nobody is told before the commit. False: there is no answer. */
-bool record_conclude(struct visit *, enum phone_status, const char *why);
+
+/* What became of an order. */
+struct record_change {
+	enum phone_status status;	/* PHONE_PENDING: nothing is decided */
+	unsigned attempts;		/* so many more */
+	const char *why;
+};
+
+/* Writes that down; what is decided already stays, but for a success. While somebody else has the lock it
+ * is put off, so only what the spool shows by other files as well, or what may happen twice, comes
+ * here. False, for those who end with it: there is no answer. */
+bool record_change(struct visit *, const struct record_change *);
+/* Once more what was put off. */
+void record_retry(struct orders *);
+void record_forget(struct orders *);
 
 #endif

@@ -154,6 +154,14 @@ static int sync_dir(int at, const char *path)
 	return close(fd);
 }
 
+/* It comes back by itself, so it need not be durable. */
+static int make_lock(int root)
+{
+	int fd = openat(root, "phone/" SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -1 : close(fd);
+}
+
 /* All directories, durably. Those that are there are left as they are. */
 static int make_dirs(int root)
 {
@@ -162,7 +170,7 @@ static int make_dirs(int root)
 	for (int d = 0; d < SPOOL_DIRS; d++)
 		if (make_dir(root, dir_name[d]) != 0)
 			return -1;
-	return sync_dir(root, "trust") == 0 ? sync_dir(root, ".") : -1;
+	return make_lock(root) == 0 && sync_dir(root, "trust") == 0 ? sync_dir(root, ".") : -1;
 }
 
 /* Is there room for a new spool, where root is? */

@@ -32,6 +32,7 @@ enum spool_dir {
 
 #define SPOOL_CONF "capf.conf"	/* in the spool's own directory; made last, so no spool without it */
 #define SPOOL_JOURNAL "journal"
+#define SPOOL_LOCK ".lock"	/* in phone/; nothing is in it, see lock */
 #define SPOOL_FILE_MAX 65536	/* no request, certificate or key is larger */
 
 struct spool {

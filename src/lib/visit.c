@@ -53,6 +53,11 @@ bool visit_held(const struct visit *v)
 	return v->is_held;
 }
 
+static bool succeed(struct visit *v)
+{
+	return record_change(v, &(struct record_change){.status = PHONE_SUCCESSFUL, .why = ""});
+}
+
 /* Has this order got as far as a request, a certificate, or even the phone? Stamps are later than the order
  * that they belong to. */
 static void look_for_traces(struct visit *v)
@@ -73,7 +78,7 @@ static void look_for_traces(struct visit *v)
 		return;
 	}
 	/* The phone said so, and the server was stopped before it could write that down. */
-	record_conclude(v, PHONE_SUCCESSFUL, "");
+	succeed(v);
 	v->order.operation = SESSION_NOTHING;
 }
 
@@ -159,7 +164,8 @@ static void count_wrong_string(struct visit *v, struct session_event *answer)
 {
 	struct phone_state st;
 
-	if (!record_again(v, &st))
+	/* The lock is ours since the string was compared. */
+	if (record_lock(v, &st) != 1)
 		return;
 	st.wrong_strings++;
 	answer->final = st.wrong_strings >= v->orders->conf->string_tries;
@@ -179,13 +185,17 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 	struct proof_policy policy = {o->trust, desk_now(o), o->conf->accept_expired};
 	struct phone_state st;
 	struct cert *cert;
+	int result;
 
 	switch (v->phone->auth) {
 	case PHONE_BY_NULL:
 		return 0;
 	case PHONE_BY_STRING:
-		/* Another connection may have locked it since LOOK_UP. */
-		if (!record_again(v, &st) || st.status != PHONE_PENDING ||
+		/* Another connection may have come to the last try since LOOK_UP; and without the lock
+		 * a guess would not be counted, so it gets no verdict. */
+		if ((result = record_lock(v, &st)) < 0)
+			return reason_set(why, "another server has its record at this moment");
+		if (result == 0 || st.status != PHONE_PENDING ||
 		    st.wrong_strings >= o->conf->string_tries)
 			return reason_set(why, "the operation is over");
 		if (m->password.len == 0)
@@ -236,21 +246,15 @@ static bool failed(struct visit *v, const struct session_action *a)
 {
 	struct orders *o = v->orders;
 	bool locked = a->failure == SESSION_BAD_AUTH && a->final;
-	struct phone_state st;
 
 	logline_say(o->log, "failed", "device", v->phone != NULL ? v->phone->device : NULL, "failure",
 	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
 	/* Who has proved nothing writes nothing; who hangs up comes again. */
-	if (v->phone == NULL || (!v->trusted && !locked) || a->failure == SESSION_DROPPED ||
-	    !record_again(v, &st) || st.status != PHONE_PENDING)
+	if (v->phone == NULL || (!v->trusted && !locked) || a->failure == SESSION_DROPPED)
 		return false;
-	if (a->final)
-		st.status = PHONE_FAILED;
-	if (a->failure == SESSION_NO_KEY)
-		st.attempts++;
-	snprintf(st.reason, sizeof st.reason, "%.*s", (int)sizeof st.reason - 1, a->why.text);
-	record_save(v, &st);
-	return desk_hold(v);
+	return record_change(v, &(struct record_change){
+	    .status = a->final ? PHONE_FAILED : PHONE_PENDING,
+	    .attempts = a->failure == SESSION_NO_KEY, .why = a->why.text});
 }
 
 bool visit_do(struct visit *v, const struct session_action *a,
@@ -274,10 +278,10 @@ bool visit_do(struct visit *v, const struct session_action *a,
 	case SESSION_FETCHED:
 		return fetched(v, a);
 	case SESSION_FETCH_DONE:
-		return record_conclude(v, PHONE_SUCCESSFUL, "");
+		return succeed(v);
 	case SESSION_DELETED:
 		logline_say(v->orders->log, "deleted", "device", v->phone->device, NULL);
-		return record_conclude(v, PHONE_SUCCESSFUL, "");
+		return succeed(v);
 	case SESSION_FAILED:
 		return failed(v, a);
 	case SESSION_NOTE:
