@@ -2,22 +2,20 @@
 /* phone-sim: a phone that asks a CAPF server for its certificate, or a fleet of them, good or bad as
  * told. It is for tests: it believes any server unless told which, and its keys may be anybody's. It
  * stores no certificate that is not for its own key and name. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
+#include <time.h>
 
-#include "bytes.h"
-#include "cert.h"
-#include "fileio.h"
 #include "fleet.h"
 #include "key.h"
+#include "knobs.h"
 #include "options.h"
-#include "outfile.h"
 #include "proof.h"
 #include "status.h"
+#include "wallet.h"
+#include "when.h"
 
 const char program[] = "phone-sim";
 const char synopsis[] =
@@ -25,202 +23,61 @@ const char synopsis[] =
     "                 [--string file|digits] [--mic cert --mic-key key] [--lsc cert --lsc-key key]\n"
     "                 [--lsc-out file] [--key-dir dir] [option ...]\n"
     "       phone-sim --server host:port[,...] --fleet n [--pattern pattern] [--first k] [--rate r]\n"
-    "                 [--parallel n] [--each] [option ...]\n"
-    "       options: [--byte-at-a-time] [--byte-delay ms] [--claim-long] [--delay step=ms,...]\n"
-    "                [--drop step] [--hang step] [--in-progress n] [--keep-key] [--keys file|dir]\n"
-    "                [--legacy-tls] [--never-speak] [--protocol-version 1|2|3] [--refuse step]\n"
-    "                [--retry n] [--reversed] [--rubbish bytes] [--server-cert cert] [--stop step]\n"
-    "                [--sudi] [--tamper sha1|sha2|sudi|replay|session] [--time-scale n]\n"
-    "                [--timeout span] [--whole-records]";
+    "                 [--parallel n] [--each] [--mic dir] [--lsc dir] [--lsc-out dir] [option ...]\n"
+    "       options: [--again span] [--byte-at-a-time] [--byte-delay ms] [--claim-long]\n"
+    "                [--delay step=ms,...] [--drop step] [--hang step] [--in-progress n] [--keep-key]\n"
+    "                [--keys file|dir] [--legacy-tls] [--never-speak] [--protocol-version 1|2|3]\n"
+    "                [--refuse step] [--report file] [--retry n] [--reversed] [--rubbish bytes]\n"
+    "                [--server-cert cert] [--source address] [--stop step] [--sudi]\n"
+    "                [--tamper sha1|sha2|sudi|replay|session] [--time-scale n] [--timeout span]\n"
+    "                [--whole-records]";
 
 #define RETRY_MS 30000	/* what a phone waits between its tries */
 
 struct output {
-	const char *lsc_out, *key_dir;
-	bool each, fleet;
+	struct wallet wallet;
+	FILE *report;
+	bool each;
 	struct progress progress;
 	size_t ended;
 	int status;
 };
 
-static EVP_PKEY *load_key(const char *path)
+/* 0, or -1 after the one line about what went wrong. */
+static int told(const struct sim *s, int result, const struct reason *why)
 {
-	struct secret none = {0};
-	struct reason why;
-	EVP_PKEY *key = key_load(path, &none, &why);
-
-	if (key == NULL)
-		status_die(STATUS_USAGE, path, "%s", why.text);
-	secret_wipe(&none);
-	return key;
+	if (result != 0)
+		status_warn(s->device, "%s", why->text);
+	return result;
 }
 
-static struct cert *load_cert(const char *path)
+static int wakes(void *ctx, struct sim *s)
 {
-	struct reason why;
-	struct cert *c = cert_load(path, &why);
-
-	if (c == NULL)
-		status_die(STATUS_USAGE, path, "%s", why.text);
-	return c;
-}
-
-/* A certificate that the phone has, and its key, if one is named; the caller frees what it gives. */
-static struct cert *load_pair(const char *cert, const char *key, struct sim_cert *to)
-{
-	struct cert *c;
-
-	if (cert == NULL && key != NULL)
-		status_usage("a key without its certificate");
-	if (cert == NULL)
-		return NULL;
-	c = load_cert(cert);
-	to->der = (struct bytes){c->der, c->der_len};
-	to->key = key != NULL ? load_key(key) : NULL;
-	return c;
-}
-
-/* One of these names, or wrong usage. */
-static size_t choose(const char *option, const char *text, const char *const names[], size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(text, names[i]) == 0)
-			return i;
-	status_usage("%s: %s is none of its words", option, text);
-}
-
-/* A step between first and last; SIM_STEPS without a name. */
-static enum sim_step step_of(const char *option, const char *name, enum sim_step first)
-{
-	enum sim_step step = name != NULL ? sim_step_of(name, strlen(name)) : SIM_STEPS;
-
-	if (name != NULL && (step == SIM_STEPS || step < first))
-		status_usage("%s: %s is no step that it can have", option, name);
-	return step;
-}
-
-/* "auth=100,key=5000" */
-static void read_delays(const char *text, long delay[SIM_STEPS])
-{
-	while (*text != '\0') {
-		size_t len = strcspn(text, "=,");
-		enum sim_step step = sim_step_of(text, len);
-		char *end = NULL;
-		long ms = text[len] == '=' ? strtol(text + len + 1, &end, 10) : -1;
-
-		if (step == SIM_STEPS || end == text + len + 1 || ms < 0 || ms > 86400000 ||
-		    (*end != '\0' && *end != ','))
-			status_usage("--delay wants STEP=MILLISECONDS, with a comma between two");
-		delay[step] = ms;
-		text = *end == ',' ? end + 1 : end;
-	}
-}
-
-/* Digits as they stand, or the first line of a file. Whatever it says is sent: a phone may be wrong. */
-static const char *read_string(const char *text, struct secret *to)
-{
+	const struct output *o = ctx;
 	struct reason why;
 
-	if (text == NULL)
-		return NULL;
-	if (proof_string_ok(text))
-		return text;
-	if (strcmp(text, "-") == 0)
-		text = "/dev/stdin";
-	if (secret_read(to, text, &why) != 0)
-		status_die(STATUS_USAGE, text, "%s", why.text);
-	return to->text;
-}
-
-static int write_file(const char *path, mode_t mode, const void *data, size_t len)
-{
-	struct outfile out;
-	int res, saved;
-
-	if (outfile_open(&out, path, mode) != 0)
-		return -1;
-	res = fileio_write_all(out.fd, data, len) != 0 ? -1 : outfile_commit(&out);
-	saved = errno;
-	outfile_abort(&out);
-	errno = saved;
-	return res;
-}
-
-static void key_path(const char *dir, const char *device, char *out, size_t size)
-{
-	snprintf(out, size, "%s/%s.key", dir, device);
+	return told(s, wallet_hand(&o->wallet, s, &why), &why);
 }
 
 /* On the disk before the server has its other half. */
-static int made_key(void *ctx, const char *device, EVP_PKEY *key)
+static int made_key(void *ctx, const struct sim *s, EVP_PKEY *key)
 {
 	const struct output *o = ctx;
-	char path[4096];
 	struct reason why;
-	size_t len;
-	char *pem;
-	int res = -1;
 
-	if (o->key_dir == NULL)
-		return 0;
-	key_path(o->key_dir, device, path, sizeof path);
-	if ((pem = key_pem(key, NULL, &len, &why)) == NULL)
-		status_warn(path, "%s", why.text);
-	else if ((res = write_file(path, 0600, pem, len)) != 0)
-		status_warn_errno(path, "cannot keep the key");
-	key_pem_free(pem, len);
-	return res;
+	return told(s, wallet_keep_key(&o->wallet, s, key, &why), &why);
 }
 
-/* DER when the file's name says so, else PEM. */
-static int stored(void *ctx, const char *device, struct bytes der)
+static int stored(void *ctx, const struct sim *s, struct bytes der)
 {
-	const char *path = ((const struct output *)ctx)->lsc_out;
-	const char *dot = path != NULL ? strrchr(path, '.') : NULL;
+	const struct output *o = ctx;
 	struct reason why;
-	struct cert *c;
-	size_t len;
-	char *pem;
-	int res;
 
-	(void)device;
-	if (path == NULL)
-		return 0;
-	if (dot != NULL && strcmp(dot, ".der") == 0) {
-		res = write_file(path, 0644, der.p, der.len);
-	} else {
-		c = cert_parse(der.p, der.len, &why);
-		pem = c != NULL ? cert_pem(c->x509, &len) : NULL;
-		res = pem != NULL ? write_file(path, 0644, pem, len) : -1;
-		free(pem);
-		cert_free(c);
-	}
-	if (res != 0)
-		status_warn_errno(path, "cannot write the certificate");
-	return res;
-}
-
-static int status_of_outcome(enum sim_outcome outcome)
-{
-	if (outcome == SIM_NO_CONNECTION || outcome == SIM_TROUBLE)
-		return STATUS_TROUBLE;
-	return sim_good(outcome) ? STATUS_OK : STATUS_REFUSED;
-}
-
-static void ended(void *ctx, const char *device, enum sim_outcome outcome, double seconds, const char *why)
-{
-	struct output *o = ctx;
-
-	o->status = status_worst(o->status, status_of_outcome(outcome));
-	if (!o->fleet || o->each)
-		printf("%s\t%s\t%.3f\n", device, sim_outcome_name(outcome), seconds);
-	if ((!o->fleet || o->each) && *why != '\0')
-		status_warn(device, "%s", why);
-	progress_show(&o->progress, ++o->ended);
+	return told(s, wallet_keep_lsc(&o->wallet, s, der, &why), &why);
 }
 
 /* A line for each message, whole, but for what proves the phone's identity. */
-static void saw(void *ctx, const char *device, bool sent, struct bytes message)
+static void saw(void *ctx, const struct sim *s, bool sent, struct bytes message)
 {
 	uint8_t command = message.len > 1 ? message.p[1] : 0;
 	size_t n = message.len < 4096 ? message.len : 4096;
@@ -232,14 +89,43 @@ static void saw(void *ctx, const char *device, bool sent, struct bytes message)
 	if (sent && command == CAPFMSG_AUTH_RESPONSE && n > CAPFMSG_HEADER)
 		n = CAPFMSG_HEADER;
 	bytes_hex(message.p, n, hex);
-	status_warn(device, "%s %s %s%s", sent ? ">" : "<", capfmsg_name(command), hex,
+	status_warn(s->device, "%s %s %s%s", sent ? ">" : "<", capfmsg_name(command), hex,
 	    n < message.len ? "..." : "");
 	free(hex);
 }
 
-static void print_summary(const struct fleet_plan *plan, const struct fleet_summary *sum)
+/* What the phone knows of a connection, for who wants to hold the server's records against it. */
+static void left(void *ctx, const struct sim *s, double seconds)
 {
-	printf("phones=%zu done=%zu failed=%zu unfinished=%zu seconds=%.3f rate=%.1f", plan->count,
+	FILE *to = ((const struct output *)ctx)->report;
+	struct timespec now;
+
+	if (to == NULL)
+		return;
+	clock_gettime(CLOCK_REALTIME, &now);
+	fprintf(to, "%s\t%u\t%s\t%s\t%s\t%lld.%03ld\t%.3f\n", s->device, s->connections,
+	    sim_outcome_name(s->outcome), s->stored ? s->spki : "-", s->stored ? s->serial : "-",
+	    (long long)now.tv_sec, now.tv_nsec / 1000000, seconds);
+}
+
+static void ended(void *ctx, const struct sim *s, double seconds)
+{
+	struct output *o = ctx;
+	int status = sim_good(s->outcome) ? STATUS_OK : STATUS_REFUSED;
+
+	if (s->outcome == SIM_NO_CONNECTION || s->outcome == SIM_TROUBLE)
+		status = STATUS_TROUBLE;
+	o->status = status_worst(o->status, status);
+	if (o->each)
+		printf("%s\t%s\t%.3f\n", s->device, sim_outcome_name(s->outcome), seconds);
+	if (o->each && s->why.text[0] != '\0')
+		status_warn(s->device, "%s", s->why.text);
+	progress_show(&o->progress, ++o->ended);
+}
+
+static void print_summary(size_t phones, const struct fleet_summary *sum)
+{
+	printf("phones=%zu done=%zu failed=%zu unfinished=%zu seconds=%.3f rate=%.1f", phones,
 	    sum->good, sum->bad, sum->outcomes[SIM_RUNNING], sum->seconds,
 	    sum->seconds > 0 ? (double)sum->good / sum->seconds : 0);
 	printf(" p50_ms=%.1f p95_ms=%.1f p99_ms=%.1f max_ms=%.1f", sum->p50 * 1000, sum->p95 * 1000,
@@ -250,7 +136,21 @@ static void print_summary(const struct fleet_plan *plan, const struct fleet_summ
 	putchar('\n');
 }
 
-/* A descriptor for each phone: as many as the system allows. */
+/* Digits as they stand, or the first line of a file. Whatever it says is sent: a phone may be wrong. */
+static const char *read_string(const char *text, struct secret *to)
+{
+	struct reason why;
+
+	if (text == NULL || proof_string_ok(text))
+		return text;
+	if (strcmp(text, "-") == 0)
+		text = "/dev/stdin";
+	if (secret_read(to, text, &why) != 0)
+		status_die(STATUS_USAGE, text, "%s", why.text);
+	return to->text;
+}
+
+/* With the system's limit for each descriptor, as many as it allows: one for each phone. */
 static void raise_limit(void)
 {
 	struct rlimit r;
@@ -261,157 +161,185 @@ static void raise_limit(void)
 	}
 }
 
-/* The phone's key of an earlier run, if there is one. */
-static EVP_PKEY *old_key(const char *dir, const char *device)
+static X509 *load_server(const char *path, struct cert **c)
 {
-	char path[4096];
-	struct stat st;
+	struct reason why;
 
-	if (dir == NULL)
+	if (path == NULL)
 		return NULL;
-	key_path(dir, device, path, sizeof path);
-	return stat(path, &st) == 0 ? load_key(path) : NULL;
+	if ((*c = cert_load(path, &why)) == NULL)
+		status_die(STATUS_USAGE, path, "%s", why.text);
+	return (*c)->x509;
+}
+
+static FILE *open_report(const char *path)
+{
+	FILE *f;
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		return path != NULL ? stdout : NULL;
+	if ((f = fopen(path, "we")) == NULL)
+		status_die_errno(path, "cannot write it");
+	/* What it says stays true when somebody kills us. */
+	setvbuf(f, NULL, _IOLBF, BUFSIZ);
+	return f;
+}
+
+/* What the command line says, as far as it does not go straight into the plan. */
+struct asked {
+	const char *server, *device, *string, *source, *report, *server_cert, *keys;
+	bool v4, v6, verbose, legacy, mute;
+	long version, progress, count, first, scale, rubbish;
+	time_t again, timeout;
+	struct knobs knobs;
+};
+
+static void read_options(int argc, char *argv[], struct asked *a, struct fleet_plan *plan,
+    struct output *o)
+{
+	struct handset_plan *phone = &plan->phone;
+	struct wallet *w = &o->wallet;
+	const struct option_spec options[] = {
+		{'4', "ipv4", OPTION_FLAG, &a->v4, 0, 0},
+		{'6', "ipv6", OPTION_FLAG, &a->v6, 0, 0},
+		{'v', "verbose", OPTION_FLAG, &a->verbose, 0, 0},
+		{0, "again", OPTION_SPAN, &a->again, 0, 0},
+		{0, "byte-at-a-time", OPTION_FLAG, &phone->by_bytes, 0, 0},
+		{0, "byte-delay", OPTION_NUMBER, &phone->byte_ms, 0, 3600000},
+		{0, "claim-long", OPTION_FLAG, &phone->sim.claim_long, 0, 0},
+		{0, "delay", OPTION_TEXT, &a->knobs.delay, 0, 0},
+		{0, "device", OPTION_TEXT, &a->device, 0, 0},
+		{0, "drop", OPTION_TEXT, &a->knobs.drop, 0, 0},
+		{0, "each", OPTION_FLAG, &o->each, 0, 0},
+		{0, "first", OPTION_NUMBER, &a->first, 0, 0xffffffffffff},
+		{0, "fleet", OPTION_NUMBER, &a->count, 1, FLEET_MAX},
+		{0, "hang", OPTION_TEXT, &a->knobs.hang, 0, 0},
+		{0, "in-progress", OPTION_NUMBER, &a->progress, 0, SIM_PROGRESS_MAX},
+		{0, "keep-key", OPTION_FLAG, &phone->sim.keep_key, 0, 0},
+		{0, "key-dir", OPTION_TEXT, &w->key_dir, 0, 0},
+		{0, "keys", OPTION_TEXT, &a->keys, 0, 0},
+		{0, "legacy-tls", OPTION_FLAG, &a->legacy, 0, 0},
+		{0, "lsc", OPTION_TEXT, &w->lsc, 0, 0},
+		{0, "lsc-key", OPTION_TEXT, &w->lsc_key, 0, 0},
+		{0, "lsc-out", OPTION_TEXT, &w->lsc_out, 0, 0},
+		{0, "mic", OPTION_TEXT, &w->mic, 0, 0},
+		{0, "mic-key", OPTION_TEXT, &w->mic_key, 0, 0},
+		{0, "mode", OPTION_TEXT, &a->knobs.mode, 0, 0},
+		{0, "never-speak", OPTION_FLAG, &a->mute, 0, 0},
+		{0, "parallel", OPTION_NUMBER, &plan->parallel, 1, FLEET_MAX},
+		{0, "pattern", OPTION_TEXT, &plan->pattern, 0, 0},
+		{0, "protocol-version", OPTION_NUMBER, &a->version, 0, 255},
+		{0, "rate", OPTION_NUMBER, &plan->rate, 1, 1000000},
+		{0, "refuse", OPTION_TEXT, &a->knobs.refuse, 0, 0},
+		{0, "report", OPTION_TEXT, &a->report, 0, 0},
+		{0, "retry", OPTION_NUMBER, &phone->retries, 0, 1000000},
+		{0, "reversed", OPTION_FLAG, &phone->sim.reversed, 0, 0},
+		{0, "rubbish", OPTION_NUMBER, &a->rubbish, 1, 1L << 40},
+		{0, "server", OPTION_TEXT, &a->server, 0, 0},
+		{0, "server-cert", OPTION_TEXT, &a->server_cert, 0, 0},
+		{0, "source", OPTION_TEXT, &a->source, 0, 0},
+		{0, "stop", OPTION_TEXT, &a->knobs.stop, 0, 0},
+		{0, "string", OPTION_TEXT, &a->string, 0, 0},
+		{0, "sudi", OPTION_FLAG, &phone->sim.sudi, 0, 0},
+		{0, "tamper", OPTION_TEXT, &a->knobs.tamper, 0, 0},
+		{0, "time-scale", OPTION_NUMBER, &a->scale, 1, 1000000},
+		{0, "timeout", OPTION_SPAN, &a->timeout, 0, 0},
+		{0, "whole-records", OPTION_FLAG, &phone->whole_records, 0, 0},
+		{0},
+	};
+
+	if (options_parse(argc, argv, options) != argc)
+		status_usage("takes no arguments");
+	if (a->server == NULL || (a->device == NULL) == (a->count == 0))
+		status_usage("wants --server, and --device or --fleet");
+	if (a->v4 && a->v6)
+		status_usage("-4 and -6 leave no address");
+	if (a->mute && a->knobs.hang != NULL)
+		status_usage("--never-speak is --hang connect");
+	if (phone->sim.sudi && w->mic == NULL)
+		status_usage("--sudi wants --mic");
+	if (a->device != NULL)
+		plan->pattern = a->device;
+	if (a->mute)
+		a->knobs.hang = "connect";
+	if (a->knobs.mode == NULL && a->string != NULL)
+		a->knobs.mode = "string";
+	o->each |= a->device != NULL;
+	w->many = a->count > 0;
+}
+
+/* All but what has to be opened. */
+static void make_plan(const struct asked *a, struct fleet_plan *plan, const struct wallet *w)
+{
+	struct handset_plan *phone = &plan->phone;
+	char name[DEVICE_MAX + 1];
+	struct reason why;
+
+	plan->count = a->count > 0 ? (size_t)a->count : 1;
+	plan->first = (unsigned long long)a->first;
+	phone->sim.version = (uint8_t)a->version;
+	phone->sim.progress = (unsigned)a->progress;
+	phone->sim.keep_key |= w->key_dir != NULL;
+	phone->rubbish = a->rubbish;
+	phone->retry_ms = RETRY_MS / a->scale;
+	phone->again_ms = (long)a->again * 1000;
+	phone->patience_ms = (long)a->timeout * 1000;
+	phone->saw = a->verbose ? saw : NULL;
+	if (knobs_read(&a->knobs, &phone->sim, &why) != 0)
+		status_usage("%s", why.text);
+	if (fleet_device(plan->pattern, plan->first, name, &why) != 0 ||
+	    fleet_device(plan->pattern, plan->first + plan->count - 1, name, &why) != 0)
+		status_die(STATUS_USAGE, plan->pattern, "%s", why.text);
+	if (dial_resolve(&phone->to, a->server, a->v4 ? AF_INET : a->v6 ? AF_INET6 : AF_UNSPEC,
+	    &why) != 0)
+		status_die(STATUS_USAGE, a->server, "%s", why.text);
+	if (a->source != NULL && dial_from(&phone->to, a->source, &why) != 0)
+		status_die(STATUS_USAGE, NULL, "%s", why.text);
 }
 
 int main(int argc, char *argv[])
 {
-	static const char *const modes[] = {"null", "string", "existing-lsc", "existing-mic"};
-	static const char *const tampers[] = {"none", "sha1", "sha2", "sudi", "replay", "session"};
-	const char *server = NULL, *device = NULL, *mode = NULL, *string = NULL, *tamper = "none";
-	const char *lsc = NULL, *lsc_key = NULL, *mic = NULL, *mic_key = NULL, *server_cert = NULL;
-	const char *keys = NULL, *delay = "", *drop = NULL, *hang = NULL, *refuse = NULL, *stop = NULL;
-	bool v4 = false, v6 = false, verbose = false, legacy = false, mute = false;
-	long version = CAPFMSG_VERSION, progress = 1, count = 0, first = 1, scale = 1, rubbish = 0;
-	time_t timeout = 0;
+	struct asked asked = {.version = CAPFMSG_VERSION, .progress = 1, .first = 1, .scale = 1};
 	struct output o = {0};
-	struct fleet_plan plan = {.pattern = "SEP%012X", .made_key = made_key, .stored = stored,
-	    .ended = ended, .ctx = &o};
-	const struct option_spec options[] = {
-		{'4', "ipv4", OPTION_FLAG, &v4, 0, 0},
-		{'6', "ipv6", OPTION_FLAG, &v6, 0, 0},
-		{'v', "verbose", OPTION_FLAG, &verbose, 0, 0},
-		{0, "byte-at-a-time", OPTION_FLAG, &plan.by_bytes, 0, 0},
-		{0, "byte-delay", OPTION_NUMBER, &plan.byte_ms, 0, 3600000},
-		{0, "claim-long", OPTION_FLAG, &plan.sim.claim_long, 0, 0},
-		{0, "delay", OPTION_TEXT, &delay, 0, 0},
-		{0, "device", OPTION_TEXT, &device, 0, 0},
-		{0, "drop", OPTION_TEXT, &drop, 0, 0},
-		{0, "each", OPTION_FLAG, &o.each, 0, 0},
-		{0, "first", OPTION_NUMBER, &first, 0, 0xffffffffffff},
-		{0, "fleet", OPTION_NUMBER, &count, 1, FLEET_MAX},
-		{0, "hang", OPTION_TEXT, &hang, 0, 0},
-		{0, "in-progress", OPTION_NUMBER, &progress, 0, SIM_PROGRESS_MAX},
-		{0, "keep-key", OPTION_FLAG, &plan.sim.keep_key, 0, 0},
-		{0, "key-dir", OPTION_TEXT, &o.key_dir, 0, 0},
-		{0, "keys", OPTION_TEXT, &keys, 0, 0},
-		{0, "legacy-tls", OPTION_FLAG, &legacy, 0, 0},
-		{0, "lsc", OPTION_TEXT, &lsc, 0, 0},
-		{0, "lsc-key", OPTION_TEXT, &lsc_key, 0, 0},
-		{0, "lsc-out", OPTION_TEXT, &o.lsc_out, 0, 0},
-		{0, "mic", OPTION_TEXT, &mic, 0, 0},
-		{0, "mic-key", OPTION_TEXT, &mic_key, 0, 0},
-		{0, "mode", OPTION_TEXT, &mode, 0, 0},
-		{0, "never-speak", OPTION_FLAG, &mute, 0, 0},
-		{0, "parallel", OPTION_NUMBER, &plan.parallel, 1, FLEET_MAX},
-		{0, "pattern", OPTION_TEXT, &plan.pattern, 0, 0},
-		{0, "protocol-version", OPTION_NUMBER, &version, 0, 255},
-		{0, "rate", OPTION_NUMBER, &plan.rate, 1, 1000000},
-		{0, "refuse", OPTION_TEXT, &refuse, 0, 0},
-		{0, "retry", OPTION_NUMBER, &plan.retries, 0, 1000000},
-		{0, "reversed", OPTION_FLAG, &plan.sim.reversed, 0, 0},
-		{0, "rubbish", OPTION_NUMBER, &rubbish, 1, 1L << 40},
-		{0, "server", OPTION_TEXT, &server, 0, 0},
-		{0, "server-cert", OPTION_TEXT, &server_cert, 0, 0},
-		{0, "stop", OPTION_TEXT, &stop, 0, 0},
-		{0, "string", OPTION_TEXT, &string, 0, 0},
-		{0, "sudi", OPTION_FLAG, &plan.sim.sudi, 0, 0},
-		{0, "tamper", OPTION_TEXT, &tamper, 0, 0},
-		{0, "time-scale", OPTION_NUMBER, &scale, 1, 1000000},
-		{0, "timeout", OPTION_SPAN, &timeout, 0, 0},
-		{0, "whole-records", OPTION_FLAG, &plan.whole_records, 0, 0},
-		{0},
-	};
-	int arg = options_parse(argc, argv, options), res;
-	struct cert *lsc_cert, *mic_cert, *only;
 	struct keyring ring = {0};
+	struct fleet_plan plan = {.pattern = "SEP%012X", .phone = {.keys = &ring, .wakes = wakes,
+	    .made_key = made_key, .stored = stored, .left = left, .ended = ended, .ctx = &o}};
+	struct cert *only = NULL;
 	struct secret secret = {0};
 	struct fleet_summary sum;
-	char name[DEVICE_MAX + 1];
 	struct reason why;
+	int result;
 
-	if (arg != argc)
-		status_usage("takes no arguments");
-	if (server == NULL || (device == NULL) == (count == 0))
-		status_usage("wants --server, and --device or --fleet");
-	if (count > 0 && (o.lsc_out != NULL || o.key_dir != NULL))
-		status_usage("--lsc-out and --key-dir are for one phone");
-	if (v4 && v6)
-		status_usage("-4 and -6 leave no address");
-	if (mute && hang != NULL)
-		status_usage("--never-speak is --hang connect");
-
-	o.fleet = count > 0;
-	plan.count = o.fleet ? (size_t)count : 1;
-	plan.first = (unsigned long long)first;
-	if (!o.fleet)
-		plan.pattern = device;
-	plan.sim.version = (uint8_t)version;
-	plan.sim.mode = mode != NULL ? (enum sim_mode)choose("--mode", mode, modes, 4) :
-	    string != NULL ? SIM_STRING : SIM_NULL;
-	plan.sim.tamper = (enum sim_tamper)choose("--tamper", tamper, tampers, 6);
-	plan.sim.progress = (unsigned)progress;
-	plan.sim.keep_key |= o.key_dir != NULL;
-	plan.sim.drop = step_of("--drop", drop, SIM_CONNECT);
-	plan.sim.hang = step_of("--hang", mute ? "connect" : hang, SIM_CONNECT);
-	plan.sim.refuse = step_of("--refuse", refuse, SIM_AUTH);
-	plan.sim.stop = step_of("--stop", stop, SIM_AUTH);
-	read_delays(delay, plan.sim.delay);
-	plan.rubbish = rubbish;
-	plan.retry_ms = RETRY_MS / scale;
-	plan.patience_ms = (long)timeout * 1000;
-	plan.saw = verbose ? saw : NULL;
-	if (fleet_device(plan.pattern, plan.first, name, &why) < 0 ||
-	    fleet_device(plan.pattern, plan.first + plan.count - 1, name, &why) < 0)
-		status_die(STATUS_USAGE, plan.pattern, "%s", why.text);
-	if (dial_resolve(&plan.to, server, v4 ? AF_INET : v6 ? AF_INET6 : AF_UNSPEC, &why) < 0)
-		status_die(STATUS_USAGE, server, "%s", why.text);
-
-	lsc_cert = load_pair(lsc, lsc_key, &plan.sim.lsc);
-	mic_cert = load_pair(mic, mic_key, &plan.sim.mic);
-	if (plan.sim.sudi && plan.sim.mic.key == NULL)
-		status_usage("--sudi wants --mic and --mic-key");
-	plan.sim.string = read_string(string, &secret);
-	if (keys != NULL && keyring_load(&ring, keys, &why) < 0)
-		status_die(STATUS_USAGE, keys, "%s", why.text);
-	plan.keys = &ring;
-	plan.key = o.fleet ? NULL : old_key(o.key_dir, device);
-	only = server_cert != NULL ? load_cert(server_cert) : NULL;
-	if ((plan.tls = tls_client(only != NULL ? only->x509 : NULL, legacy, &why)) == NULL)
+	read_options(argc, argv, &asked, &plan, &o);
+	make_plan(&asked, &plan, &o.wallet);
+	if (wallet_open(&o.wallet, &plan.phone.sim, &why) != 0)
+		status_die(STATUS_USAGE, NULL, "%s", why.text);
+	if (asked.keys != NULL && keyring_load(&ring, asked.keys, &why) != 0)
+		status_die(STATUS_USAGE, asked.keys, "%s", why.text);
+	plan.phone.sim.string = read_string(asked.string, &secret);
+	plan.phone.tls = tls_client(load_server(asked.server_cert, &only), asked.legacy, &why);
+	if (plan.phone.tls == NULL)
 		status_die(STATUS_TROUBLE, NULL, "%s", why.text);
+	o.report = open_report(asked.report);
 	raise_limit();
 
 	progress_start(&o.progress, "phones");
-	if (!o.fleet)
-		o.progress.tty = 0;
-	res = fleet_run(&plan, &sum, &why);
+	o.progress.tty &= asked.count > 0;
+	result = fleet_run(&plan, &sum, &why);
 	progress_end(&o.progress);
-	if (res < 0)
+	if (result != 0)
 		status_die(STATUS_TROUBLE, NULL, "%s", why.text);
 	if (sum.outcomes[SIM_RUNNING] > 0)
 		o.status = status_worst(o.status, STATUS_REFUSED);
-	if (o.fleet)
-		print_summary(&plan, &sum);
-	else if (sum.outcomes[SIM_RUNNING] > 0)
-		printf("%s\t%s\t%.3f\n", device, sim_outcome_name(SIM_RUNNING), sum.seconds);
+	if (asked.count > 0)
+		print_summary(plan.count, &sum);
+	if (o.report != NULL && o.report != stdout && (ferror(o.report) | fclose(o.report)) != 0)
+		status_die(STATUS_TROUBLE, asked.report, "cannot write all of it");
 
-	tls_context_free(plan.tls);
+	tls_context_free(plan.phone.tls);
 	keyring_free(&ring);
 	secret_wipe(&secret);
-	EVP_PKEY_free(plan.key);
-	EVP_PKEY_free(plan.sim.lsc.key);
-	EVP_PKEY_free(plan.sim.mic.key);
-	cert_free(lsc_cert);
-	cert_free(mic_cert);
+	wallet_close(&o.wallet, &plan.phone.sim);
 	cert_free(only);
 	return status_flush(o.status);
 }

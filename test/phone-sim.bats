@@ -459,6 +459,83 @@ waiting() {
 	[[ $(cat out) =~ ^SEP001122334455$'\t'running$'\t'[0-9.]+$ ]] || fail "$(cat out)"
 }
 
+@test "--report: what each connection came to, and what was stored in it" {
+	local from to
+	peer wait install
+	from=$(date +%s)
+	fleet --fleet 3 --parallel 1 --report seen --drop wait --retry 1 --time-scale 1000 --lsc-out .
+	to=$(date +%s)
+	assert_status 0
+	assert_equal "$(cut -f 1-3 seen)" "$(for i in 1 2 3; do
+		printf 'SEP00000000000%d\t%s\n' $i $'1\tdropped' $i $'2\tinstalled'
+	done)"
+	assert_equal "$(awk -F '\t' '$3 == "dropped" { print $4 $5 }' seen | sort -u)" --
+	while IFS=$'\t' read -r device _ outcome spki serial when seconds; do
+		[[ $seconds =~ ^[0-9]+\.[0-9]{3}$ ]]
+		[[ $when =~ ^[0-9]+\.[0-9]{3}$ ]] && [ "${when%.*}" -ge $from ] && [ "${when%.*}" -le $to ]
+		[ $outcome = installed ] || continue
+		assert_equal "$spki" "$(key_hash $device.key)"
+		assert_equal "$spki" "$(openssl x509 -in $device.pem -noout -pubkey |
+		    openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
+		assert_equal "${serial^^}" "$(openssl x509 -in $device.pem -noout -serial | cut -d= -f2)"
+	done <seen
+	fleet --fleet 2 --report /dev/full
+	assert_status 111
+	fleet --fleet 1 --report -
+	assert_status 0
+	assert_line_count 2
+}
+
+@test "a fleet whose phones each have a certificate of their own" {
+	local n
+	mkdir mics lscs
+	for n in 1 2 3; do
+		mic SEP00000000000$n rsa$n
+		cp SEP00000000000$n.pem mics
+		cp "$FIX/key/rsa$n.pem" mics/SEP00000000000$n.key
+	done
+	mv mics/SEP000000000003.* lscs
+	peer install
+	fleet --fleet 4 --parallel 1 --mode existing-mic --mic mics --lsc lscs --lsc-out lscs
+	assert_status 0
+	for n in 1 2 3; do
+		assert_equal "$(grep -oE ' 4=01.{4}0001[0-9a-f]+' peer/log | sed -n ${n}p)" \
+		    " 4=01$(printf %04x $(($(stat -c %s SEP00000000000$n.der) + 2)))0001$(od -An -v -tx1 SEP00000000000$n.der | tr -d ' \n')"
+	done
+	assert_equal "$(grep -c '^2 .* 4=01' peer/log)" 3	# the fourth has none
+	# Those that they have stored prove who they are, next time.
+	: >peer/log
+	fleet --fleet 4 --parallel 1 --mode existing-lsc --lsc lscs
+	assert_status 0
+	assert_equal "$(grep -c '^2 .* 4=01' peer/log)" 4
+	cp "$FIX/key/rsa9.pem" lscs/SEP000000000002.pem
+	fleet --fleet 4 --mode existing-lsc --lsc lscs
+	assert_status 111
+	assert_stderr_has "SEP000000000002: lscs/SEP000000000002.pem: "
+	assert_equal "$(summary done) $(summary trouble)" "3 1"
+}
+
+@test "--again: it comes back, with the LSC that it has by now" {
+	local start=$SECONDS
+	peer install
+	fleet --fleet 2 --again 1s --timeout 3s --report seen --mode existing-lsc
+	assert_status 1
+	[ $((SECONDS - start)) -ge 3 ]
+	assert_equal "$(grep -c $'^SEP000000000001\t[12]\tinstalled' seen)" 2
+	assert_equal "$(grep -c $'^SEP000000000002\t[12]\tinstalled' seen)" 2
+	[ "$(grep -c '^2 .* 4=01' peer/log)" -ge 2 ]
+	assert_equal "$(summary too-long)" 2
+}
+
+@test "--source: where connections come from" {
+	peer nothing
+	sim --source 127.0.0.77
+	assert_end 0 nothing
+	assert_log '^from 127\.0\.0\.77$'
+	sim --source 192.0.2.1
+	assert_end 111 no-connection "Cannot assign requested address"
+}
+
 @test "names count on, and there may be more phones than descriptors are allowed at first" {
 	peer nothing
 	run --separate-stderr bash -c 'ulimit -S -n 64 && exec timeout 120 phone-sim --server "$1" --fleet 200 \
@@ -484,6 +561,8 @@ waiting() {
 	--server 127.0.0.1:1 --fleet 3 --pattern SEP%d%d
 	--server 127.0.0.1:1 --fleet 3 --pattern SEP%99d
 	--server 127.0.0.1:1 --fleet 3 --lsc-out x
+--server 127.0.0.1:1 --device SEP001122334455 --source nowhere
+--server 127.0.0.1:1 --device SEP001122334455 --mic . --mic-key x
 	--server ::1:3804 --device SEP001122334455
 	--server 127.0.0.1:http --device SEP001122334455
 	--server 127.0.0.1:1 --device SEP001122334455 --mode trust-me

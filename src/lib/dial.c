@@ -86,6 +86,29 @@ int dial_resolve(struct dial *d, const char *servers, int family, struct reason 
 	}
 }
 
+int dial_from(struct dial *d, const char *address, struct reason *r)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *one;
+
+	if (getaddrinfo(address, NULL, &hints, &one) != 0)
+		return reason_set(r, "%.100s is no address", address);
+	memcpy(&d->from.addr, one->ai_addr, one->ai_addrlen);
+	d->from.len = one->ai_addrlen;
+	freeaddrinfo(one);
+	return 0;
+}
+
+/* The port is chosen when the other side is known, or there would be one for each connection to anywhere. */
+static int bind_to(int fd, const struct dial *d)
+{
+	int one = 1;
+
+	if (d->from.len == 0)
+		return 0;
+	setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+	return bind(fd, (const struct sockaddr *)&d->from.addr, d->from.len);
+}
+
 int dial_connect(const struct dial *d, size_t n)
 {
 	const struct sockaddr *addr = (const struct sockaddr *)&d->to[n].addr;
@@ -95,7 +118,7 @@ int dial_connect(const struct dial *d, size_t n)
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	if (connect(fd, addr, d->to[n].len) == 0 || errno == EINPROGRESS)
+	if (bind_to(fd, d) == 0 && (connect(fd, addr, d->to[n].len) == 0 || errno == EINPROGRESS))
 		return fd;
 	saved = errno;
 	close(fd);

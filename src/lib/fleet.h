@@ -1,43 +1,23 @@
 /* SPDX-License-Identifier: ISC */
-/* Many simulated phones in one process: sockets, TLS and time for what sim decides. */
+/* Many simulated phones in one process: their names, when they start, and how they fared. */
 #ifndef FLEET_H
 #define FLEET_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "dial.h"
-#include "keyring.h"
+#include "handset.h"
 #include "reason.h"
-#include "sim.h"
-#include "tls.h"
 
 #define FLEET_MAX 1000000
 
 struct fleet_plan {
-	struct sim_plan sim;
+	struct handset_plan phone;
 	const char *pattern;		/* of device names, or one name */
 	unsigned long long first;	/* the number of the first phone */
 	size_t count;
 	long rate;			/* phones a second; 0: all at once */
 	long parallel;			/* so many at the same time; 0: no limit */
-	struct dial to;
-	struct tls_context *tls;
-	struct keyring *keys;
-	EVP_PKEY *key;			/* which every phone has from before, or NULL */
-	long retries, retry_ms;
-	long patience_ms;		/* for each phone; 0: no limit */
-	bool by_bytes;			/* a byte a record ... */
-	long byte_ms;			/* ... so far apart */
-	bool whole_records;		/* a message must be one record */
-	long long rubbish;		/* so many bytes of it instead of messages */
-
-	/* What happens, told at once. The first two say -1 when they failed, which ends the phone. */
-	int (*made_key)(void *ctx, const char *device, EVP_PKEY *);
-	int (*stored)(void *ctx, const char *device, struct bytes der);
-	void (*ended)(void *ctx, const char *device, enum sim_outcome, double seconds, const char *why);
-	void (*saw)(void *ctx, const char *device, bool sent, struct bytes message);
-	void *ctx;
 };
 
 struct fleet_summary {

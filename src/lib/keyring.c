@@ -30,14 +30,16 @@ static int no_pass(char *out, int size, int writing, void *ctx)
 
 static int put(struct keyring *k, EVP_PKEY *key, struct reason *r)
 {
-	EVP_PKEY **more = realloc(k->key, (k->n + 1) * sizeof *more);
+	size_t room = k->n < k->room ? k->room : 2 * k->room + 16;
+	struct keyring_key *more = k->keys;
 
-	if (more == NULL) {
+	if (room > k->room && (more = realloc(more, room * sizeof *more)) == NULL) {
 		EVP_PKEY_free(key);
 		return reason_set(r, "out of memory");
 	}
-	k->key = more;
-	k->key[k->n++] = key;
+	k->keys = more;
+	k->room = room;
+	k->keys[k->n++] = (struct keyring_key){key, EVP_PKEY_is_a(key, "EC"), EVP_PKEY_get_bits(key)};
 	return 0;
 }
 
@@ -97,17 +99,16 @@ int keyring_load(struct keyring *k, const char *path, struct reason *r)
 void keyring_free(struct keyring *k)
 {
 	for (size_t i = 0; i < k->n; i++)
-		EVP_PKEY_free(k->key[i]);
-	free(k->key);
+		EVP_PKEY_free(k->keys[i].key);
+	free(k->keys);
 	*k = (struct keyring){0};
 }
 
-static bool is_kind(const EVP_PKEY *key, uint8_t key_type, unsigned bits, uint8_t curve)
+static bool is_kind(const struct keyring_key *k, uint8_t key_type, unsigned bits, uint8_t curve)
 {
 	int want = key_type == CAPFMSG_EC ? curve_bits[curve] : (int)bits;
 
-	return EVP_PKEY_is_a(key, key_type == CAPFMSG_EC ? "EC" : "RSA") &&
-	    EVP_PKEY_get_bits(key) == want;
+	return k->ec == (key_type == CAPFMSG_EC) && k->bits == want;
 }
 
 EVP_PKEY *keyring_get(const struct keyring *k, size_t n, uint8_t key_type, unsigned bits, uint8_t curve)
@@ -116,7 +117,7 @@ EVP_PKEY *keyring_get(const struct keyring *k, size_t n, uint8_t key_type, unsig
 	EVP_PKEY *key = NULL;
 
 	for (size_t i = 0; i < k->n; i++)
-		kinds += is_kind(k->key[i], key_type, bits, curve);
+		kinds += is_kind(&k->keys[i], key_type, bits, curve);
 	if (kinds == 0) {
 		key = key_type == CAPFMSG_EC ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", curves[curve]) :
 		    EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits);
@@ -125,8 +126,8 @@ EVP_PKEY *keyring_get(const struct keyring *k, size_t n, uint8_t key_type, unsig
 	}
 	n %= kinds;
 	for (size_t i = 0; i < k->n && key == NULL; i++)
-		if (is_kind(k->key[i], key_type, bits, curve) && n-- == 0)
-			key = k->key[i];
+		if (is_kind(&k->keys[i], key_type, bits, curve) && n-- == 0)
+			key = k->keys[i].key;
 	EVP_PKEY_up_ref(key);
 	return key;
 }

@@ -3,6 +3,7 @@
 #ifndef KEYRING_H
 #define KEYRING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <openssl/evp.h>
@@ -10,8 +11,12 @@
 #include "reason.h"
 
 struct keyring {
-	EVP_PKEY **key;
-	size_t n;
+	struct keyring_key {
+		EVP_PKEY *key;
+		bool ec;
+		int bits;
+	} *keys;
+	size_t n, room;
 };
 
 /* Adds every private key in a file of PEM, or in the files of a folder. -1 with a reason. */

@@ -53,17 +53,45 @@ void sim_init(struct sim *s, const struct sim_plan *plan, const char *device)
 {
 	*s = (struct sim){.plan = plan};
 	snprintf(s->device, sizeof s->device, "%s", device);
+	sim_give_lsc(s, plan->lsc);
+	sim_give_mic(s, plan->mic);
 }
 
-static void lose_key(struct sim *s)
+static void set_key(EVP_PKEY **to, EVP_PKEY *key)
 {
-	EVP_PKEY_free(s->key);
-	s->key = NULL;
+	if (key != NULL)
+		EVP_PKEY_up_ref(key);
+	EVP_PKEY_free(*to);
+	*to = key;
+}
+
+static void own(struct sim_own *own, struct sim_cert c)
+{
+	buf_free(&own->der);
+	buf_put(&own->der, c.der.p, c.der.len);
+	set_key(&own->key, c.key);
+}
+
+void sim_give_lsc(struct sim *s, struct sim_cert c)
+{
+	own(&s->lsc, c);
+}
+
+void sim_give_mic(struct sim *s, struct sim_cert c)
+{
+	own(&s->mic, c);
+}
+
+void sim_give_key(struct sim *s, EVP_PKEY *key)
+{
+	set_key(&s->key, key);
 }
 
 void sim_free(struct sim *s)
 {
-	lose_key(s);
+	set_key(&s->key, NULL);
+	own(&s->lsc, (struct sim_cert){0});
+	own(&s->mic, (struct sim_cert){0});
 	buf_free(&s->held);
 	buf_free(&s->spent);
 	buf_free(&s->out);
@@ -71,8 +99,9 @@ void sim_free(struct sim *s)
 
 void sim_connect(struct sim *s)
 {
+	/* No phone loses the key of its certificate. */
 	if (s->connections > 0 && !s->plan->keep_key)
-		lose_key(s);
+		set_key(&s->key, s->lsc.key);
 	s->connections++;
 	s->state = SIM_READS;
 	s->outcome = SIM_RUNNING;
@@ -193,13 +222,13 @@ static int add_sudi(const struct sim *s, struct capfmsg *m, struct signatures *g
 	const struct sim_plan *p = s->plan;
 	uint32_t session = p->tamper == SIM_REPLAY ? s->session - 1 : s->session;
 
-	if (p->mic.key == NULL)
+	if (s->mic.key == NULL)
 		return reason_set(r, "has no MIC for SUDI_DATA");
-	if (proof_sign_sudi(p->mic.key, session, p->mic.der, &g->sudi_sha1, &g->sudi_sha2, r) < 0)
+	if (proof_sign_sudi(s->mic.key, session, whole(&s->mic.der), &g->sudi_sha1, &g->sudi_sha2, r) < 0)
 		return -1;
 	if (p->tamper == SIM_SUDI)
 		spoil(&g->sudi_sha2);
-	m->sudi_certificate = p->mic.der;
+	m->sudi_certificate = whole(&s->mic.der);
 	m->sudi_sha1 = whole(&g->sudi_sha1);
 	m->sudi_sha512 = whole(&g->sudi_sha2);
 	capfmsg_add(m, CAPFMSG_SUDI_DATA);
@@ -210,19 +239,19 @@ static int add_sudi(const struct sim *s, struct capfmsg *m, struct signatures *g
 static int add_proof(const struct sim *s, struct capfmsg *m, struct signatures *g, struct reason *r)
 {
 	const struct sim_plan *p = s->plan;
-	const struct sim_cert *c = p->mode == SIM_EXISTING_LSC ? &p->lsc : &p->mic;
+	const struct sim_own *c = p->mode == SIM_EXISTING_LSC ? &s->lsc : &s->mic;
 
 	if (c->key == NULL)
-		c = p->mode == SIM_EXISTING_LSC ? &p->mic : &p->lsc;
+		c = p->mode == SIM_EXISTING_LSC ? &s->mic : &s->lsc;
 	if (c->key == NULL)
 		return 0;
-	if (proof_sign(c->key, s->device, c->der, &g->sha1, &g->sha2, r) < 0)
+	if (proof_sign(c->key, s->device, whole(&c->der), &g->sha1, &g->sha2, r) < 0)
 		return -1;
 	if (p->tamper == SIM_SHA1)
 		spoil(&g->sha1);
 	if (p->tamper == SIM_SHA2)
 		spoil(&g->sha2);
-	m->certificate = c->der;
+	m->certificate = whole(&c->der);
 	m->signed_data = whole(&g->sha1);
 	m->sha2_digest = CAPFMSG_SHA512;
 	m->sha2_signature = whole(&g->sha2);
@@ -345,7 +374,7 @@ static void on_sign(struct sim *s, struct sim_actions *a, const struct capfmsg *
 }
 
 /* Is it a certificate for this phone and its key? */
-static bool fits(const struct sim *s, const struct capfmsg *m, struct reason *r)
+static bool fits(struct sim *s, const struct capfmsg *m, struct reason *r)
 {
 	unsigned char spki[32];
 	struct cert *c;
@@ -367,6 +396,10 @@ static bool fits(const struct sim *s, const struct capfmsg *m, struct reason *r)
 		reason_set(r, "the certificate is another device's");
 	else
 		good = true;
+	if (good) {
+		bytes_hex(spki, sizeof spki, s->spki);
+		strcpy(s->serial, c->serial);
+	}
 	cert_free(c);
 	return good;
 }
@@ -378,6 +411,7 @@ static void on_store(struct sim *s, struct sim_actions *a, const struct capfmsg 
 	} else if (fits(s, m, &s->why)) {
 		s->stored = true;
 		s->why.text[0] = '\0';
+		sim_give_lsc(s, (struct sim_cert){m->certificate, s->key});
 		act(a, SIM_KEEP)->bytes = m->certificate;
 	}
 	say_reason(s, a, CAPFMSG_STORE_RESPONSE, s->stored ? CAPFMSG_DONE : CAPFMSG_REFUSED);
@@ -387,7 +421,7 @@ static void on_fetch(struct sim *s, struct sim_actions *a, const struct capfmsg 
 {
 	bool mic = capfmsg_has(m, CAPFMSG_CERT_TYPE) && m->cert_type == CAPFMSG_MIC;
 	struct capfmsg answer = {.command = CAPFMSG_FETCH_RESPONSE, .reason = CAPFMSG_DONE,
-	    .certificate = mic ? s->plan->mic.der : s->plan->lsc.der};
+	    .certificate = whole(mic ? &s->mic.der : &s->lsc.der)};
 
 	if (refuses(s, SIM_FETCH) || answer.certificate.len == 0) {
 		say_reason(s, a, CAPFMSG_FETCH_RESPONSE, CAPFMSG_REFUSED);
@@ -402,6 +436,8 @@ static void on_fetch(struct sim *s, struct sim_actions *a, const struct capfmsg 
 static void on_delete(struct sim *s, struct sim_actions *a)
 {
 	s->deleted = !refuses(s, SIM_DELETE);
+	if (s->deleted)
+		own(&s->lsc, (struct sim_cert){0});
 	say_reason(s, a, CAPFMSG_DELETE_RESPONSE, s->deleted ? CAPFMSG_DONE : CAPFMSG_REFUSED);
 }
 
@@ -635,9 +671,7 @@ static void on_made(struct sim *s, struct sim_actions *a, EVP_PKEY *key)
 		no_key(s, a, "could not make a key");
 		return;
 	}
-	EVP_PKEY_up_ref(key);
-	lose_key(s);
-	s->key = key;
+	set_key(&s->key, key);
 	s->keys++;
 	m.public_key = (struct bytes){der, (size_t)len};
 	capfmsg_add(&m, CAPFMSG_PUBLIC_KEY);

@@ -11,6 +11,7 @@
 
 #include "bytes.h"
 #include "capfmsg.h"
+#include "cert.h"
 #include "device.h"
 #include "reason.h"
 
@@ -46,7 +47,7 @@ struct sim_plan {
 	uint8_t version;
 	enum sim_mode mode;
 	const char *string;		/* NULL: none */
-	struct sim_cert lsc, mic;
+	struct sim_cert lsc, mic;	/* of each phone, unless it has its own */
 	bool sudi;			/* sends SUDI_DATA, with the MIC */
 	enum sim_tamper tamper;
 	bool reversed;			/* elements in the opposite order */
@@ -120,11 +121,16 @@ struct sim {
 	unsigned connections;		/* so far, this one included */
 	unsigned keys;			/* that it made */
 	EVP_PKEY *key;			/* the last of them, unless it has lost it */
+	struct sim_own {
+		struct buf der;
+		EVP_PKEY *key;
+	} lsc, mic;			/* the plan's, until it is given others, or stores an LSC */
 	enum sim_state state;
 	enum sim_outcome outcome;
 	struct reason why;		/* for an outcome that wants one, or "" */
 	uint32_t session;
-	bool greeted, stopped, stored, fetched, deleted;
+	bool greeted, stopped, stored, fetched, deleted;	/* in this connection */
+	char spki[65], serial[CERT_SERIAL_MAX + 1];	/* of the last one that it took */
 	unsigned progress;		/* REQUEST_IN_PROGRESS still to come */
 	uint8_t key_type, curve;
 	unsigned bits;
@@ -136,6 +142,11 @@ struct sim {
 /* The plan is kept, not copied. */
 void sim_init(struct sim *, const struct sim_plan *, const char *device);
 void sim_free(struct sim *);
+/* A certificate and its key (or NULL) instead of the plan's; both are copied. */
+void sim_give_lsc(struct sim *, struct sim_cert);
+void sim_give_mic(struct sim *, struct sim_cert);
+/* The key that it made in an earlier life. */
+void sim_give_key(struct sim *, EVP_PKEY *);
 /* A new connection: everything but its key is forgotten, and perhaps that too. */
 void sim_connect(struct sim *);
 void sim_step(struct sim *, const struct sim_event *, struct sim_actions *);

@@ -5,7 +5,8 @@ usage: capf-peer.py DIR CERT KEY CA CAKEY [--bind ADDRESS] FLOW...
 
 Listens on a free port, whose number it writes to DIR/port when it is ready. The first connection gets
 the first FLOW, the last FLOW goes on for ever. DIR/log has a line for each message that came:
-"COMMAND TAG=HEX ..." in the order of the elements; what goes wrong is a line "error ...".
+"COMMAND TAG=HEX ..." in the order of the elements, "from ADDRESS" for each connection; what goes wrong is a
+line "error ...".
 """
 import os, socket, ssl, struct, subprocess, sys, tempfile, threading
 
@@ -253,6 +254,7 @@ with open(os.path.join(directory, 'port.new'), 'w') as f:
 open(os.path.join(directory, 'log'), 'a').close()
 os.rename(os.path.join(directory, 'port.new'), os.path.join(directory, 'port'))
 while True:
-    raw, _ = listener.accept()
+    raw, address = listener.accept()
+    log('from ' + address[0])
     threading.Thread(target=serve, args=(raw, flows[min(count, len(flows) - 1)], count), daemon=True).start()
     count += 1
