@@ -1,72 +1,112 @@
 /* SPDX-License-Identifier: ISC */
 /* capf-serve: speaks CAPF with phones. What it knows of them, and all that it promises, is in the spool:
  * it says nothing to a phone that is not on the disk. It signs nothing itself: a process of its own does,
- * or a CA, through csr/ and lsc/. It never logs an authentication string. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+ * or a CA, through csr/ and lsc/. It never logs an authentication string. This process only keeps the others
+ * going: it opens the sockets, and gives up what rights it has, before anything that comes from a phone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "board.h"
 #include "enter.h"
-#include "logline.h"
+#include "keeper.h"
 #include "options.h"
-#include "serve.h"
 #include "status.h"
 
 const char program[] = "capf-serve";
-const char synopsis[] = "[-hV] [-P seconds] [-s spool] [-l address:port[,address:port ...]]";
+const char synopsis[] = "[-hV] [-L log] [-l address:port[,address:port ...]] [-P seconds] [-s spool]\n"
+    "                  [-u user] [-w workers]";
 
-static void write_line(void *ctx, const char *line)
+/* Becomes a user, for good. */
+static void become(const char *name)
 {
-	(void)ctx;
-	fprintf(stderr, "%s: %s\n", program, line);
+	struct passwd *user = getpwnam(name);
+
+	if (user == NULL)
+		status_die(STATUS_USAGE, name, "there is no such user");
+	if (user->pw_uid == 0)
+		status_die(STATUS_USAGE, name, "has all rights, and would keep them");
+	if (geteuid() == user->pw_uid && getuid() == user->pw_uid)
+		return;
+	if (initgroups(name, user->pw_gid) != 0 ||
+	    setresgid(user->pw_gid, user->pw_gid, user->pw_gid) != 0 ||
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) != 0)
+		status_die_errno(name, "cannot become this user");
+	if (setuid(0) == 0 || setgid(0) == 0)
+		status_die(STATUS_TROUBLE, name, "could become root again");
 }
 
-static void listen_all(struct server *s, const char *list)
+/* Before the spool is opened, and by whoever may open sockets. */
+static void read_settings(const char *path, struct conf *conf)
 {
-	char *copy = strdup(list), *rest = copy, *one;
+	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct reason why;
 
-	if (copy == NULL)
-		status_die_errno(NULL, "cannot start");
-	while ((one = strsep(&rest, ",")) != NULL)
-		if (serve_listen(s, one, &why) != 0)
-			status_die(STATUS_USAGE, NULL, "%s", why.text);
-	free(copy);
+	if (root < 0)
+		status_die_path(path, "cannot open the spool");
+	if (conf_load(conf, root, &why) != 0)
+		status_die(STATUS_USAGE, path, SPOOL_CONF ": %s", why.text);
+	close(root);
+}
+
+/* What workers would stumble over later, one by one. */
+static void check_rights(const struct spool *s)
+{
+	for (int d = 0; d < SPOOL_DIRS; d++) {
+		bool change = d != SPOOL_CA && d != SPOOL_TRUST_CAPF && d != SPOOL_TRUST_CALLMANAGER;
+
+		if (faccessat(s->dir[d], ".", R_OK | X_OK | (change ? W_OK : 0), 0) != 0)
+			status_die(STATUS_USAGE, s->path, "%s/ has to be readable%s for user %ld",
+			    spool_dir_name((enum spool_dir)d), change ? " and writable" : "", (long)getuid());
+	}
+	if (faccessat(s->root, SPOOL_JOURNAL, R_OK | W_OK, 0) != 0 && errno != ENOENT)
+		status_die(STATUS_USAGE, s->path, SPOOL_JOURNAL
+		    " has to be readable and writable for user %ld", (long)getuid());
 }
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *listen_at = NULL;
-	const struct log log = {write_line, NULL};
+	const char *path = spool_default(), *listen_where = NULL, *log = NULL, *user = NULL;
 	time_t start = time(NULL), now = start;
+	long workers = 0;
 	const struct option_spec options[] = {
-		{'l', "listen", OPTION_TEXT, &listen_at, 0, 0},
+		{'L', "log", OPTION_TEXT, &log, 0, 0},
+		{'l', "listen", OPTION_TEXT, &listen_where, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{'u', "user", OPTION_TEXT, &user, 0, 0},
+		{'w', "workers", OPTION_NUMBER, &workers, 1, BOARD_MAX},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), status = STATUS_OK;
-	struct server *server;
+	int arg = options_parse(argc, argv, options), result;
+	struct listen listen = {.n = 0};
+	struct keeper_task task;
+	struct notify notify;
 	struct reason why;
+	struct sink sink;
+	struct conf conf;
 	struct spool *s;
 
 	if (arg < argc)
 		status_usage("takes no arguments");
-	/* A line at a time, even into a file. */
-	setvbuf(stderr, NULL, _IOLBF, BUFSIZ);
-	s = enter_to_write(path, now);
-	if ((server = serve_new(s, &log, now - start, &why)) == NULL)
-		status_die(STATUS_USAGE, path, "%s", why.text);
-	if (listen_at != NULL)
-		listen_all(server, listen_at);
-	else if (serve_listen_default(server, &why) != 0)
+	notify_open(&notify);
+	read_settings(path, &conf);
+	if ((listen_where != NULL ? listen_at(&listen, listen_where, conf.enable_ipv6, &why) :
+	    listen_default(&listen, &conf, &why)) != 0 ||
+	    sink_open(&sink, log != NULL ? log : conf.log, program, &why) != 0)
 		status_die(STATUS_USAGE, NULL, "%s", why.text);
-	if (serve_run(server, &why) != 0) {
-		status_warn(NULL, "%s", why.text);
-		status = STATUS_TROUBLE;
-	}
-	serve_free(server);
+	if (user != NULL)
+		become(user);
+	s = enter_to_write(path, now);
+	check_rights(s);
+	task = (struct keeper_task){s, &conf, &sink, &listen, &notify, now - start,
+	    workers > 0 ? (unsigned)workers : conf.workers};
+	if ((result = keeper_run(&task, &why)) != 0)
+		status_warn(path, "%s", why.text);
 	spool_close(s);
-	return status_flush(status);
+	return status_flush(result == 0 ? STATUS_OK : result > 0 ? STATUS_USAGE : STATUS_TROUBLE);
 }

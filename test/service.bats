@@ -3,16 +3,6 @@
 load helper
 load serving
 
-# children NAME: of the server, those that call themselves so.
-children() {
-	local pid
-	for pid in $(cat /proc/$SERVER/task/$SERVER/children); do
-		if [ "$(cat /proc/$pid/comm)" = "$1" ]; then
-			echo "$pid"
-		fi
-	done
-}
-
 @test "the issuing process is killed: another one signs, and no phone feels it" {
 	by_itself
 	install_null SEP000000000001

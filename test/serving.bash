@@ -90,3 +90,13 @@ by_itself() {
 	printf '%s\n' 'issuer = capf' "issuer-certificate = $FIX/root.pem" \
 	    "issuer-key = $FIX/root.key" "$@" >>"$SPOOL/capf.conf"
 }
+
+# children NAME: of the server, those that call themselves so.
+children() {
+	local pid
+	for pid in $(cat /proc/$SERVER/task/$SERVER/children); do
+		if [ "$(cat /proc/$pid/comm)" = "$1" ]; then
+			echo "$pid"
+		fi
+	done
+}

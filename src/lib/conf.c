@@ -31,6 +31,8 @@ static const struct conf defaults = {
 	.key_timeout = 45 * 60,
 	.key_tries = 3,
 	.string_tries = 5,
+	.workers = 1,
+	.log = "stderr",
 };
 
 const char conf_template[] =
@@ -89,6 +91,10 @@ const char conf_template[] =
     "#key-tries = 3\n"
     "#string-tries = 5\n"
     "\n"
+    "# How many processes serve phones, and where they log: stderr, syslog, or syslog:SOCKET.\n"
+    "#workers = 1\n"
+    "#log = stderr\n"
+    "\n"
     "# Connections in all and from one address, and operations at once; 0: as many as can be.\n"
     "#max-connections = 0\n"
     "#max-per-address = 0\n"
@@ -135,6 +141,8 @@ static const struct setting {
 	{"key-timeout", SPAN, offsetof(struct conf, key_timeout), 1, 7 * 86400, NULL},
 	{"key-tries", SMALL, offsetof(struct conf, key_tries), 0, 1000, NULL},
 	{"string-tries", SMALL, offsetof(struct conf, string_tries), 1, 1000, NULL},
+	{"workers", SMALL, offsetof(struct conf, workers), 1, 64, NULL},
+	{"log", TEXT, offsetof(struct conf, log), 0, 0, NULL},
 	{"max-connections", SMALL, offsetof(struct conf, max_connections), 0, 1000000, NULL},
 	{"max-per-address", SMALL, offsetof(struct conf, max_per_address), 0, 1000000, NULL},
 	{"max-operations", SMALL, offsetof(struct conf, max_operations), 0, 1000000, NULL},

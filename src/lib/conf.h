@@ -29,6 +29,8 @@ struct conf {
 	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired;	/* 0 or 1 */
 	time_t handshake_timeout, message_timeout, key_timeout;	/* seconds */
 	unsigned key_tries, string_tries;
+	unsigned workers;
+	char log[CONF_TEXT_MAX + 1];
 	unsigned max_connections, max_per_address, max_operations;	/* 0: no limit */
 };
 

@@ -36,6 +36,7 @@ struct visit {
 	struct reason why;
 	size_t item;		/* of the batch */
 	uint64_t held_round, fresh_round;
+	uint64_t proved;	/* when it was trusted */
 	unsigned version;
 	bool trusted, waits, is_held, is_fresh, issued;
 };
@@ -60,7 +61,7 @@ struct orders {
 	struct issuing *issuing;
 	struct desk_chain by_number[DESK_BUCKETS], by_device[DESK_BUCKETS];
 	struct desk_queue held, fresh;
-	unsigned trusted;
+	unsigned trusted, elsewhere;	/* phones with an operation, here and with other workers */
 	uint64_t round;		/* how many commits there were */
 };
 
@@ -68,6 +69,8 @@ struct orders {
 bool desk_issues(const struct orders *);
 unsigned desk_bucket(const char *device);
 time_t desk_now(struct orders *);
+/* CLOCK_MONOTONIC, in nanoseconds. */
+uint64_t desk_tick(void);
 void desk_complain(const struct orders *, const char *device, const char *what, const char *why);
 /* Nothing is said to the phone before the next commit. False, for those who end with it: there is no
  * answer. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <arpa/inet.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <netinet/in.h>
@@ -13,6 +12,7 @@
 #include "bytes.h"
 #include "capfmsg.h"
 #include "link.h"
+#include "listen.h"
 #include "session.h"
 
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
@@ -45,21 +45,6 @@ struct link {
 	struct buf out;		/* messages to be sent, each with its length before it */
 };
 
-void link_address(const struct sockaddr_storage *a, char *out, size_t size)
-{
-	const struct sockaddr_in6 *six = (const void *)a;
-	const struct sockaddr_in *four = (const void *)a;
-	char text[INET6_ADDRSTRLEN] = "?";
-
-	if (a->ss_family == AF_INET6) {
-		inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof text);
-		snprintf(out, size, "[%s]:%u", text, ntohs(six->sin6_port));
-	} else {
-		inet_ntop(AF_INET, &four->sin_addr, text, sizeof text);
-		snprintf(out, size, "%s:%u", text, ntohs(four->sin_port));
-	}
-}
-
 static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	if (a->ss_family != b->ss_family)
@@ -87,7 +72,7 @@ static void say(const struct link *l, const char *event, const char *key, const 
 	char number[24], peer[PEER_MAX];
 
 	snprintf(number, sizeof number, "%llu", (unsigned long long)l->number);
-	link_address(l->peer, peer, sizeof peer);
+	listen_text(l->peer, peer, sizeof peer);
 	logline_say(l->home->log, event, "conn", number, "peer", peer, "device",
 	    l->session != NULL ? session_device(l->session) : NULL, key, value, NULL);
 }
@@ -416,7 +401,14 @@ static void hook_drop(void *ctx, const char *why)
 	die(l);
 }
 
-const struct orders_hooks link_hooks = {hook_event, hook_go_on, hook_drop};
+static void hook_proved(void *ctx, const char *device, uint64_t when)
+{
+	const struct link_home *home = ((struct link *)ctx)->home;
+
+	home->proved(home->ctx, device, when);
+}
+
+const struct orders_hooks link_hooks = {hook_event, hook_go_on, hook_drop, hook_proved};
 
 static void set_socket(const struct link *l)
 {

@@ -29,6 +29,9 @@ struct link_home {
 	unsigned count;		/* both */
 	uint64_t number;	/* of the last one */
 	uint32_t session;	/* id of the last one */
+	/* A phone proved who it is. */
+	void (*proved)(void *ctx, const char *device, uint64_t when);
+	void *ctx;
 };
 
 extern const struct orders_hooks link_hooks;
@@ -41,7 +44,5 @@ void link_bury(struct link_home *);
 void link_end(struct link_home *);
 /* How many come from this address. */
 unsigned link_from(const struct link_home *, const struct sockaddr_storage *);
-/* "192.0.2.1:4711", "[2001:db8::1]:4711". */
-void link_address(const struct sockaddr_storage *, char *, size_t);
 
 #endif

@@ -171,6 +171,27 @@ void orders_news(struct orders *o)
 		desk_complain(o, NULL, "cannot read the news of the spool", strerror(errno));
 }
 
+void orders_overtaken(struct orders *o, const char *device, uint64_t when)
+{
+	struct visit *v, *next;
+
+	for (v = LIST_FIRST(&o->by_device[desk_bucket(device)]); v != NULL; v = next) {
+		next = LIST_NEXT(v, by_device);
+		if (v->proved < when && strcmp(v->phone->device, device) == 0)
+			o->hooks->drop(v->link, "the phone connected again");
+	}
+}
+
+unsigned orders_count(const struct orders *o)
+{
+	return o->trusted;
+}
+
+void orders_elsewhere(struct orders *o, unsigned n)
+{
+	o->elsewhere = n;
+}
+
 /* Of those who wait: is there still something to wait for, and time? */
 static void look_after(struct orders *o, struct visit *v)
 {

@@ -6,6 +6,7 @@
 #define ORDERS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <time.h>
 
 #include "conf.h"
@@ -37,6 +38,11 @@ bool orders_issuing(struct orders *);
 /* Another one, which has greeted, is asked for what the last one left. Takes it in any case. -1 with a
  * reason. */
 int orders_renew(struct orders *, struct issuing *, struct reason *);
+/* A device has proved who it is to another worker: its connections here that are older than that end. */
+void orders_overtaken(struct orders *, const char *device, uint64_t when);
+/* How many phones have an operation here; and with other workers, which counts for max-operations. */
+unsigned orders_count(const struct orders *);
+void orders_elsewhere(struct orders *, unsigned);
 void orders_poll(struct orders *);
 /* At the end of each turn, until it is idle. */
 void orders_commit(struct orders *);

@@ -37,9 +37,7 @@ int pool_stop(struct pool *);
 /* One process of its own, which runs life() with its end of a socket that keeps packets apart, and ends
  * with what that returns. Of our files it has those up to 2, that socket, and after it, in this order, the n
  * that are named in keep. The caller has the other end, which does not block; closing it tells the process
- * to end. -1 with errno. */
+ * to end. It dies when we do; the caller waits for it. -1 with errno. */
 int pool_spawn(int (*life)(void *ctx, int fd), void *ctx, const int *keep, size_t n, pid_t *);
-/* Waits for its end. */
-void pool_reap(pid_t);
 
 #endif

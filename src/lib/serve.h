@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: ISC */
-/* The server's loop: listeners, signals, turns. */
+/* A worker of the server: phones on one side, the spool on the other, its master beside it. */
 #ifndef SERVE_H
 #define SERVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
-#include "conf.h"
+#include "board.h"
 #include "logline.h"
-#include "reason.h"
-#include "spool.h"
 
-#define SERVE_LISTENERS_MAX 16
+struct serve_task {
+	const char *path;	/* of the spool */
+	time_t clock;		/* what to add to the time of day */
+	const struct log *log;
+	struct board *board;
+	unsigned number, workers;	/* which of how many; the first is 0 */
+	size_t listeners;	/* descriptors after the control socket */
+};
 
-struct server;
-
-/* Everything but listening. Spool and log stay the caller's. clock: what to add to the time of day. NULL with
- * a reason. */
-struct server *serve_new(struct spool *, const struct log *, time_t clock, struct reason *);
-void serve_free(struct server *);
-
-/* Listens at ADDRESS:PORT, IPv6 in brackets; port 0: any. -1 with a reason. */
-int serve_listen(struct server *, const char *address, struct reason *);
-/* At the addresses of capf.conf, or what systemd handed over. -1 with a reason. */
-int serve_listen_default(struct server *, struct reason *);
-
-/* Until SIGTERM or SIGINT. -1 with a reason. */
-int serve_run(struct server *, struct reason *);
+/* The life of a worker, for pool_spawn(): takes settings, and issuing processes, from the control socket, and
+ * listens once it has some. Until SIGTERM, or the end of the master. 0 when that was in order. */
+int serve_life(void *task, int control);
 
 #endif

@@ -111,7 +111,8 @@ static void make_order(struct visit *v, const struct phone_state *st)
 	else if (view.status == PHONE_FAILED) {
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "the operation failed: %s", view.reason);
-	} else if (o->conf->max_operations > 0 && o->trusted >= o->conf->max_operations) {
+	} else if (o->conf->max_operations > 0 &&
+	    o->trusted + o->elsewhere >= o->conf->max_operations) {
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "too many operations at once");
 	} else if (order->operation == SESSION_INSTALL)
@@ -155,8 +156,10 @@ static void trust_it(struct visit *v)
 			v->orders->hooks->drop(other->link, "the phone connected again");
 	}
 	v->trusted = true;
+	v->proved = desk_tick();
 	v->orders->trusted++;
 	LIST_INSERT_HEAD(chain, v, by_device);
+	v->orders->hooks->proved(v->link, v->phone->device, v->proved);
 }
 
 /* A wrong string is counted before anything is said, whoever else is guessing. */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "control.h"
+
+union ancillary {
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int))];
+};
+
+int control_send(int socket, enum control_type type, struct bytes body, int fd)
+{
+	unsigned char head = (unsigned char)type;
+	struct iovec parts[2] = {{&head, 1}, {(void *)(uintptr_t)body.p, body.len}};
+	union ancillary extra = {0};
+	struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+	ssize_t n;
+
+	if (body.len >= CONTROL_MAX) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		m.msg_control = extra.space;
+		m.msg_controllen = sizeof extra.space;
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	do
+		n = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -1 : 0;
+}
+
+int control_next(int socket, struct control *c)
+{
+	struct iovec part = {c->packet, sizeof c->packet};
+	union ancillary extra = {0};
+	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = extra.space,
+	    .msg_controllen = sizeof extra.space};
+	const struct cmsghdr *head;
+	ssize_t n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+
+	c->fd = -1;
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if ((head = CMSG_FIRSTHDR(&m)) != NULL && head->cmsg_level == SOL_SOCKET &&
+	    head->cmsg_type == SCM_RIGHTS && head->cmsg_len == CMSG_LEN(sizeof c->fd))
+		memcpy(&c->fd, CMSG_DATA(head), sizeof c->fd);
+	if (n == 0 || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || c->packet[0] >= CONTROL_TYPES) {
+		if (c->fd >= 0)
+			close(c->fd);
+		errno = n == 0 ? EPIPE : EBADMSG;
+		return -1;
+	}
+	c->type = (enum control_type)c->packet[0];
+	c->body = (struct bytes){c->packet + 1, (size_t)n - 1};
+	return 1;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/* What the master of a server and its workers tell each other, over a socket that keeps packets apart. */
+#ifndef CONTROL_H
+#define CONTROL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bytes.h"
+
+#define CONTROL_MAX 4096	/* settings are the largest */
+
+enum control_type {
+	/* To a worker. */
+	CONTROL_SETTINGS,	/* struct conf; and an issuing process when that wants one */
+	CONTROL_ISSUING,	/* another issuing process */
+	/* To the master. */
+	CONTROL_READY,		/* the settings are in force: the first ones, or new ones */
+	CONTROL_REFUSED,	/* they are not: why */
+	CONTROL_WANTED,		/* the issuing process has ended */
+	/* Both ways, the master hands it on without a look at it: a phone proved who it is, when and where its
+	 * other connections, to other workers, have been overtaken. */
+	CONTROL_OVERTAKEN,
+	CONTROL_TYPES
+};
+
+struct control {
+	enum control_type type;
+	struct bytes body;	/* in packet */
+	int fd;			/* that came with it, or -1 */
+	unsigned char packet[CONTROL_MAX];
+};
+
+/* Sends one; fd is passed on unless it is -1, and stays the caller's. -1 with errno: EAGAIN when the other side
+ * does not read. */
+int control_send(int socket, enum control_type, struct bytes body, int fd);
+/* The next one. 1, 0 when there is none, -1 with errno when the other side is gone or talks nonsense. */
+int control_next(int socket, struct control *);
+
+#endif

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "board.h"
+#include "control.h"
+#include "issuing.h"
+#include "keeper.h"
+#include "logline.h"
+#include "pool.h"
+#include "serve.h"
+#include "store.h"
+
+/* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */
+#define CALM_MS 60000		/* it has lived long enough: what comes is no series */
+#define DELAY_MOST_MS 60000
+#define STOP_MS 5000		/* then those who have not ended are killed */
+#define STATUS_MS 10000
+#define SILENT_SECONDS 60	/* a worker turns every 10 s; after that nobody says that we are alive */
+
+/* When something was started, and when it is to be started again; milliseconds. */
+struct again {
+	long long started, due;	/* due 0: not at all */
+	long long delay;
+};
+
+/* A worker's place. */
+struct post {
+	pid_t pid;		/* 0: nobody is there */
+	int control;
+	bool busy;		/* has been sent settings, and has not said what became of them */
+	struct again worker, issuing;
+};
+
+struct keeper {
+	const struct keeper_task *task;
+	struct log log;
+	struct conf conf;	/* for those that are started now */
+	struct board *board;
+	struct post *post;
+	struct pollfd *watched;	/* signals, and each worker */
+	int signals;
+	long long now, stop_by, status_due, beat_due;
+	bool up, stopping, refused, reloading;
+	int result;
+	struct reason *why;
+};
+
+static long long clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void complain(const struct keeper *k, unsigned i, const char *what, const char *why)
+{
+	char number[16];
+
+	snprintf(number, sizeof number, "%u", i + 1);
+	logline_say(&k->log, "error", "what", what, "number", number, "why", why, NULL);
+}
+
+static void put_off(struct again *a, long long now)
+{
+	if (now - a->started >= CALM_MS)
+		a->delay = 0;
+	else if (a->delay == 0)
+		a->delay = 1000;
+	else
+		a->delay = 2 * a->delay < DELAY_MOST_MS ? 2 * a->delay : DELAY_MOST_MS;
+	a->due = now + a->delay;
+	/* 0 is never. */
+	a->due += a->due == 0;
+}
+
+/* The first settings are no good, or the first worker died of them. */
+static void give_up(struct keeper *k, int result, const char *text)
+{
+	if (k->result == 0) {
+		k->result = result;
+		reason_set(k->why, "%s", text);
+	}
+	k->stopping = true;
+}
+
+/* The socket to a new issuing process, by our settings. -1 when there is none. */
+static int start_issuing(struct keeper *k, unsigned i)
+{
+	struct issuing_task task = {.days = (int)k->conf.issuer_days, .clock = k->task->clock};
+	const char *spool = k->task->spool->path;
+	pid_t pid;
+	int fd;
+
+	strcpy(task.certificate, k->conf.issuer_certificate);
+	strcpy(task.key, k->conf.issuer_key);
+	if (*task.certificate == '\0')
+		snprintf(task.certificate, sizeof task.certificate, "%s/ca/" STORE_CER, spool);
+	if (*task.key == '\0')
+		snprintf(task.key, sizeof task.key, "%s/ca/" STORE_PAIR, spool);
+	k->post[i].issuing.started = k->now;
+	k->post[i].issuing.due = 0;
+	if ((fd = issuing_spawn(&task, &pid)) < 0)
+		complain(k, i, "cannot start an issuing process", strerror(errno));
+	return fd;
+}
+
+/* A worker that does not read what it is told is no use. */
+static void tell(struct keeper *k, unsigned i, enum control_type type, const void *p, size_t len,
+    int fd)
+{
+	struct post *post = &k->post[i];
+
+	if (control_send(post->control, type, (struct bytes){p, len}, fd) != 0 && errno != EPIPE) {
+		complain(k, i, "a worker does not listen to its master", strerror(errno));
+		kill(post->pid, SIGKILL);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+/* All our settings, and what they want. */
+static void send_settings(struct keeper *k, unsigned i)
+{
+	int fd = k->conf.issuer == CONF_ISSUER_CAPF ? start_issuing(k, i) : -1;
+
+	k->post[i].busy = true;
+	tell(k, i, CONTROL_SETTINGS, &k->conf, sizeof k->conf, fd);
+}
+
+static void send_issuing(struct keeper *k, unsigned i)
+{
+	int fd = start_issuing(k, i);
+
+	if (fd >= 0)
+		tell(k, i, CONTROL_ISSUING, NULL, 0, fd);
+	else
+		put_off(&k->post[i].issuing, k->now);
+}
+
+static void start_worker(struct keeper *k, unsigned i)
+{
+	const struct listen *listen = k->task->listen;
+	struct sink *sink = k->task->sink, before = *sink;
+	struct serve_task task = {k->task->spool->path, k->task->clock, &k->log, k->board, i,
+	    k->task->workers, listen->n};
+	struct post *post = &k->post[i];
+	int keep[LISTEN_MAX + 1];
+	size_t n = listen->n;
+
+	memcpy(keep, listen->fd, n * sizeof *keep);
+	/* Its own copy of our memory says where the log is then. */
+	if (sink->len > 0) {
+		keep[n++] = sink->fd;
+		sink->fd = 3 + (int)n;
+	}
+	sink->worker = k->task->workers > 1 ? i + 1 : 0;
+	board_clear(k->board, i);
+	post->worker.started = k->now;
+	post->worker.due = 0;
+	post->control = pool_spawn(serve_life, &task, keep, n, &post->pid);
+	*sink = before;
+	if (post->control >= 0) {
+		send_settings(k, i);
+		return;
+	}
+	complain(k, i, "cannot start a worker", strerror(errno));
+	post->pid = 0;
+	put_off(&post->worker, k->now);
+}
+
+/* Reads capf.conf again, and has everybody take it. */
+static void reload(struct keeper *k)
+{
+	struct reason why;
+	struct conf conf;
+	char text[64];
+
+	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", k->now * 1000);
+	notify_send(k->task->notify, text);
+	k->reloading = true;
+	k->refused = false;
+	if (conf_load(&conf, k->task->spool->root, &why) != 0) {
+		logline_say(&k->log, "error", "what", "cannot read the settings again", "why", why.text,
+		    NULL);
+		k->refused = true;
+		return;
+	}
+	k->conf = conf;
+	for (unsigned i = 0; i < k->task->workers; i++) {
+		k->post[i].worker.delay = k->post[i].issuing.delay = 0;
+		if (k->post[i].pid > 0)
+			send_settings(k, i);
+	}
+}
+
+static void take_signal(struct keeper *k, const struct signalfd_siginfo *info)
+{
+	switch (info->ssi_signo) {
+	case SIGTERM:
+	case SIGINT:
+		k->stopping = true;
+		break;
+	case SIGHUP:
+		if (k->up && !k->stopping)
+			reload(k);
+		break;
+	}
+}
+
+static void ended(struct keeper *k, unsigned i, int status)
+{
+	struct post *post = &k->post[i];
+	char text[64];
+
+	post->pid = 0;
+	post->busy = false;
+	close(post->control);
+	post->control = -1;
+	board_clear(k->board, i);
+	if (k->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	if (WIFSIGNALED(status))
+		snprintf(text, sizeof text, "signal %d", WTERMSIG(status));
+	else
+		snprintf(text, sizeof text, "exit status %d", WEXITSTATUS(status));
+	if (k->result == 0)
+		complain(k, i, "a worker ended", text);
+	if (!k->up || k->stopping)
+		give_up(k, -1, "a worker ended by itself");
+	else
+		put_off(&post->worker, k->now);
+}
+
+/* What the worker said last comes before its end. */
+static void listen_to(struct keeper *k, unsigned i)
+{
+	struct control c;
+	char text[512];
+
+	while (k->post[i].control >= 0 && control_next(k->post[i].control, &c) == 1) {
+		if (c.fd >= 0)
+			close(c.fd);
+		switch (c.type) {
+		case CONTROL_READY:
+			k->post[i].busy = false;
+			break;
+		case CONTROL_REFUSED:
+			k->post[i].busy = false;
+			k->refused = true;
+			snprintf(text, sizeof text, "%.*s", (int)c.body.len, (const char *)c.body.p);
+			if (!k->up)
+				give_up(k, 1, text);
+			else
+				complain(k, i, "cannot use the settings", text);
+			break;
+		case CONTROL_WANTED:
+			if (k->post[i].issuing.due == 0)
+				put_off(&k->post[i].issuing, k->now);
+			break;
+		case CONTROL_OVERTAKEN:
+			for (unsigned j = 0; j < k->task->workers; j++)
+				if (j != i && k->post[j].pid > 0)
+					/* To be told later would be too late. */
+					control_send(k->post[j].control, c.type, c.body, -1);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static void reap(struct keeper *k)
+{
+	int status;
+	pid_t pid;
+
+	/* Issuing processes too: their workers say when they want another. */
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (unsigned i = 0; i < k->task->workers; i++)
+			if (k->post[i].pid == pid) {
+				listen_to(k, i);
+				ended(k, i, status);
+			}
+}
+
+static void start_due(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->task->workers; i++) {
+		struct post *post = &k->post[i];
+
+		if (post->pid == 0 && post->worker.due != 0 && post->worker.due <= k->now)
+			start_worker(k, i);
+		if (post->pid > 0 && post->issuing.due != 0 && post->issuing.due <= k->now)
+			send_issuing(k, i);
+	}
+}
+
+static unsigned workers_left(const struct keeper *k)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < k->task->workers; i++)
+		n += k->post[i].pid > 0;
+	return n;
+}
+
+static bool all_answered(const struct keeper *k)
+{
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if (k->post[i].busy)
+			return false;
+	return true;
+}
+
+/* All workers have their settings, the first or new ones. */
+static void look_at_answers(struct keeper *k)
+{
+	if ((k->up && !k->reloading) || k->stopping || !all_answered(k))
+		return;
+	if (!k->refused && k->conf.legacy_tls)
+		logline_say(&k->log, "legacy-tls", "why", "set in capf.conf: old and weak TLS is taken",
+		    NULL);
+	if (!k->up)
+		logline_say(&k->log, "ready", NULL);
+	else if (!k->refused)
+		logline_say(&k->log, "reloaded", NULL);
+	k->up = true;
+	k->reloading = false;
+	notify_send(k->task->notify, "READY=1");
+}
+
+/* For systemd: how busy we are, and that we are alive. */
+static void report(struct keeper *k)
+{
+	unsigned connections, operations;
+	bool alive = true;
+	char text[128];
+
+	if (k->now >= k->status_due) {
+		board_others(k->board, BOARD_MAX, &connections, &operations);
+		snprintf(text, sizeof text, "STATUS=%u connections, %u operations, %u of %u workers",
+		    connections, operations, workers_left(k), k->task->workers);
+		notify_send(k->task->notify, text);
+		k->status_due = k->now + STATUS_MS;
+	}
+	if (k->task->notify->watchdog == 0 || k->now < k->beat_due)
+		return;
+	for (unsigned i = 0; i < k->task->workers; i++)
+		alive = alive && (k->post[i].pid == 0 || board_silence(k->board, i) < SILENT_SECONDS);
+	if (alive)
+		notify_send(k->task->notify, "WATCHDOG=1");
+	k->beat_due = k->now + k->task->notify->watchdog;
+}
+
+static void earlier(long long *next, long long due)
+{
+	if (due != 0 && due < *next)
+		*next = due;
+}
+
+/* Until something happens or is due. */
+static void wait_for_all(struct keeper *k)
+{
+	long long next = k->now + STATUS_MS;
+	struct signalfd_siginfo info;
+
+	k->watched[0] = (struct pollfd){.fd = k->signals, .events = POLLIN};
+	for (unsigned i = 0; i < k->task->workers; i++) {
+		struct post *post = &k->post[i];
+
+		k->watched[i + 1] = (struct pollfd){.fd = post->pid > 0 ? post->control : -1,
+		    .events = POLLIN};
+		if (!k->stopping && post->pid == 0)
+			earlier(&next, post->worker.due);
+		if (!k->stopping && post->pid > 0)
+			earlier(&next, post->issuing.due);
+	}
+	earlier(&next, k->stop_by);
+	earlier(&next, k->beat_due);
+	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
+	k->now = clock_ms();
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if ((k->watched[i + 1].revents & POLLIN) != 0)
+			listen_to(k, i);
+	while (read(k->signals, &info, sizeof info) == sizeof info)
+		take_signal(k, &info);
+	reap(k);
+}
+
+static void signal_workers(struct keeper *k, int signo)
+{
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if (k->post[i].pid > 0)
+			kill(k->post[i].pid, signo);
+}
+
+/* Workers end what they are at; their issuing processes end with them. */
+static void stop_all(struct keeper *k)
+{
+	notify_send(k->task->notify, "STOPPING=1");
+	if (k->up)
+		logline_say(&k->log, "stopping", NULL);
+	signal_workers(k, SIGTERM);
+	k->stop_by = k->now + STOP_MS;
+	while (workers_left(k) > 0) {
+		wait_for_all(k);
+		if (k->now >= k->stop_by) {
+			signal_workers(k, SIGKILL);
+			k->stop_by = k->now + STOP_MS;
+		}
+	}
+	/* Those die with us. */
+}
+
+static int set_up(struct keeper *k)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	k->post = calloc(k->task->workers, sizeof *k->post);
+	k->watched = calloc(k->task->workers + 1, sizeof *k->watched);
+	k->board = board_new();
+	return k->signals >= 0 && k->post != NULL && k->watched != NULL && k->board != NULL ? 0 : -1;
+}
+
+int keeper_run(const struct keeper_task *task, struct reason *why)
+{
+	struct keeper k = {.task = task, .log = {sink_write, task->sink}, .conf = *task->conf,
+	    .why = why, .signals = -1, .now = clock_ms()};
+	char address[64];
+
+	for (size_t i = 0; i < task->listen->n; i++) {
+		listen_name(task->listen->fd[i], address, sizeof address);
+		logline_say(&k.log, "listening", "address", address, NULL);
+	}
+	if (set_up(&k) != 0) {
+		k.result = -1;
+		reason_set(why, "cannot start: %s", strerror(errno));
+	}
+	for (unsigned i = 0; i < task->workers && k.result == 0; i++)
+		start_worker(&k, i);
+	while (k.result == 0 && !k.stopping) {
+		wait_for_all(&k);
+		start_due(&k);
+		look_at_answers(&k);
+		report(&k);
+	}
+	if (k.post != NULL)
+		stop_all(&k);
+	if (k.signals >= 0)
+		close(k.signals);
+	board_free(k.board);
+	free(k.watched);
+	free(k.post);
+	return k.result;
+}

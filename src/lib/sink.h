@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* Where a server's log goes: standard error, or a syslog socket, which is opened before anything that could
+ * forbid it. A line is one write, so lines of several processes do not mix. */
+#ifndef SINK_H
+#define SINK_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "reason.h"
+
+struct sink {
+	const char *program;
+	unsigned worker;	/* its number stands behind each line; 0: nothing does */
+	int fd;
+	struct sockaddr_un to;	/* of syslog */
+	socklen_t len;
+	unsigned lost;		/* lines that syslog did not take */
+};
+
+/* "stderr", "syslog", or "syslog:" and the path of its socket. -1 with a reason. */
+int sink_open(struct sink *, const char *where, const char *program, struct reason *);
+/* One line without its end; for struct log. */
+void sink_write(void *sink, const char *line);
+
+#endif
