@@ -134,6 +134,10 @@ fuzz:
 	    $(patsubst %,$(O)/fuzz/fuzzer/%,$(or $(FUZZ),$(FUZZED)))
 	@test/fuzz/run '$(abspath $(O))/fuzz' $(or $(FUZZ_TIME),60) $(or $(FUZZ),$(FUZZED))
 
+# A thousand phones wait while their server is killed; CI does it with fewer.
+check-fleet: all units
+	@FLEET=$(or $(FLEET),1000) $(ENV) test/run test/fleet.bats
+
 bench: all
 	@$(ENV) test/bench/run
 
@@ -159,6 +163,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-crash fuzz bench links install uninstall \
-	clean
+.PHONY: all units demo check check-asan check-clang check-crash check-fleet fuzz bench links install \
+	uninstall clean
 .SECONDARY:
