@@ -19,7 +19,7 @@ teardown() {
 # until_true COMMAND...: it comes true within a minute.
 until_true() {
 	local i
-	for ((i = 0; i < 1200; i++)); do
+	for ((i = 0; i < ${TRIES:-1200}; i++)); do
 		if "$@" >/dev/null 2>&1; then
 			return 0
 		fi

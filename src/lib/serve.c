@@ -11,9 +11,11 @@
 #include "control.h"
 #include "gate.h"
 #include "link.h"
+#include "sandbox.h"
 #include "serve.h"
 #include "state.h"
 #include "store.h"
+#include "tls.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
 
@@ -333,6 +335,35 @@ static int set_up(struct server *s, struct reason *why)
 	return 0;
 }
 
+/* From here on it can open what it needs of the spool, and nothing else: to read its keys and those whom
+ * it trusts, to change what belongs to phones. */
+static int narrow(struct server *s, struct reason *why)
+{
+	struct sandbox_path path[SPOOL_DIRS + 1];
+	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
+
+	for (int d = 0; d < SPOOL_DIRS; d++) {
+		unsigned rights = SANDBOX_READ;
+
+		if (d == SPOOL_TRUST_CALLMANAGER)
+			continue;
+		if (d != SPOOL_CA && d != SPOOL_TRUST_CAPF)
+			rights |= SANDBOX_WRITE;
+		if (d == SPOOL_TMP)
+			rights |= SANDBOX_DIRS;
+		path[sb.paths++] = (struct sandbox_path){s->spool->dir[d], NULL, rights};
+	}
+	/* The file as it is now; one of the same name that comes later is another one. */
+	path[sb.paths++] = (struct sandbox_path){s->spool->root, SPOOL_JOURNAL,
+	    SANDBOX_READ | SANDBOX_WRITE};
+	if (spool_log_make(s->spool) != 0)
+		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
+	/* Its files are not for later either. */
+	tls_init();
+	return sandbox_enter(&sb) == 0 ? 0 :
+	    reason_set(why, "cannot narrow the process: %s", strerror(errno));
+}
+
 static void take_down(struct server *s)
 {
 	gate_close(&s->gate);
@@ -386,7 +417,7 @@ int serve_life(void *task, int control)
 	prctl(PR_SET_NAME, "capf-worker");
 	/* Its memory has CAPF's key and the phones' strings: not for others of the same user. */
 	prctl(PR_SET_DUMPABLE, 0);
-	if (set_up(&s, &why) != 0)
+	if (set_up(&s, &why) != 0 || narrow(&s, &why) != 0)
 		refuse(&s, &why);
 	while (!s.stop)
 		turn(&s);

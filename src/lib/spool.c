@@ -441,6 +441,18 @@ void spool_log(struct spool *s, const char *event, const struct stem *stem)
 	spool_log_text(s, event, name);
 }
 
+static int open_journal(const struct spool *s)
+{
+	return openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+int spool_log_make(const struct spool *s)
+{
+	int fd = open_journal(s);
+
+	return fd >= 0 ? close(fd) : -1;
+}
+
 int spool_log_flush(struct spool *s)
 {
 	int fd;
@@ -451,8 +463,7 @@ int spool_log_flush(struct spool *s)
 	}
 	if (s->journal.len == 0)
 		return 0;
-	fd = openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if ((fd = open_journal(s)) < 0)
 		return -1;
 	if (fileio_append_lines(fd, s->journal.p, s->journal.len) != 0)
 		return give_up(fd);

@@ -94,6 +94,8 @@ int spool_room(const struct spool *, size_t files, size_t bytes);
 void spool_log(struct spool *, const char *event, const struct stem *);
 void spool_log_text(struct spool *, const char *event, const char *text);
 int spool_log_flush(struct spool *);
+/* Sees to it that there is a journal. */
+int spool_log_make(const struct spool *);
 
 /* A folder in tmp/ that is locked while its maker lives. */
 struct spool_stage {

@@ -54,6 +54,12 @@ static struct tls_context *context_new(const SSL_METHOD *method, bool server, bo
 	return c;
 }
 
+void tls_init(void)
+{
+	OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG | OPENSSL_INIT_LOAD_SSL_STRINGS |
+	    OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL);
+}
+
 struct tls_context *tls_server(X509 *cert, EVP_PKEY *key, bool legacy, struct reason *r)
 {
 	struct tls_context *c = context_new(TLS_server_method(), true, legacy, r);

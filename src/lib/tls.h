@@ -21,6 +21,9 @@ enum tls_result {
 	TLS_FAILED,		/* the reason says why */
 };
 
+/* Reads what OpenSSL wants to read once, now: later its files may be out of reach. */
+void tls_init(void);
+
 /* With this certificate and its key, TLS 1.2 and up; legacy: TLS 1.0 and up, with RSA key exchange, SHA-1
  * and short keys, for old phones. References are kept. NULL with a reason. */
 struct tls_context *tls_server(X509 *, EVP_PKEY *, bool legacy, struct reason *);
