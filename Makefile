@@ -65,6 +65,10 @@ REPLAYS = $(FUZZED:%=$(O)/replay/%)
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
+# Calls that a unit test makes fail (test/unit/fault.h).
+FAULTS_capfmsg_test = realloc
+FAULTS_session_test = calloc realloc
+
 say = @$(if $(V),set -x,echo '  $1  $@');
 
 all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
@@ -85,6 +89,7 @@ $(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
 $(O)/unit/%: test/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
+	    $(FAULTS_$*:%=-Wl,--wrap=%) \
 	    $(ALL_LIBS)
 
 # A harness of test/fuzz: with a main() that takes files, and, under clang, with libFuzzer's.

@@ -160,9 +160,10 @@ static bool keep(struct session *s, struct session_actions *a, struct bytes b)
 {
 	wipe(&s->kept);
 	buf_put(&s->kept, b.p, b.len);
-	if (s->kept.failed)
-		fail(s, a, SESSION_NO_MEMORY, false, "out of memory");
-	return !s->kept.failed;
+	if (!s->kept.failed)
+		return true;
+	fail(s, a, SESSION_NO_MEMORY, false, "out of memory");
+	return false;
 }
 
 static struct bytes kept(const struct session *s)

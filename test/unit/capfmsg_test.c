@@ -2,11 +2,14 @@
 #include <string.h>
 
 #include "capfmsg.h"
+#include "fault.h"
 #include "tap.h"
 
 #define ID 0x2a
 
 static struct reason r;
+
+FAULT(void *, realloc, (void *p, size_t size), (p, size), NULL)
 
 /* Hex digits with blanks between them, into a fresh buffer of exactly that length, so that a
  * sanitizer sees every byte too many. */
@@ -357,6 +360,59 @@ static void garbage(void)
 	drop(whole);
 }
 
+/* Each time that the buffer should grow. */
+static void memory(void)
+{
+	static const unsigned char big[8000];
+	struct capfmsg m = {.command = CAPFMSG_KEY_RESPONSE, .session = ID,
+	    .public_key = {big, sizeof big}, .signed_data = {big, 300}};
+	struct buf b = {0};
+	unsigned n;
+
+	capfmsg_add(&m, CAPFMSG_PUBLIC_KEY);
+	capfmsg_add(&m, CAPFMSG_SIGNED_DATA);
+	for (n = 1;; n++) {
+		int result;
+
+		buf_free(&b);
+		buf_put(&b, "x", 1);
+		fault_arm(n, ENOMEM);
+		result = capfmsg_encode(&m, &b, &r);
+		if (!fault_over())
+			break;
+		if (!ok(result == -1 && b.len == 1 && !b.failed, "no memory at growth %u, buffer as it was", n))
+			break;
+	}
+	ok(n > 2 && b.len > 8300, "and else it is all there");
+	b.failed = true;
+	ok(capfmsg_encode(&m, &b, &r) == -1 && strstr(r.text, "memory") != NULL,
+	    "a buffer that has failed already");
+	b.failed = false;
+	buf_free(&b);
+}
+
+/* An element whose length is cut, and numbers of the widths that nobody has seen. */
+static void corners(void)
+{
+	struct capfmsg m = {.command = CAPFMSG_SIGN_REQUEST, .session = ID, .digest_type = 0x1234};
+	struct buf b = {0};
+
+	ok(refused("55 02 0000002a 0001 07", "reaches past its end"), "a tag alone");
+	ok(refused("55 02 0000002a 0002 07 00", "reaches past its end"), "a tag and half a length");
+	ok(refused("55 02 0000002a 0005 10 0002 00 00", "SUDI_DATA that is malformed"), "half an item in SUDI_DATA");
+	ok(refused("55 02 0000002a 0004 10 0001 00", "SUDI_DATA that is malformed"), "an item's number alone");
+	capfmsg_add(&m, CAPFMSG_DIGEST_TYPE);
+	ok(capfmsg_encode(&m, &b, &r) == 0 && b.len == 8 + 5 && b.p[11] == 0x12, "a wide DIGEST_TYPE");
+	buf_free(&b);
+	m = (struct capfmsg){.command = CAPFMSG_AUTH_RESPONSE, .session = ID,
+	    .password = {(const unsigned char *)"12\0003", 4}};
+	capfmsg_add(&m, CAPFMSG_PASSWORD);
+	ok(capfmsg_encode(&m, &b, &r) == -1 && b.len == 0, "a NUL in the middle of a text");
+	m.password.len = 0;
+	ok(capfmsg_encode(&m, &b, &r) == 0 && b.len == 8 + 4, "an empty text");
+	buf_free(&b);
+}
+
 int main(void)
 {
 	vectors();
@@ -366,5 +422,7 @@ int main(void)
 	refusals();
 	limits();
 	garbage();
+	memory();
+	corners();
 	return tap_done();
 }

@@ -3,6 +3,7 @@
  * and compared: "> 550f..." is sent; a '!' means final. */
 #include <string.h>
 
+#include "fault.h"
 #include "session.h"
 #include "tap.h"
 
@@ -20,6 +21,9 @@
 #define NOT_STORED "550a0000002a0004 01000107"
 /* The certificate is the two bytes 3000. */
 #define STORE "> 55090000002a000e0300010104000701000400013000"
+
+FAULT(void *, calloc, (size_t n, size_t size), (n, size), NULL)
+FAULT(void *, realloc, (void *p, size_t size), (p, size), NULL)
 
 static struct session *s;
 static unsigned char input[70000];
@@ -506,6 +510,120 @@ static void chaos(void)
 	    installed, deleted, fetched);
 }
 
+/* One session to its end, with the answers that are hoped for. False when it ended otherwise: then it has said that
+ * it failed, for lack of memory. */
+static bool goes_well(const struct order *order, enum session_action_type wanted, bool *said_so)
+{
+	static const char *const answers[][2] = {{"hello", V3}, {"key", KEY}, {"store", STORED},
+	    {"sign", "55170000002a000e 01000101 140007 02000411223344"},
+	    {"fetch", "550c0000002a000e 01000101 04000701000400013000"},
+	    {"delete", "550e0000002a0004 01000101"}};
+	bool done = false, closed = false;
+
+	*said_so = false;
+	if ((s = session_new(0x2a)) == NULL) {
+		*said_so = true;
+		return false;
+	}
+	for (int i = 0; i < 20 && strcmp(session_state(s), "over") != 0; i++) {
+		const char *state = session_state(s);
+		struct session_event e = {.type = strcmp(state, "begin") == 0 ? SESSION_START :
+		    strcmp(state, "look-up") == 0 ? SESSION_ORDER : strcmp(state, "auth") == 0 ?
+		    SESSION_AUTH_OK : strcmp(state, "prepare") == 0 ? SESSION_TO_SIGN :
+		    session_waits(s) ? SESSION_CERTIFICATE : SESSION_MESSAGE, .order = order};
+		struct session_actions a;
+
+		e.bytes = unhex("3000");
+		for (size_t k = 0; k < sizeof answers / sizeof answers[0]; k++)
+			if (strcmp(answers[k][0], state) == 0)
+				e.bytes = unhex(answers[k][1]);
+		session_step(s, &e, &a);
+		for (size_t k = 0; k < a.count; k++) {
+			must(!closed, "silence after CLOSE");
+			closed = a.list[k].type == SESSION_CLOSE;
+			done = done || a.list[k].type == wanted;
+			*said_so = *said_so || (a.list[k].type == SESSION_FAILED &&
+			    a.list[k].failure == SESSION_NO_MEMORY);
+		}
+	}
+	return done;
+}
+
+/* Each allocation fails once, in every kind of session: it ends, and says why, or has done its work; what
+ * fails last is only good-bye. */
+static void memory(void)
+{
+	static const struct {
+		struct order order;
+		enum session_action_type wanted;
+	} kinds[] = {
+		{{.operation = SESSION_INSTALL, .rsa_bits = 2048}, SESSION_INSTALLED},
+		{{.operation = SESSION_INSTALL, .rsa_bits = 2048, .phone_signs = true}, SESSION_INSTALLED},
+		{{.operation = SESSION_INSTALL, .resume = true, .keepalive = CAPFMSG_IN_PROGRESS},
+		    SESSION_INSTALLED},
+		{{.operation = SESSION_FETCH, .fetch_mic = true}, SESSION_FETCH_DONE},
+		{{.operation = SESSION_DELETE}, SESSION_DELETED},
+		{{.operation = SESSION_REJECT}, SESSION_CLOSE},
+	};
+	unsigned tries = 0;
+	bool right = true;
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		for (unsigned n = 1;; n++, tries++) {
+			bool said_so, done, reached, over;
+
+			session_free(s);
+			fault_arm(n, ENOMEM);
+			done = goes_well(&kinds[i].order, kinds[i].wanted, &said_so);
+			reached = fault_over();
+			over = s == NULL || strcmp(session_state(s), "over") == 0;
+			right = right && over && (reached ? said_so : done && !said_so);
+			if (!right || !reached)
+				break;
+		}
+	ok(right && tries > 20, "%u times no memory: each time the session ends and says so", tries);
+	ok(proved(V3, &kinds[2].order, "await | timer keepalive"), "one that waits");
+	fault_arm(1, ENOMEM);
+	ok(event(SESSION_TIMEOUT, "failed no-memory | close") && fault_over(),
+	    "and cannot say that it is alive");
+}
+
+/* What a phone says in words, and says oddly. */
+static void words(void)
+{
+	struct order o = rsa;
+
+	ok(proved(V3, &o, RSA_V3 " | timer key") &&
+	    message("55040000002a000b 01000107 020004 62757379", "failed no-key | " END("07")), "no key: busy");
+	o.phone_signs = true;
+	ok(proved(V3, &o, RSA_V3 " | timer key") && message(KEY, "prepare aabb | timer outside") &&
+	    does(&(struct session_event){.type = SESSION_TO_SIGN, .bytes = unhex("310100")},
+	    "> 55160000002a000a13000102060003310100 | timer message") &&
+	    message("55170000002a000a 140007 02000411223344", "certify aabb rsa 2048 signed | timer none"),
+	    "a signature without a REASON");
+	ok(proved(V3, &o, RSA_V3 " | timer key") && message(KEY, "prepare aabb | timer outside") &&
+	    does(&(struct session_event){.type = SESSION_TO_SIGN, .bytes = unhex("310100")},
+	    "> 55160000002a000a13000102060003310100 | timer message") &&
+	    message("55170000002a000e 01000107 140007 02000411223344",
+	    "note | certify aabb rsa 2048 | timer none"), "a signature with a REASON that says no");
+	o = (struct order){.operation = SESSION_FETCH};
+	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
+	    message("550c0000002a000a 04000701000400013000", "fetched 1 3000 | fetch-done | " END("00")),
+	    "a certificate without a REASON");
+	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
+	    message("550c0000002a000e 03000102 04000701000400013000", "fetched 2 3000 | fetch-done | " END("00")),
+	    "one that says what it is");
+	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
+	    message("550c0000002a000e 01000107 04000701000400013000", "note | failed! not-fetched | " END("07")),
+	    "one with a REASON that says no");
+	o.operation = SESSION_DELETE;
+	ok(proved(V3, &o, "> 550d0000002a0000 | timer message") &&
+	    message("550e0000002a0000", "failed! not-deleted | " END("07")), "deleted? no word of it");
+	ok(proved(V3, &o, "> 550d0000002a0000 | timer message") &&
+	    message("55110000002a001e 640000 640000 640000 640000 640000 640000 640000 640000 640000 640000",
+	    "note | timer message"), "more unknown tags than are told");
+}
+
 int main(void)
 {
 	flows();
@@ -517,6 +635,8 @@ int main(void)
 	phone_signs();
 	breaches();
 	chaos();
+	memory();
+	words();
 	session_free(s);
 	return tap_done();
 }
