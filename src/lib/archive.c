@@ -374,6 +374,10 @@ static enum archive_result damaged_tar(struct archive_reader *r)
 	char clean[128];
 	size_t i;
 
+	if (archive_errno(r->tar) == ENOMEM && !r->src.failed) {
+		source_trouble(&r->src, ENOMEM);
+		return ARCHIVE_DAMAGED;
+	}
 	for (i = 0; text != NULL && text[i] != '\0' && i + 1 < sizeof(clean); i++)
 		clean[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
 	clean[i] = '\0';
