@@ -66,6 +66,8 @@ TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
 # Calls that a unit test makes fail (test/unit/fault.h).
+FAULTS_spool_test = open openat fdopendir readdir faccessat mkdirat fchmod fsync syncfs close fstat fstatat \
+	fstatvfs flock getrandom renameat2 renameat linkat unlinkat read write pread calloc malloc realloc strdup
 FAULTS_archive_test = read write calloc malloc realloc archive_read_new archive_read_support_format_tar \
 	archive_read_open archive_filter_bytes inflateInit2_ inflate deflateInit2_ tar_fdopen newlocale
 FAULTS_capfmsg_test = realloc

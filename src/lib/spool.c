@@ -115,16 +115,16 @@ void spool_close(struct spool *s)
 	free(s);
 }
 
-/* Is there anything in the directory that is not the beginning of a spool? */
+/* Is there anything in the directory that is not the beginning of a spool? -1 when that cannot be told. */
 static int foreign(int root)
 {
 	DIR *d;
 	struct dirent *e;
-	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0;
+	int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), found = 0, failed;
 
 	if (fd < 0 || (d = fdopendir(fd)) == NULL)
 		return fd < 0 ? -1 : give_up(fd);
-	while (!found && (e = readdir(d)) != NULL) {
+	while (errno = 0, !found && (e = readdir(d)) != NULL) {
 		bool ours = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 		    strcmp(e->d_name, "trust") == 0 || strcmp(e->d_name, SPOOL_JOURNAL) == 0 ||
 		    strcmp(e->d_name, "lost+found") == 0;
@@ -133,8 +133,10 @@ static int foreign(int root)
 			ours = strcmp(e->d_name, dir_name[i]) == 0;
 		found = !ours;
 	}
+	failed = errno;
 	closedir(d);
-	return found;
+	errno = failed;
+	return failed != 0 ? -1 : found;
 }
 
 /* mkdir that is content when the directory is there. */

@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: ISC */
+/* The spool on disk: what each function does, and what it leaves when any one of its calls fails. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "fileio.h"
+#include "spool.h"
+#include "tap.h"
+
+#define NOW 1700000000
+
+/* These take a mode behind the flags, or not. */
+#define MODE(flags)				\
+	mode_t mode = 0;			\
+	if ((flags & O_CREAT) != 0) {		\
+		va_list ap;			\
+		va_start(ap, flags);		\
+		mode = va_arg(ap, mode_t);	\
+		va_end(ap);			\
+	}
+
+int __real_open(const char *, int, ...);
+int __wrap_open(const char *, int, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	MODE(flags);
+	return fault_now() ? -1 : __real_open(path, flags, mode);
+}
+
+int __real_openat(int, const char *, int, ...);
+int __wrap_openat(int, const char *, int, ...);
+int __wrap_openat(int at, const char *path, int flags, ...)
+{
+	MODE(flags);
+	return fault_now() ? -1 : __real_openat(at, path, flags, mode);
+}
+
+/* It closes all the same. */
+int __real_close(int);
+int __wrap_close(int);
+int __wrap_close(int fd)
+{
+	bool failed = fault_now();
+	int result = __real_close(fd);
+
+	if (failed)
+		errno = fault_error;
+	return failed ? -1 : result;
+}
+
+/* EINVAL and ENOSYS have a meaning here, which has a test of its own. */
+static bool no_noreplace;
+int __real_renameat2(int, const char *, int, const char *, unsigned);
+int __wrap_renameat2(int, const char *, int, const char *, unsigned);
+int __wrap_renameat2(int from, const char *a, int to, const char *b, unsigned flags)
+{
+	if (no_noreplace)
+		errno = EINVAL;
+	return no_noreplace || fault_now() ? -1 : __real_renameat2(from, a, to, b, flags);
+}
+
+/* EWOULDBLOCK: a sweeper has it. */
+static unsigned busy;
+int __real_flock(int, int);
+int __wrap_flock(int, int);
+int __wrap_flock(int fd, int how)
+{
+	if (busy > 0) {
+		busy--;
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	return fault_now() ? -1 : __real_flock(fd, how);
+}
+
+/* Names that are all the same. */
+static bool no_random;
+ssize_t __real_getrandom(void *, size_t, unsigned);
+ssize_t __wrap_getrandom(void *, size_t, unsigned);
+ssize_t __wrap_getrandom(void *p, size_t len, unsigned flags)
+{
+	if (no_random) {
+		memset(p, 7, len);
+		return (ssize_t)len;
+	}
+	return fault_now() ? -1 : __real_getrandom(p, len, flags);
+}
+
+static struct statvfs *disk;
+int __real_fstatvfs(int, struct statvfs *);
+int __wrap_fstatvfs(int, struct statvfs *);
+int __wrap_fstatvfs(int fd, struct statvfs *out)
+{
+	if (disk != NULL)
+		*out = *disk;
+	return fault_now() ? -1 : disk != NULL ? 0 : __real_fstatvfs(fd, out);
+}
+
+/* After one of these has failed nothing may be acknowledged. Nothing needs to be durable here, so they take no
+ * time. */
+static bool vital;
+#define VITAL(type, call, parameters, result)		\
+	type __real_##call parameters;			\
+	type __wrap_##call parameters;			\
+	type __wrap_##call parameters			\
+	{						\
+		if (!fault_now())			\
+			return result;			\
+		vital = true;				\
+		return -1;				\
+	}
+VITAL(int, fsync, (int fd), fd < 0 ? -1 : 0)
+VITAL(int, syncfs, (int fd), fd < 0 ? -1 : 0)
+VITAL(ssize_t, write, (int fd, const void *p, size_t len), __real_write(fd, p, len))
+
+FAULT(DIR *, fdopendir, (int fd), (fd), NULL)
+
+/* The nth readdir fails, and all behind it; 0: none. */
+static unsigned unlisted;
+struct dirent *__real_readdir(DIR *);
+struct dirent *__wrap_readdir(DIR *);
+struct dirent *__wrap_readdir(DIR *dir)
+{
+	if (unlisted == 1) {
+		errno = EIO;
+		return NULL;
+	}
+	unlisted -= unlisted > 0;
+	return fault_now() ? NULL : __real_readdir(dir);
+}
+
+FAULT(int, faccessat, (int at, const char *path, int mode, int flags), (at, path, mode, flags), -1)
+FAULT(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode), -1)
+FAULT(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
+FAULT(int, fstat, (int fd, struct stat *st), (fd, st), -1)
+FAULT(int, fstatat, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags), -1)
+FAULT(int, renameat, (int from, const char *a, int to, const char *b), (from, a, to, b), -1)
+FAULT(int, linkat, (int from, const char *a, int to, const char *b, int flags), (from, a, to, b, flags), -1)
+FAULT(int, unlinkat, (int at, const char *path, int flags), (at, path, flags), -1)
+FAULT(ssize_t, read, (int fd, void *p, size_t len), (fd, p, len), -1)
+FAULT(ssize_t, pread, (int fd, void *p, size_t len, off_t at), (fd, p, len, at), -1)
+FAULT(void *, calloc, (size_t n, size_t size), (n, size), NULL)
+FAULT(void *, malloc, (size_t size), (size), NULL)
+FAULT(void *, realloc, (void *p, size_t size), (p, size), NULL)
+FAULT(char *, strdup, (const char *text), (text), NULL)
+
+static char top[64] = "/dev/shm/spool_test.XXXXXX";
+static struct spool *s;
+static struct stem stem = {.device = "SEP001122334455", .stamp = "20231114T221320Z"};
+
+static void clean(void)
+{
+	char command[128];
+
+	spool_close(s);
+	s = NULL;
+	snprintf(command, sizeof command, "rm -rf %s", top);
+	must(system(command) == 0 && mkdir(top, 0700) == 0, "an empty directory");
+}
+
+static void make_file(int at, const char *name, const char *text)
+{
+	int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0, name);
+}
+
+/* A spool with its settings, empty else. */
+static void fresh(void)
+{
+	clean();
+	must((s = spool_create(top, "spool_test", NOW)) != NULL, "a spool");
+	make_file(s->root, SPOOL_CONF, "");
+}
+
+/* How many names a directory has. */
+static int names(enum spool_dir d)
+{
+	int fd = openat(s->dir[d], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n = 0;
+	DIR *dir = fdopendir(fd);
+
+	must(dir != NULL, "a directory to count");
+	while (readdir(dir) != NULL)
+		n++;
+	closedir(dir);
+	return n - 2;
+}
+
+/* Is the file there with exactly this text? */
+static bool holds(enum spool_dir d, const char *name, const char *text)
+{
+	unsigned char *p;
+	size_t len;
+	bool same;
+
+	if (spool_read(s, d, name, &p, &len) != 0)
+		return false;
+	same = len == strlen(text) && memcmp(p, text, len) == 0;
+	free(p);
+	return same;
+}
+
+/* Every call of an operation fails once, and from then on: it must say so with that errno, or have done
+ * its work all the same; before holds what it needs, and right what it must leave. */
+static void every_call(const char *what, void (*before)(void), int (*operation)(void),
+    bool (*right)(bool done))
+{
+	unsigned n = 1, refused = 0, all = 0;
+	bool good = true;
+
+	for (int ever = 0; ever < 2; ever++) {
+		for (n = 1; n < 1000; n++, all++) {
+			int result, error;
+			bool reached;
+
+			before();
+			vital = false;
+			fault_all = ever;
+			fault_arm(n, EIO);
+			errno = 0;
+			result = operation();
+			error = errno;
+			reached = fault_over();
+			if (!right(result == 0) || (vital && result == 0) || (result != 0 && error != EIO && error != ENOMEM)) {
+				printf("# call %u, %s: result %d, %s\n", n, ever ? "and all" : "once", result,
+				    strerror(error));
+				good = false;
+			}
+			refused += result != 0;
+			if (!reached) {
+				good = good && result == 0;
+				break;
+			}
+		}
+		fault_all = false;
+	}
+	ok(good && n > 1 && refused > 0, "%s: each of %u calls fails, %u say so", what, n - 1, refused);
+}
+
+static void empty_directory(void)
+{
+	clean();
+}
+
+static int create(void)
+{
+	struct spool *made = spool_create(top, "spool_test", NOW);
+	int saved = errno;
+
+	spool_close(made);
+	errno = saved;
+	return made != NULL ? 0 : -1;
+}
+
+/* Whatever is there, the next run goes on from it. */
+static bool created(bool done)
+{
+	(void)done;
+	return create() == 0;
+}
+
+static int open_it(void)
+{
+	struct spool *opened = spool_open(top, "spool_test", NOW);
+	int saved = errno;
+
+	spool_close(opened);
+	errno = saved;
+	return opened != NULL ? 0 : -1;
+}
+
+static int mend(void)
+{
+	return spool_mend(top);
+}
+
+static void without_lsc(void)
+{
+	fresh();
+	must(unlinkat(s->root, "lsc", AT_REMOVEDIR) == 0, "no lsc/");
+}
+
+static bool mended(bool done)
+{
+	enum spool_dir missing;
+
+	return !done || !spool_lacks(top, &missing);
+}
+
+static bool anything(bool done)
+{
+	(void)done;
+	return true;
+}
+
+static int put_new(void)
+{
+	return spool_put(s, SPOOL_CSR, "file", "text", 4, false);
+}
+
+/* It is there whole or not at all, and what was staged the next sweep takes away. */
+static bool put_whole(bool done)
+{
+	size_t n;
+
+	if (done && !holds(SPOOL_CSR, "file", "text"))
+		return false;
+	if (!done && names(SPOOL_CSR) > 0 && !holds(SPOOL_CSR, "file", "text"))
+		return false;
+	return spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+}
+
+static void with_file(void)
+{
+	fresh();
+	must(spool_put(s, SPOOL_CSR, "file", "old", 3, false) == 0, "a file");
+}
+
+static int put_over(void)
+{
+	return spool_put(s, SPOOL_CSR, "file", "text", 4, true);
+}
+
+static bool old_or_new(bool done)
+{
+	return holds(SPOOL_CSR, "file", "text") || (!done && holds(SPOOL_CSR, "file", "old"));
+}
+
+static int put_linked(void)
+{
+	int result;
+
+	no_noreplace = true;
+	result = put_new();
+	no_noreplace = false;
+	return result;
+}
+
+static int each_stop(void *ctx, const char *name)
+{
+	(void)name;
+	return ++*(int *)ctx;
+}
+
+static int list(void)
+{
+	struct stem *stems = NULL;
+	size_t n = 0;
+	int result = spool_list(s, SPOOL_CSR, &stems, &n), saved = errno;
+
+	if (result == 0 && n != 1)
+		result = -2;
+	if (result == 0)
+		free(stems);
+	errno = saved;
+	return result;
+}
+
+static void with_request(void)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	fresh();
+	stem_name(&stem, STEM_CSR, name);
+	must(spool_put(s, SPOOL_CSR, name, "x", 1, false) == 0, "a request");
+	make_file(s->dir[SPOOL_CSR], "README", "");
+	stem_name(&stem, STEM_DER, name);
+	make_file(s->dir[SPOOL_CSR], name, "");
+}
+
+static int count(void)
+{
+	size_t n;
+	int result = spool_count(s, SPOOL_CSR, &n);
+
+	return result == 0 && n != 1 ? -2 : result;
+}
+
+static int journal(void)
+{
+	spool_log(s, "new", &stem);
+	return spool_log_flush(s);
+}
+
+static bool journal_lines(bool done)
+{
+	unsigned char *p;
+	size_t len;
+	char *text;
+	bool good;
+
+	if (fileio_slurp(s->root, SPOOL_JOURNAL, 4096, &p, &len) != 0)
+		return !done;
+	text = (char *)p;
+	good = !done || strcmp(text, "2023-11-14T22:13:20Z\tspool_test\tnew\tSEP001122334455+"
+	    "20231114T221320Z+0000000000000000000000000000000000000000000000000000000000000000\n") == 0;
+	free(p);
+	return good;
+}
+
+static int stage_many(void)
+{
+	static const char *const files[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
+	struct spool_stage g;
+	int result = spool_stage_open(s, &g), saved;
+
+	if (result != 0)
+		return -1;
+	for (size_t i = 0; i < 9 && result == 0; i++)
+		result = spool_stage_write(&g, files[i], "x", 1);
+	if (result == 0)
+		result = spool_stage_sync(&g, files, 9);
+	if (result == 0)
+		result = spool_stage_publish(s, &g, "1", SPOOL_LSC, "a");
+	if (result == 0)
+		result = spool_stage_replace(s, &g, "2", SPOOL_LSC, "b");
+	saved = errno;
+	spool_stage_remove(&g, "3");
+	spool_stage_close(s, &g);
+	spool_stage_close(s, &g);
+	errno = saved;
+	return result;
+}
+
+static bool swept(bool done)
+{
+	size_t n;
+
+	return (!done || names(SPOOL_LSC) == 2) && spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+}
+
+/* One that a dead program left, one that lives, and a file that is neither. */
+static struct spool_stage alive;
+static void with_stages(void)
+{
+	spool_stage_close(s, &alive);
+	fresh();
+	must(mkdirat(s->dir[SPOOL_TMP], "dead", 0700) == 0, "a dead stage");
+	must(spool_stage_open(s, &alive) == 0 && spool_stage_write(&alive, "f", "x", 1) == 0, "a live one");
+}
+
+static int sweep(void)
+{
+	size_t n;
+
+	return spool_sweep(s, &n);
+}
+
+static bool not_the_living(bool done)
+{
+	unsigned char *p;
+	size_t len, n;
+	bool good = spool_stage_read(&alive, "f", &p, &len) == 0;
+
+	(void)done;
+	if (good)
+		free(p);
+	return good && spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 1;
+}
+
+static void faults(void)
+{
+	every_call("spool_create", empty_directory, create, created);
+	every_call("spool_open", fresh, open_it, anything);
+	every_call("spool_mend", without_lsc, mend, mended);
+	every_call("spool_put", fresh, put_new, put_whole);
+	every_call("spool_put over another", with_file, put_over, old_or_new);
+	every_call("spool_put where RENAME_NOREPLACE is unknown", fresh, put_linked, put_whole);
+	every_call("spool_list", with_request, list, anything);
+	every_call("spool_count", with_request, count, anything);
+	every_call("spool_log_flush", fresh, journal, journal_lines);
+	every_call("a stage", fresh, stage_many, swept);
+	every_call("spool_sweep", with_stages, sweep, not_the_living);
+	spool_stage_close(s, &alive);
+}
+
+static void creating(void)
+{
+	enum spool_dir missing;
+	struct spool *made;
+	bool touched = false;
+
+	clean();
+	ok((s = spool_create(top, "x", NOW)) != NULL && spool_open(top, "x", NOW) == NULL && errno == ENOENT,
+	    "a spool without settings is none yet");
+	ok(!spool_lacks(top, &missing), "and lacks nothing");
+	make_file(s->root, SPOOL_CONF, "");
+	ok(spool_create(top, "x", NOW) == NULL && errno == EEXIST, "with settings it is complete");
+	clean();
+	must(mkdir(strcat(strcpy((char[128]){""}, top), "/trust"), 0700) == 0, "trust/");
+	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/journal"), "");
+	must(mkdir(strcat(strcpy((char[128]){""}, top), "/lost+found"), 0700) == 0, "lost+found/");
+	ok((s = spool_create(top, "x", NOW)) != NULL, "where an earlier run was cut off it goes on");
+	clean();
+	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/precious"), "");
+	ok(spool_create(top, "x", NOW) == NULL && errno == ENOTEMPTY, "a foreign directory is left alone");
+	for (unsigned n = 1; n < 100; n++) {
+		unlisted = n;
+		made = spool_create(top, "x", NOW);
+		spool_close(made);
+		touched = touched || made != NULL || faccessat(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/csr"),
+		    F_OK, 0) == 0;
+	}
+	unlisted = 0;
+	ok(!touched, "also when its names cannot be read");
+	ok(spool_open("/nonexistent", "x", NOW) == NULL && errno == ENOENT &&
+	    spool_create("/nonexistent/x", "x", NOW) == NULL && !spool_lacks("/nonexistent", &missing) &&
+	    spool_mend("/nonexistent") == -1, "what is not there");
+	without_lsc();
+	ok(spool_lacks(top, &missing) && missing == SPOOL_LSC && spool_open(top, "x", NOW) == NULL,
+	    "a directory that a backup left out is missed");
+	ok(spool_mend(top) == 0 && !spool_lacks(top, &missing) && open_it() == 0, "and made again");
+	unsetenv("CAPF_SPOOL");
+	ok(strcmp(spool_default(), "/var/spool/capf") == 0, "the usual place");
+	setenv("CAPF_SPOOL", "", 1);
+	ok(strcmp(spool_default(), "/var/spool/capf") == 0, "also when the variable is empty");
+	setenv("CAPF_SPOOL", "/x", 1);
+	ok(strcmp(spool_default(), "/x") == 0 && strcmp(spool_dir_name(SPOOL_TRUST_CAPF), "trust/capf") == 0,
+	    "or another one");
+}
+
+static void files(void)
+{
+	struct stem other = stem, *stems;
+	char name[STEM_NAME_MAX + 1];
+	int seen = 0;
+	size_t n;
+
+	fresh();
+	ok(put_new() == 0 && put_new() == -1 && errno == EEXIST, "the first one wins");
+	ok(put_linked() == -1 && errno == EEXIST, "also by link(2)");
+	ok(spool_remove(s, SPOOL_CSR, "file") == 0 && put_linked() == 0 && names(SPOOL_TMP) == 0,
+	    "which leaves nothing behind");
+	ok(spool_put_top(s, "x.conf", "a", 1) == 0 && spool_put_top(s, "x.conf", "b", 1) == 0,
+	    "a file beside the directories is replaced");
+	ok(spool_is_file(s, SPOOL_CSR, "file") && spool_is_file(s, SPOOL_CSR, "gone") &&
+	    symlinkat("file", s->dir[SPOOL_CSR], "link") == 0 && !spool_is_file(s, SPOOL_CSR, "link"),
+	    "a link is no file");
+	with_request();
+	other.spki[0] = 1;
+	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == 1 && spool_has(s, SPOOL_CSR, &other, STEM_CSR) == 0,
+	    "a request that is there, and one that is not");
+	fault_arm(1, EIO);
+	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == -1 && fault_over(), "and one that cannot be told");
+	stem_name(&other, STEM_RA, name);
+	make_file(s->dir[SPOOL_CSR], name, "");
+	ok(spool_list(s, SPOOL_CSR, &stems, &n) == 0 && n == 2 && stem_compare(&stems[0], &stem) == 0 &&
+	    stem_compare(&stems[1], &other) == 0, "a list of requests, sorted");
+	free(stems);
+	ok(spool_list(s, SPOOL_LSC, &stems, &n) == 0 && n == 0, "an empty one");
+	free(stems);
+	ok(spool_each(s, SPOOL_CSR, each_stop, &seen) == 1 && seen == 1, "a walk that is stopped");
+	ok(spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
+	    spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
+	    spool_sync(s, SPOOL_DONE) == 0, "a move, once");
+	ok(spool_count(s, SPOOL_DONE, &n) == 0 && n == 1 && spool_holds_requests(SPOOL_SUPERSEDED) &&
+	    !spool_holds_requests(SPOOL_LSC), "which arrived");
+}
+
+static void room(void)
+{
+	struct statvfs v = {.f_frsize = 4096, .f_bavail = 100, .f_favail = 100, .f_files = 1000};
+
+	fresh();
+	disk = &v;
+	ok(spool_room(s, 10, 65536) == 0, "room enough");
+	ok(spool_room(s, 10, 400 * 1024) == -1 && errno == ENOSPC, "not for so many bytes");
+	ok(spool_room(s, 85, 0) == -1 && errno == ENOSPC, "not for so many files");
+	v.f_files = 0;
+	ok(spool_room(s, 80, 0) == 0, "a file system without a number of files");
+	fault_arm(1, EIO);
+	ok(spool_room(s, 1, 1) == -1 && errno == EIO && fault_over(), "it cannot be told");
+	disk = NULL;
+	ok(spool_room(s, 1, 1) == 0, "here there is some");
+}
+
+static void logging(void)
+{
+	char text[600];
+
+	fresh();
+	ok(spool_log_flush(s) == 0 && faccessat(s->root, SPOOL_JOURNAL, F_OK, 0) != 0,
+	    "nothing happened, no journal");
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	spool_log_text(s, "event", text);
+	ok(s->journal.len == 0, "a line that is too long is left out whole");
+	fault_arm(1, ENOMEM);
+	spool_log_text(s, "event", "text");
+	ok(fault_over() && spool_log_flush(s) == -1 && errno == ENOMEM, "a journal without memory");
+	fresh();
+	must(symlinkat("elsewhere", s->root, SPOOL_JOURNAL) == 0, "a link");
+	ok(journal() == -1 && errno == ELOOP, "a journal that is a link is not followed");
+}
+
+static void stages(void)
+{
+	static const char *const gone[] = {"gone"};
+	struct spool_stage g, h;
+	size_t n;
+
+	fresh();
+	no_noreplace = true;
+	ok(spool_stage_open(s, &g) == 0 && spool_stage_write(&g, "a", "a", 1) == 0 &&
+	    spool_stage_write(&g, "b", "b", 1) == 0 && spool_stage_publish(s, &g, "a", SPOOL_LSC, "a") == 0 &&
+	    spool_stage_publish(s, &g, "b", SPOOL_LSC, "b") == 0 && holds(SPOOL_LSC, "b", "b"),
+	    "two files by link(2), of which one finds out");
+	no_noreplace = false;
+	spool_stage_close(s, &g);
+	busy = 1;
+	ok(spool_stage_open(s, &g) == 0 && names(SPOOL_TMP) == 2, "a sweeper was there first: another one");
+	spool_stage_close(s, &g);
+	ok(spool_sweep(s, &n) == 0 && n == 1, "who takes it away");
+	fault_arm(4, ENOLCK);
+	ok(spool_stage_open(s, &g) == 0 && fault_over(), "where locks do not work it goes on");
+	spool_stage_close(s, &g);
+	no_random = true;
+	ok(spool_stage_open(s, &g) == 0 && spool_stage_open(s, &h) == -1 && errno == EBUSY,
+	    "names that are all taken");
+	no_random = false;
+	ok(spool_stage_sync(&g, gone, 1) == -1 && errno == ENOENT, "a file that is not there cannot be synced");
+	busy = 1;
+	ok(spool_sweep(s, &n) == 0 && n == 0, "who lives is not swept");
+	spool_stage_close(s, &g);
+	make_file(s->dir[SPOOL_TMP], "file", "");
+	ok(spool_sweep(s, &n) == 0 && n == 0 && names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
+}
+
+int main(void)
+{
+	/* In memory if there is such a place: what is made and removed here takes no disk. */
+	if (mkdtemp(top) == NULL)
+		must(mkdtemp(strcpy(top, "/tmp/spool_test.XXXXXX")) != NULL, "a directory");
+	creating();
+	files();
+	room();
+	logging();
+	stages();
+	faults();
+	clean();
+	rmdir(top);
+	return tap_done();
+}
