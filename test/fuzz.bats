@@ -7,7 +7,7 @@ load helper
 build() {
 	mkdir -p "$1"
 	"${@:2}" -DFUZZ_DATA='""' -iquote "$TESTDIR/fuzz" -iquote "$ROOT/src/lib" -o "$1/sloppy-law" \
-	    "$TESTDIR/data/sloppy-law.c" "$OBJ/libcapfkit.a"
+	    "$TESTDIR/data/sloppy-law.c" "$ROOT/src/lib/bytes.c"
 }
 
 @test "every harness holds over its seeds and found cases" {
