@@ -22,6 +22,8 @@ struct batch {
 	struct spool_stage stage;
 	struct item *item;
 	size_t n, cap;
+	const struct index *(*look)(void *);
+	void *ctx;
 };
 
 struct batch *batch_open(struct spool *s)
@@ -36,6 +38,12 @@ struct batch *batch_open(struct spool *s)
 		return NULL;
 	}
 	return b;
+}
+
+void batch_look(struct batch *b, const struct index *(*look)(void *ctx), void *ctx)
+{
+	b->look = look;
+	b->ctx = ctx;
 }
 
 int batch_add(struct batch *b, const struct stem *stem, enum spool_dir to, const void *data, size_t len)
@@ -194,21 +202,30 @@ static void answer_request(struct batch *b, struct item *it)
 	}
 }
 
+/* The newest request of the device that still waits; this one, when it was answered meanwhile. */
+static const struct stem *newest_of(struct spool *s, const struct index *ix, const struct item *it)
+{
+	const struct stem *newest = &it->stem;
+	const struct index_entry *e = NULL;
+
+	while ((e = index_device(ix, it->stem.device, e)) != NULL)
+		if (e->dir == SPOOL_CSR && stem_newer(&e->stem, newest) &&
+		    spool_has(s, SPOOL_CSR, &e->stem, (enum stem_kind)e->stem.kind) == 1)
+			newest = &e->stem;
+	return newest;
+}
+
 /* One request a device: the newest stays, the others are superseded, and a certificate that is ready
  * for an older key can never be installed. */
 static void supersede(struct spool *s, const struct index *ix, struct item *it)
 {
-	const struct index_entry *e = NULL, *newest = NULL;
+	const struct stem *newest = newest_of(s, ix, it);
+	const struct index_entry *e = NULL;
 
-	while ((e = index_device(ix, it->stem.device, e)) != NULL)
-		if (e->dir == SPOOL_CSR && (newest == NULL || stem_newer(&e->stem, &newest->stem)))
-			newest = e;
-	if (newest == NULL)
-		return;
-	if (stem_compare(&newest->stem, &it->stem) != 0)
+	if (newest != &it->stem)
 		it->fate = BATCH_LATE;
 	while ((e = index_device(ix, it->stem.device, e)) != NULL) {
-		if (!stem_newer(&newest->stem, &e->stem))
+		if (!stem_newer(newest, &e->stem))
 			continue;
 		if (e->dir == SPOOL_CSR &&
 		    spool_move(s, &e->stem, (enum stem_kind)e->stem.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
@@ -218,30 +235,36 @@ static void supersede(struct spool *s, const struct index *ix, struct item *it)
 	}
 }
 
+static void clean_up_one(struct batch *b, const struct index *ix, struct item *it)
+{
+	if (it->fate != BATCH_NEW)
+		return;
+	if (it->to == SPOOL_CSR) {
+		spool_log(b->spool, "pending", &it->stem);
+		supersede(b->spool, ix, it);
+	} else {
+		answer_request(b, it);
+	}
+}
+
 static int clean_up(struct batch *b)
 {
-	struct index ix = {0};
+	struct index own = {0};
+	const struct index *ix = &own;
 	bool requests = false;
 
 	for (size_t i = 0; i < b->n; i++)
 		requests = requests || b->item[i].to == SPOOL_CSR;
 	/* Read after publishing: of two that add at once, at least the later sees both. */
-	if (requests && index_load(&ix, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC) != 0)
+	if (requests && b->look != NULL)
+		ix = b->look(b->ctx);
+	else if (requests && index_load(&own, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC) != 0)
 		return -1;
-	for (size_t i = 0; i < b->n; i++) {
-		struct item *it = &b->item[i];
-
-		if (it->fate != BATCH_NEW)
-			continue;
-		if (it->to == SPOOL_CSR) {
-			spool_log(b->spool, "pending", &it->stem);
-			supersede(b->spool, &ix, it);
-		} else {
-			answer_request(b, it);
-		}
-	}
-	if (requests)
-		index_free(&ix);
+	if (ix == NULL)
+		return -1;
+	for (size_t i = 0; i < b->n; i++)
+		clean_up_one(b, ix, &b->item[i]);
+	index_free(&own);
 	return 0;
 }
 

@@ -17,9 +17,13 @@ enum batch_fate {
 };
 
 struct batch;
+struct index;
 
 /* NULL with errno. */
 struct batch *batch_open(struct spool *);
+/* Who keeps an index of csr/ and lsc/ gives it, so that they need not be read for each batch: what this
+ * returns has all that was published before. NULL with errno. */
+void batch_look(struct batch *, const struct index *(*look)(void *ctx), void *ctx);
 /* Stages an item: a request to SPOOL_CSR, a certificate to SPOOL_LSC or, for a superseded request, to
  * SPOOL_STALE. A certificate's stem is that of its request, kind included. -1 with errno. */
 int batch_add(struct batch *, const struct stem *, enum spool_dir to, const void *, size_t);

@@ -116,6 +116,11 @@ static bool ask_issuer(struct visit *v, struct bytes spki, struct session_event 
 	return false;
 }
 
+static const struct index *look(void *ctx)
+{
+	return shelf_index(ctx);
+}
+
 /* Into the spool with it, and wait. */
 static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event *answer)
 {
@@ -134,8 +139,8 @@ static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event 
 	stamp(v);
 	v->stem.kind = STEM_RA;
 	if ((pem = csr_pem(csr, &len)) != NULL) {
-		if (o->batch == NULL)
-			o->batch = batch_open(o->spool);
+		if (o->batch == NULL && (o->batch = batch_open(o->spool)) != NULL)
+			batch_look(o->batch, look, o->shelf);
 		v->item = o->batch != NULL ? batch_count(o->batch) : 0;
 		if (o->batch != NULL)
 			result = batch_add(o->batch, &v->stem, SPOOL_CSR, pem, len);
@@ -168,20 +173,40 @@ bool enrol_certify(struct visit *v, const struct session_action *a,
 	return result;
 }
 
-/* What the device has and the new certificate makes void. */
-static void supersede(struct visit *v)
+/* What the device has and a newer key makes void. */
+static void supersede(struct orders *o, const struct stem *newest)
 {
-	struct orders *o = v->orders;
-	struct stem stem;
-	enum spool_dir dir;
+	const struct index_entry *e = NULL;
 
-	if (!shelf_newest(o->shelf, v->phone->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, &stem, &dir))
+	while ((e = shelf_each(o->shelf, newest->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) != NULL) {
+		if (!stem_newer(newest, &e->stem))
+			continue;
+		if (e->dir == SPOOL_CSR)
+			group_move(o->group, &e->stem, (enum stem_kind)e->stem.kind, SPOOL_CSR,
+			    SPOOL_SUPERSEDED, "superseded");
+		else
+			group_move(o->group, &e->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale");
+	}
+}
+
+void enrol_arrived(struct orders *o, const struct stem *stem, enum spool_dir d)
+{
+	enum spool_dir where;
+	struct session_event e;
+	struct visit *v, *next;
+	struct stem newest;
+
+	if (d == SPOOL_CSR) {
+		if (shelf_newest(o->shelf, stem->device, 1u << SPOOL_CSR, &newest, &where))
+			supersede(o, &newest);
 		return;
-	if (dir == SPOOL_CSR)
-		group_move(o->group, &stem, (enum stem_kind)stem.kind, SPOOL_CSR, SPOOL_SUPERSEDED,
-		    "superseded");
-	else
-		group_move(o->group, &stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale");
+	}
+	for (v = LIST_FIRST(&o->by_device[desk_bucket(stem->device)]); v != NULL; v = next) {
+		next = LIST_NEXT(v, by_device);
+		if (v->waits && memcmp(v->stem.spki, stem->spki, STEM_SPKI) == 0 &&
+		    strcmp(v->phone->device, stem->device) == 0 && enrol_find(v, &e))
+			o->hooks->event(v->link, &e);
+	}
 }
 
 void enrol_keep(struct visit *v, struct bytes der)
@@ -189,8 +214,8 @@ void enrol_keep(struct visit *v, struct bytes der)
 	struct orders *o = v->orders;
 	char name[STEM_NAME_MAX + 1];
 
-	supersede(v);
 	stamp(v);
+	supersede(o, &v->stem);
 	v->stem.kind = STEM_DER;
 	stem_name(&v->stem, STEM_DER, name);
 	buf_free(&v->der);

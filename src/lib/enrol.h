@@ -16,6 +16,9 @@ int enrol_find(struct visit *, struct session_event *answer);
 
 /* Puts its question to the issuing process, once more when that is another one. */
 void enrol_ask(struct visit *);
+/* Something is new in csr/ or lsc/. Who was told of it may be another server, so what it makes void is moved
+ * here as well. */
+void enrol_arrived(struct orders *, const struct stem *, enum spool_dir);
 /* A certificate that we made: first to the disk, then to the phone. */
 void enrol_keep(struct visit *, struct bytes der);
 /* A request, or a certificate that we made, is in the spool now, or not. */

@@ -8,6 +8,7 @@
 
 #define NAME_MAX_HERE 160
 #define ITEM_NAME 20
+#define BUCKETS 1024	/* a power of two; a turn has some thousand files at most */
 
 struct put {
 	enum spool_dir dir;
@@ -16,6 +17,7 @@ struct put {
 	size_t len;
 	bool old;		/* a newer one of the same name follows */
 	char staged[ITEM_NAME];
+	size_t next;		/* 1 + place of the one before in its bucket; 0: none */
 };
 
 struct step {
@@ -29,6 +31,7 @@ struct group {
 	struct spool *spool;
 	struct put *put;
 	size_t puts, put_cap;
+	size_t bucket[BUCKETS];	/* 1 + place of its last */
 	struct step *step;
 	size_t steps, step_cap;
 	bool failed;		/* something is missing, so nothing may be done */
@@ -51,6 +54,7 @@ static void forget(struct group *g)
 		free(g->put[i].data);
 	}
 	g->puts = g->steps = 0;
+	memset(g->bucket, 0, sizeof g->bucket);
 	g->failed = false;
 }
 
@@ -79,11 +83,21 @@ static bool grow(void *list, size_t n, size_t *cap, size_t size)
 	return true;
 }
 
-static struct put *find(const struct group *g, enum spool_dir d, const char *name)
+static size_t *bucket_of(struct group *g, const char *name)
 {
-	for (size_t i = g->puts; i-- > 0;)
-		if (g->put[i].dir == d && strcmp(g->put[i].name, name) == 0)
-			return &g->put[i];
+	unsigned h = 5381;
+
+	while (*name != '\0')
+		h = h * 33 + (unsigned char)*name++;
+	return &g->bucket[h & (BUCKETS - 1)];
+}
+
+/* The last one with this name. */
+static struct put *find(struct group *g, enum spool_dir d, const char *name)
+{
+	for (size_t i = *bucket_of(g, name); i > 0; i = g->put[i - 1].next)
+		if (g->put[i - 1].dir == d && strcmp(g->put[i - 1].name, name) == 0)
+			return &g->put[i - 1];
 	return NULL;
 }
 
@@ -94,7 +108,8 @@ void group_fail(struct group *g)
 
 int group_put(struct group *g, enum spool_dir d, const char *name, const void *data, size_t len)
 {
-	struct put p = {.dir = d, .len = len}, *before = find(g, d, name);
+	struct put p = {.dir = d, .len = len}, *before;
+	size_t *bucket = bucket_of(g, name);
 
 	if (strlen(name) >= sizeof p.name || !grow(&g->put, g->puts, &g->put_cap, sizeof *g->put) ||
 	    (p.data = malloc(len > 0 ? len : 1)) == NULL) {
@@ -104,15 +119,15 @@ int group_put(struct group *g, enum spool_dir d, const char *name, const void *d
 	}
 	memcpy(p.data, data, len);
 	strcpy(p.name, name);
-	if (before != NULL)
-		before = find(g, d, name);
-	if (before != NULL)
+	if ((before = find(g, d, name)) != NULL)
 		before->old = true;
+	p.next = *bucket;
 	g->put[g->puts++] = p;
+	*bucket = g->puts;
 	return 0;
 }
 
-bool group_find(const struct group *g, enum spool_dir d, const char *name, struct bytes *out)
+bool group_find(struct group *g, enum spool_dir d, const char *name, struct bytes *out)
 {
 	const struct put *p = find(g, d, name);
 

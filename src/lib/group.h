@@ -16,7 +16,7 @@ void group_fail(struct group *);
 /* A file, in place of what is there. -1 when out of memory; the commit will fail then. */
 int group_put(struct group *, enum spool_dir, const char *name, const void *, size_t);
 /* The last one of this name that was put and not committed. */
-bool group_find(const struct group *, enum spool_dir, const char *name, struct bytes *);
+bool group_find(struct group *, enum spool_dir, const char *name, struct bytes *);
 /* A step of a request or certificate, with the journal's word for it. Done before the files get their
  * names: evidence first. One that is gone is no error. -1 as above. */
 int group_move(struct group *, const struct stem *, enum stem_kind, enum spool_dir from,

@@ -150,19 +150,9 @@ bool orders_issuing_full(const struct orders *o)
 	return o->issuing != NULL && issuing_full(o->issuing);
 }
 
-/* A certificate is new in lsc/: does somebody wait for it? */
-static void arrived(void *ctx, const struct stem *stem)
+static void arrived(void *ctx, const struct stem *stem, enum spool_dir d)
 {
-	struct orders *o = ctx;
-	struct session_event e;
-	struct visit *v, *next;
-
-	for (v = LIST_FIRST(&o->by_device[desk_bucket(stem->device)]); v != NULL; v = next) {
-		next = LIST_NEXT(v, by_device);
-		if (v->waits && memcmp(v->stem.spki, stem->spki, STEM_SPKI) == 0 &&
-		    strcmp(v->phone->device, stem->device) == 0 && enrol_find(v, &e))
-			o->hooks->event(v->link, &e);
-	}
+	enrol_arrived(ctx, stem, d);
 }
 
 void orders_news(struct orders *o)

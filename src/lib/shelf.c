@@ -16,6 +16,12 @@ struct shelf {
 	size_t fresh;		/* entries after the last reading of everything */
 	int fd;
 	int watch[2];		/* csr/, lsc/ */
+	struct buf news;	/* struct news, not told yet */
+};
+
+struct news {
+	struct stem stem;
+	enum spool_dir dir;
 };
 
 static const enum spool_dir watched[2] = {SPOOL_CSR, SPOOL_LSC};
@@ -61,6 +67,7 @@ void shelf_close(struct shelf *h)
 	if (h->fd >= 0)
 		close(h->fd);
 	index_free(&h->index);
+	buf_free(&h->news);
 	free(h);
 }
 
@@ -85,28 +92,38 @@ int shelf_add(struct shelf *h, const struct stem *stem, enum spool_dir d)
 	return known(h, stem, d) ? 0 : index_put(&h->index, stem, d);
 }
 
+static int tell_later(struct shelf *h, const struct stem *stem, enum spool_dir d)
+{
+	struct news n = {*stem, d};
+
+	buf_put(&h->news, &n, sizeof n);
+	if (!h->news.failed)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
 struct reading {
 	struct shelf *shelf;
 	enum spool_dir dir;
-	void (*each)(void *, const struct stem *);
-	void *ctx;
+	bool again;		/* what is known may have been away and come back */
 };
 
 static int take(void *ctx, const char *name)
 {
 	struct reading *r = ctx;
 	struct stem stem;
+	bool fresh;
 
 	if (!stem_parse(name, &stem) || (stem.kind == STEM_DER) != (r->dir == SPOOL_LSC))
 		return 0;
-	if (shelf_add(r->shelf, &stem, r->dir) != 0)
+	fresh = !known(r->shelf, &stem, r->dir);
+	if (fresh && index_put(&r->shelf->index, &stem, r->dir) != 0)
 		return -1;
-	if (r->dir == SPOOL_LSC)
-		r->each(r->ctx, &stem);
-	return 0;
+	return fresh || r->again ? tell_later(r->shelf, &stem, r->dir) : 0;
 }
 
-int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *), void *ctx)
+static int read_directories(struct shelf *h)
 {
 	if (h->index.n > 2 * h->fresh + SLACK) {
 		struct index again;
@@ -118,7 +135,7 @@ int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *), vo
 		h->fresh = again.n;
 	}
 	for (int i = 0; i < 2; i++) {
-		struct reading r = {h, watched[i], each, ctx};
+		struct reading r = {h, watched[i], false};
 
 		if (spool_each(h->spool, watched[i], take, &r) != 0)
 			return -1;
@@ -126,27 +143,62 @@ int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *), vo
 	return 0;
 }
 
-int shelf_news(struct shelf *h, void (*each)(void *ctx, const struct stem *), void *ctx)
+/* What the kernel tells, to the last word. */
+static int read_events(struct shelf *h)
 {
 	_Alignas(struct inotify_event) char buf[8192];
-	ssize_t n = read(h->fd, buf, sizeof buf);
 	bool lost = false;
+	ssize_t n;
 
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	for (ssize_t at = 0; at < n;) {
-		const struct inotify_event *e = (const void *)(buf + at);
-		struct reading r = {h, SPOOL_CSR, each, ctx};
+	while ((n = read(h->fd, buf, sizeof buf)) > 0) {
+		for (ssize_t at = 0; at < n;) {
+			const struct inotify_event *e = (const void *)(buf + at);
+			struct reading r = {h, e->wd == h->watch[0] ? SPOOL_CSR : SPOOL_LSC, true};
 
-		at += (ssize_t)(sizeof *e + e->len);
-		lost = lost || (e->mask & IN_Q_OVERFLOW) != 0;
-		if (e->len == 0)
-			continue;
-		r.dir = e->wd == h->watch[0] ? SPOOL_CSR : SPOOL_LSC;
-		if (take(&r, e->name) != 0)
-			return -1;
+			at += (ssize_t)(sizeof *e + e->len);
+			lost = lost || (e->mask & IN_Q_OVERFLOW) != 0;
+			if (e->len > 0 && take(&r, e->name) != 0)
+				return -1;
+		}
 	}
-	return lost ? shelf_poll(h, each, ctx) : 0;
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return -1;
+	return lost ? read_directories(h) : 0;
+}
+
+static void tell(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir),
+    void *ctx)
+{
+	struct buf news = h->news;
+	const struct news *n = (const struct news *)(const void *)news.p;
+
+	h->news = (struct buf){0};
+	for (size_t i = 0; i < news.len / sizeof *n; i++)
+		each(ctx, &n[i].stem, n[i].dir);
+	buf_free(&news);
+}
+
+int shelf_news(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx)
+{
+	int result = read_events(h), saved = errno;
+
+	tell(h, each, ctx);
+	errno = saved;
+	return result;
+}
+
+int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx)
+{
+	int result = read_directories(h), saved = errno;
+
+	tell(h, each, ctx);
+	errno = saved;
+	return result;
+}
+
+const struct index *shelf_index(struct shelf *h)
+{
+	return (h->fd >= 0 ? read_events(h) : read_directories(h)) == 0 ? &h->index : NULL;
 }
 
 /* Is it still there? */
@@ -187,6 +239,15 @@ bool shelf_key(const struct shelf *h, const char *device, const unsigned char *s
 		return true;
 	}
 	return false;
+}
+
+const struct index_entry *shelf_each(const struct shelf *h, const char *device, unsigned dirs,
+    const struct index_entry *e)
+{
+	while ((e = index_device(&h->index, device, e)) != NULL)
+		if (holds(h, e, dirs))
+			break;
+	return e;
 }
 
 void shelf_stamp(const struct shelf *h, const char *device, char out[WHEN_STAMP + 1])
