@@ -36,11 +36,11 @@ static struct parent load_parent(const char *cert, const char *key, const char *
 	if (cert == NULL)
 		return p;
 	if ((p.cert = cert_load(cert, &why)) == NULL)
-		status_die(STATUS_USAGE, cert, "%s", why.text);
+		status_die(status_of_given(why.trouble), cert, "%s", why.text);
 	if (pass != NULL && secret_read(&secret, pass, &why) != 0)
-		status_die(STATUS_USAGE, pass, "%s", why.text);
+		status_die(status_of_given(why.trouble), pass, "%s", why.text);
 	if ((p.key = key_load(key, &secret, &why)) == NULL)
-		status_die(STATUS_USAGE, key, "%s", why.text);
+		status_die(status_of_given(why.trouble), key, "%s", why.text);
 	secret_wipe(&secret);
 	return p;
 }
@@ -113,7 +113,7 @@ int main(int argc, char *argv[])
 	profile.pathlen = (int)pathlen;
 	parent = load_parent(parent_cert, parent_key, parent_pass);
 	if (encrypt != NULL && secret_read(&secret, encrypt, &why) != 0)
-		status_die(STATUS_USAGE, encrypt, "%s", why.text);
+		status_die(status_of_given(why.trouble), encrypt, "%s", why.text);
 	if ((key = key_make(spec, &why)) == NULL)
 		status_die(STATUS_USAGE, spec, "%s", why.text);
 	if ((x = issue_ca(&profile, key, parent.cert, parent.key, now, &why)) == NULL)

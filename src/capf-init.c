@@ -94,7 +94,7 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	struct pair pair = {NULL, NULL};
-	struct reason why;
+	struct reason why = {.trouble = false};
 	struct spool *s;
 
 	if (options_parse(argc, argv, options) != argc)
@@ -104,10 +104,12 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, object, "cannot make a certificate: %s", why.text);
 	s = open_spool(path, renew, now);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
-	if (renew || store_check_capf(s, true, &why) != 0) {
+	if (renew || (store_check_capf(s, true, &why) != 0 && !why.trouble)) {
 		if (store_put_capf(s, pair.cert, pair.key, &why) != 0)
 			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
 		spool_log_text(s, "capf", pair.cert->cn);
+	} else if (why.trouble) {
+		status_die(STATUS_TROUBLE, "CAPF", "cannot check its certificate: %s", why.text);
 	}
 	if (spool_log_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");

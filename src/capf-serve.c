@@ -49,7 +49,7 @@ static void read_settings(const char *path, struct conf *conf)
 	if (root < 0)
 		status_die_path(path, "cannot open the spool");
 	if (conf_load(conf, root, &why) != 0)
-		status_die(STATUS_USAGE, path, SPOOL_CONF ": %s", why.text);
+		status_die(status_of_given(why.trouble), path, SPOOL_CONF ": %s", why.text);
 	close(root);
 }
 

@@ -36,8 +36,11 @@ struct import {
 	struct batch *batch;	/* NULL: dry run */
 	struct match *match;
 	struct answers answers;	/* said after the commit */
-	bool refused;
+	bool refused, known;	/* some are; some are there already */
 };
+
+/* Where a certificate is known. */
+#define KNOWN (1u << SPOOL_LSC | 1u << SPOOL_STALE | 1u << SPOOL_INSTALLED)
 
 static const char *dash(const char *text)
 {
@@ -54,6 +57,7 @@ static int remember(struct import *im, const struct verdict *v, const char *word
 		when_iso(v->not_after, iso);
 	status_escape(v->entry, entry, sizeof entry);
 	im->refused = im->refused || word == refused;
+	im->known = im->known || word == already;
 	return answers_add(&im->answers, word, item, reason, "%s\t%s\t%s\t%s", dash(entry), dash(device),
 	    dash(v->serial), dash(iso));
 }
@@ -172,6 +176,11 @@ static int import(struct spool *s, struct intake *in, const char *name, bool dry
 		status_warn_errno(s->path, "cannot import");
 	else
 		status = read_archive(&im, in, name);
+	/* Who imported what is there already may have died before that was durable. */
+	if (status == STATUS_OK && im.known && !dry_run && spool_sync_all(s, KNOWN) != 0) {
+		status_warn_errno(s->path, "cannot import");
+		status = STATUS_TROUBLE;
+	}
 	if (status == STATUS_OK) {
 		if (all && im.refused)
 			hold_back(&im);
@@ -235,9 +244,9 @@ int main(int argc, char *argv[])
 		status_usage("wants an archive, from a file or on stdin");
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	if (conf_load(&conf, s->root, &why) != 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	if ((trust = store_trust(s, SPOOL_TRUST_CAPF, &why)) == NULL)
-		status_die(STATUS_USAGE, "capf-trust", "%s", why.text);
+		status_die(status_of_given(why.trouble), "capf-trust", "%s", why.text);
 	if (trust_count(trust) == 0)
 		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
 	vet = (struct vet){trust, now};

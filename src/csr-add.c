@@ -31,6 +31,9 @@ const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";
 /* A file that is no archive may hold many requests in PEM; 10,000 of them have 12 MB. */
 #define MAX_FILE ((size_t)256 << 20)
 
+/* Where a request is known, and its answer need not be waited for. */
+#define KNOWN (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC)
+
 static const char added[] = "added", already[] = "already", superseded[] = "superseded",
     refused[] = "refused";
 
@@ -39,6 +42,7 @@ struct adding {
 	struct batch *batch;
 	struct index index;
 	struct answers answers;
+	bool known, unsure;	/* some are there already; but perhaps not durably */
 	struct archive_limits limits;
 	struct progress progress;
 };
@@ -88,7 +92,9 @@ static int add(struct adding *ad, const char *object, const struct csr *csr)
 	strcpy(stem.device, csr->device);
 	memcpy(stem.spki, csr->spki, sizeof stem.spki);
 	bytes_hex(stem.spki, sizeof stem.spki, key);
-	if ((word = known(ad, &stem)) == NULL) {
+	if ((word = known(ad, &stem)) != NULL) {
+		ad->known = true;
+	} else {
 		stamp(ad, &stem);
 		if ((pem = csr_pem(csr, &len)) == NULL)
 			return -1;
@@ -155,15 +161,6 @@ static int add_archive(struct adding *ad, const char *name, int fd, struct bytes
 	return STATUS_REFUSED;
 }
 
-/* What the fault of one file is, for all the others. */
-static int refusal(int error)
-{
-	bool refused_it = error == ENOENT || error == ENOTDIR || error == EACCES || error == EISDIR ||
-	    error == EFBIG;
-
-	return refused_it ? STATUS_REFUSED : STATUS_TROUBLE;
-}
-
 static int add_plain(struct adding *ad, const char *name, int fd, struct bytes head)
 {
 	struct bytes rest = {NULL, 0}, one;
@@ -173,7 +170,7 @@ static int add_plain(struct adding *ad, const char *name, int fd, struct bytes h
 	int status = STATUS_OK;
 
 	if (fileio_read_all(fd, MAX_FILE, &more, &len) != 0) {
-		status = refusal(errno);
+		status = status_of_one(errno);
 		status_warn_errno(name, "cannot read");
 		return status;
 	}
@@ -204,7 +201,7 @@ static int add_file(struct adding *ad, const char *name)
 	ssize_t n;
 
 	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
-		status = refusal(errno);
+		status = status_of_one(errno);
 		status_warn_errno(name, fd < 0 ? "cannot open" : "cannot read");
 	} else if (archive_looks_like(head, (size_t)n)) {
 		status = add_archive(ad, name, fd, (struct bytes){head, (size_t)n});
@@ -227,7 +224,8 @@ static int report(struct adding *ad)
 
 		if (a->item != ANSWERS_NO_ITEM)
 			fate = batch_fate(ad->batch, a->item);
-		if (fate == BATCH_NONE)
+		if (fate == BATCH_NONE ||
+		    (a->item == ANSWERS_NO_ITEM && a->word != refused && ad->unsure))
 			continue;
 		if (fate == BATCH_SAME)
 			answers_change(a, already, "");
@@ -258,7 +256,7 @@ int main(int argc, char *argv[])
 		status_usage("wants requests, from files or on stdin");
 	ad.spool = enter_to_write(path, now);
 	if (conf_load(&conf, ad.spool->root, &why) != 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	ad.limits.entries = conf.import_max_entries;
 	ad.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
 	ad.limits.total_bytes = conf.import_max_total_bytes;
@@ -272,7 +270,9 @@ int main(int argc, char *argv[])
 	for (; arg < argc && status != STATUS_TROUBLE; arg++)
 		status = status_worst(status, add_file(&ad, argv[arg]));
 	progress_end(&ad.progress);
-	if (status != STATUS_TROUBLE && batch_commit(ad.batch) != 0) {
+	/* Who added what is there already may have died before that was durable. */
+	ad.unsure = ad.known && (status == STATUS_TROUBLE || spool_sync_all(ad.spool, KNOWN) != 0);
+	if (status != STATUS_TROUBLE && (ad.unsure || batch_commit(ad.batch) != 0)) {
 		status_warn_errno(path, "cannot add everything");
 		status = STATUS_TROUBLE;
 	}

@@ -281,7 +281,7 @@ int main(int argc, char *argv[])
 		status_usage("--format wants pem or der");
 
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(STATUS_USAGE, object, "%s", why.text);
+		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	when_stamp(from, since);
 	d.spool = enter_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)

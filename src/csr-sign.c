@@ -148,7 +148,7 @@ static struct cert *load_cert(const char *path)
 	struct cert *c = cert_load(path, &why);
 
 	if (c == NULL)
-		status_die(STATUS_USAGE, path, "%s", why.text);
+		status_die(status_of_given(why.trouble), path, "%s", why.text);
 	return c;
 }
 
@@ -203,9 +203,9 @@ int main(int argc, char *argv[])
 	sign.ca = ca_cert = load_cert(ca);
 	sign.ra = ra_cert = ra != NULL ? load_cert(ra) : NULL;
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
-		status_die(STATUS_USAGE, pass, "%s", why.text);
+		status_die(status_of_given(why.trouble), pass, "%s", why.text);
 	if (sign_prepare(&sign, &of_key, &why) != 0)
-		status_die(STATUS_USAGE, of_key ? sign.key : ca, "%s", why.text);
+		status_die(status_of_given(why.trouble), of_key ? sign.key : ca, "%s", why.text);
 	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
 		status_die_path(log, "cannot open the log");

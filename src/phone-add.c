@@ -35,16 +35,16 @@ struct adding {
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
 	char under_name[DEVICE_MAX + 1];
-	bool update;
+	bool update, known;
 	struct buf items;		/* struct roster_item */
 	int status;
 };
 
 /* object is the device, or where a row was read. */
-static void refuse(struct adding *add, const char *object, const char *why)
+static void refuse(struct adding *add, const char *object, const struct reason *why)
 {
-	status_warn(object, "%s", why);
-	add->status = status_worst(add->status, STATUS_REFUSED);
+	status_warn(object, "%s", why->text);
+	add->status = status_worst(add->status, why->trouble ? STATUS_TROUBLE : STATUS_REFUSED);
 }
 
 /* What a template says, kept from one row to the next. A default one need not be there. */
@@ -83,8 +83,10 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 		status_die_errno(device, "cannot lock its record");
 	if ((found = roster_load(add->spool, device, &item->phone, &st, why)) < 0)
 		return -1;
-	if (found && !add->update)
+	if (found && !add->update) {
+		add->known = true;
 		return reason_set(why, "is there already");
+	}
 	item->fresh = !found;
 	if (value[PHONE_F_TEMPLATE] == NULL)
 		value[PHONE_F_TEMPLATE] = add->template;
@@ -112,7 +114,7 @@ static void add_one(struct adding *add, const char *device, const char *where,
 		snprintf(object, sizeof object, "%s%s%s", where != NULL ? where : "",
 		    where != NULL && device_ok(device, strlen(device)) ? ": " : "",
 		    device_ok(device, strlen(device)) ? device : "");
-		refuse(add, *object != '\0' ? object : NULL, why.text);
+		refuse(add, *object != '\0' ? object : NULL, &why);
 	}
 	explicit_bzero(&item, sizeof item);
 }
@@ -208,7 +210,7 @@ static void add_csv(struct adding *add, const char *path)
 		if (result > 0)
 			add_row(add, &csv, column, where);
 		else
-			refuse(add, where, why.text);
+			refuse(add, where, &why);
 	}
 	explicit_bzero(text, len);
 	free(text);
@@ -221,14 +223,17 @@ static void commit(struct adding *add)
 
 	if (add->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
-	if (roster_save(add->spool, item, n) != 0)
+	/* Who added a phone that is there already may have died before that was durable. */
+	if (roster_save(add->spool, item, n) != 0 ||
+	    (n == 0 && add->known && spool_sync(add->spool, SPOOL_PHONE) != 0))
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
 	lock_drop(&add->lock);
 	for (size_t i = 0; i < n; i++) {
 		const char *device = item[i].phone.device;
 
 		if (item[i].error != 0)
-			refuse(add, device, item[i].fresh ? "is there already" : "comes twice");
+			refuse(add, device, item[i].fresh ? &(struct reason){.text = "is there already"} :
+			    &(struct reason){.text = "comes twice"});
 		else
 			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
 	}
@@ -270,9 +275,9 @@ int main(int argc, char *argv[])
 	add.spool = enter_to_write(path, now);
 	lock_init(&add.lock, add.spool);
 	if (conf_load(&add.conf, add.spool->root, &why) != 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (find_template(&add, add.template, &why) != 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	for (int i = arg; i < argc; i++)
 		add_name(&add, argv[i]);
 	if (file != NULL)

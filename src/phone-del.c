@@ -69,7 +69,7 @@ int main(int argc, char *argv[])
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(STATUS_USAGE, object, "%s", why.text);
+		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	if (roster_list(s, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");

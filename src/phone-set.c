@@ -63,7 +63,7 @@ static void merge_template(struct setting *set)
 	    &why);
 
 	if (n < 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (n == 0)
 		status_die(STATUS_USAGE, value[PHONE_F_TEMPLATE], "there is no such template in " SPOOL_CONF);
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
@@ -71,10 +71,10 @@ static void merge_template(struct setting *set)
 			value[f] = set->under.value[f];
 }
 
-static void refuse(struct setting *set, const char *device, const char *why)
+static void refuse(struct setting *set, const char *device, const struct reason *why)
 {
-	status_warn(device, "%s", why);
-	set->status = status_worst(set->status, STATUS_REFUSED);
+	status_warn(device, "%s", why->text);
+	set->status = status_worst(set->status, why->trouble ? STATUS_TROUBLE : STATUS_REFUSED);
 }
 
 static void set_one(struct setting *set, const char *device)
@@ -88,8 +88,10 @@ static void set_one(struct setting *set, const char *device)
 
 	if (lock_wait(&set->lock, device) != 0)
 		status_die_errno(device, "cannot lock its record");
-	if ((found = roster_load(set->spool, device, &item.phone, &st, &why)) <= 0) {
-		refuse(set, device, found == 0 ? "there is no such phone" : why.text);
+	if ((found = roster_load(set->spool, device, &item.phone, &st, &why)) == 0)
+		reason_set(&why, "there is no such phone");
+	if (found <= 0) {
+		refuse(set, device, &why);
 		return;
 	}
 	if (set->digits > 0) {
@@ -98,7 +100,7 @@ static void set_one(struct setting *set, const char *device)
 		change.value[PHONE_F_STRING] = digits;
 	}
 	if (phone_apply(&item.phone, &st, &change, set->spool->now, set->conf.operation_expires, &why) != 0)
-		refuse(set, device, why.text);
+		refuse(set, device, &why);
 	else
 		buf_put(&set->items, &item, sizeof item);
 	explicit_bzero(&item, sizeof item);
@@ -196,11 +198,11 @@ int main(int argc, char *argv[])
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(STATUS_USAGE, object, "%s", why.text);
+		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	set.spool = enter_to_write(path, now);
 	lock_init(&set.lock, set.spool);
 	if (conf_load(&set.conf, set.spool->root, &why) != 0)
-		status_die(STATUS_USAGE, SPOOL_CONF, "%s", why.text);
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (generate != NULL && set.digits == 0)
 		set.digits = set.conf.string_digits;
 	if (value[PHONE_F_TEMPLATE] != NULL)

@@ -46,6 +46,17 @@ static void find(struct checking *ck, const char *file, const char *what)
 	ck->status = status_worst(ck->status, STATUS_REFUSED);
 }
 
+/* What cannot be looked at may be as good as ever. */
+static void blame(struct checking *ck, const char *file, const struct reason *why)
+{
+	if (!why->trouble) {
+		find(ck, file, why->text);
+		return;
+	}
+	status_warn(file, "%s", why->text);
+	ck->status = STATUS_TROUBLE;
+}
+
 /* What is merely unfinished is legal, and nothing to worry a cron job with. */
 static void tell(void *ctx, enum state_finding finding, const char *file, const char *what)
 {
@@ -99,8 +110,10 @@ static int check_dir(struct checking *ck, enum spool_dir d)
 		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), name);
 		if (spool_read(ck->spool, d, name, &data, &len) != 0) {
 			/* It moved on, or state_check has told already that it is no file. */
-			if (errno != ENOENT && errno != ELOOP && errno != EINVAL && errno != EFBIG)
-				find(ck, path, strerror(errno));
+			if (errno != ENOENT && errno != ELOOP && errno != EINVAL && errno != EFBIG) {
+				reason_errno(&why);
+				blame(ck, path, &why);
+			}
 			continue;
 		}
 		if (len > 0 && check_content(ck, &list[i], data, len, &why) != 0)
@@ -121,7 +134,7 @@ static int check_trusted(void *ctx, const char *file, const char *description, c
 	(void)description;
 	snprintf(path, sizeof path, "%s/%s", spool_dir_name(ck->trust), file);
 	if (c == NULL || cert_check_ca(c, &cause) != 0) {
-		find(ck, path, cause.text);
+		blame(ck, path, &cause);
 		return 0;
 	}
 	bytes_hex(c->digest, sizeof c->digest, hex);
@@ -138,7 +151,7 @@ static struct cert *check_capf(struct checking *ck)
 	struct reason why;
 
 	if (store_check_capf(ck->spool, false, &why) != 0)
-		find(ck, "ca/" STORE_PAIR, why.text);
+		blame(ck, "ca/" STORE_PAIR, &why);
 	if (store_capf(ck->spool, &own, NULL, &why) != 0)
 		return NULL;
 	when_iso(own->not_after, iso);
@@ -167,7 +180,7 @@ static int check_phones(struct checking *ck)
 		if (!list[i].conf)
 			tell(ck, STATE_UNFINISHED, path, "of a phone that is gone");
 		else if (roster_load(ck->spool, list[i].device, &p, &st, &why) < 0)
-			find(ck, path, why.text);
+			blame(ck, path, &why);
 	}
 	free(list);
 	return 0;
@@ -197,13 +210,13 @@ static int check(struct checking *ck)
 	struct cert *own;
 
 	if (conf_load(&conf, ck->spool->root, &why) != 0)
-		find(ck, SPOOL_CONF, why.text);
+		blame(ck, SPOOL_CONF, &why);
 	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
-		find(ck, SPOOL_CONF, why.text);
+		blame(ck, SPOOL_CONF, &why);
 	own = check_capf(ck);
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
-			find(ck, spool_dir_name(ck->trust), why.text);
+			blame(ck, spool_dir_name(ck->trust), &why);
 	if (state_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++)
@@ -226,7 +239,8 @@ static void repair(struct checking *ck)
 	    (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
 	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0))
 		status_die_errno(ck->spool->path, "cannot take old requests away");
-	store_check_capf(ck->spool, true, &why);
+	if (store_check_capf(ck->spool, true, &why) != 0 && why.trouble)
+		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
 	if (ck->verbose)
 		printf("%zu steps finished, %zu old requests taken away\n", finished, expired);
 }
@@ -248,8 +262,9 @@ int main(int argc, char *argv[])
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	if (mend && spool_lacks(path, &missing) && spool_mend(path) != 0)
-		status_die_errno(path, "cannot make the directories that it lacks");
+	/* Also when it lacks none: who made them may have died before they were durable. */
+	if (mend && (spool_lacks(path, &missing) < 0 || spool_mend(path) != 0))
+		status_die_path(path, "cannot mend the spool");
 	ck.spool = enter_spool(path, now);
 	if (mend)
 		repair(&ck);

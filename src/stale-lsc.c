@@ -131,7 +131,7 @@ int main(int argc, char *argv[])
 	if (*verb == 'd' && arg == argc && file == NULL)
 		status_usage("delete wants device names, or \"all\"");
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(STATUS_USAGE, object, "%s", why.text);
+		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");

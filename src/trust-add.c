@@ -119,15 +119,16 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 
 static int add_file(struct adding *ad)
 {
-	int fd = fileio_open_input(ad->file);
+	int fd = fileio_open_input(ad->file), status;
 	unsigned char *data;
 	size_t len;
 
 	if (fd < 0 || fileio_read_all(fd, MAX_BUNDLE, &data, &len) != 0) {
+		status = status_of_one(errno);
 		status_warn_errno(ad->file, "cannot read");
 		if (fd >= 0)
 			close(fd);
-		return STATUS_REFUSED;
+		return status;
 	}
 	close(fd);
 	ad->seen = 0;

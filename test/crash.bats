@@ -9,7 +9,7 @@ setup_file() {
 	cc -D_GNU_SOURCE -fPIC -shared -o obj/crash/crash.so "$TESTDIR/crash/crash.c"
 	cat >bin/spool-check <<-'END'
 	#!/bin/sh
-	for file in "$2"/csr/*; do
+	for file in "$3"/csr/*; do
 		[ ! -e "$file" ] || echo whole | cmp -s - "$file" || { echo "$file: half"; exit 1; }
 	done
 	END
@@ -19,22 +19,23 @@ setup_file() {
 # walk HOW: the walk over sloppy with one fault.
 walk() {
 	cat >"$1" <<-END
+	program=sloppy
 	prepare() {
 		mkdir -p "\$SPOOL" && cd "\$SPOOL" &&
 		mkdir -p csr superseded lsc stale installed done tmp
 	}
 	action() {
-		sloppy "\$SPOOL" $1
+		(cd "\$SPOOL" && sloppy . $1)
 	}
 	END
 	CAPFKIT_BIN=$BATS_FILE_TMPDIR/bin CAPFKIT_OBJ=$BATS_FILE_TMPDIR/obj \
-	    run "$TESTDIR/crash/walk" "./$1"
+	    FULL=1 PROBLEMS=100 run "$TESTDIR/crash/walk" "./$1"
 }
 
 @test "a careful program passes" {
 	walk good
 	assert_status 0
-	assert_output_has "ok - good: 5 kill points (11 disturbances), all legal, all converge"
+	assert_output_has "ok - good: 6 kill points, 29 failure points, all legal, all converge"
 	assert_output_has "1 passed, 0 failed"
 }
 
@@ -47,17 +48,36 @@ walk() {
 @test "a file published before its bytes are durable is found" {
 	walk nosync
 	assert_status 1
-	assert_output_has "its bytes are not durable yet: rename"
+	assert_output_has "its bytes are not durable yet: "
 }
 
 @test "a directory that is never synced is found" {
 	walk nodirsync
 	assert_status 1
-	assert_output_has "the program ends, but csr/ is not durable since: rename"
+	assert_output_has "the program ends well, but csr/ is not durable since csr/f"
 }
 
 @test "a temporary file left behind is found" {
 	walk leak
 	assert_status 1
 	assert_output_has "tmp/ is not empty"
+}
+
+@test "a write whose failure nobody looks at is found" {
+	walk ignore
+	assert_status 1
+	assert_output_has "write tmp/f, once:ENOSPC: exit 0, but the work is not done"
+}
+
+@test "a sync that failed and is tried again is found" {
+	walk retry
+	assert_status 1
+	assert_output_has "fsync tmp/f, once:EIO: exit 0"
+	assert_output_has "its bytes are not durable yet: "
+}
+
+@test "who speaks before it is durable is found" {
+	walk early
+	assert_status 1
+	assert_output_has "stdout says: added f, but csr/ is not durable since csr/f"
 }

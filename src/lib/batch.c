@@ -151,14 +151,11 @@ static int settle(struct batch *b)
 	for (size_t i = 0; i < b->n; i++)
 		if (b->item[i].fate != BATCH_NONE)
 			used |= 1u << b->item[i].to;
-	for (int d = 0; d < SPOOL_STATES; d++) {
-		if ((used & 1u << d) != 0 && spool_sync(b->spool, (enum spool_dir)d) != 0) {
-			for (size_t i = 0; i < b->n; i++)
-				b->item[i].fate = BATCH_NONE;
-			return -1;
-		}
-	}
-	return 0;
+	if (spool_sync_all(b->spool, used) == 0)
+		return 0;
+	for (size_t i = 0; i < b->n; i++)
+		b->item[i].fate = BATCH_NONE;
+	return -1;
 }
 
 /* Takes a certificate back that we have just put there. */

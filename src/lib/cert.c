@@ -124,7 +124,7 @@ struct cert *cert_load(const char *path, struct reason *why)
 	size_t len;
 
 	if (fd < 0 || fileio_read_all(fd, CERT_MAX_BYTES, &data, &len) != 0)
-		reason_set(why, "%s", strerror(errno));
+		reason_errno(why);
 	else
 		c = cert_parse(data, len, why);
 	free(data);

@@ -267,7 +267,7 @@ int conf_lines(const char *text,
     int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
     struct reason *why)
 {
-	struct reason cause = {"not \"name = value\""};
+	struct reason cause = {.text = "not \"name = value\""};
 	struct parsing p = {take, ctx, &cause, false};
 	int line;
 
@@ -294,7 +294,7 @@ static char *slurp(int dirfd, struct reason *why)
 	size_t len;
 
 	if (fileio_slurp(dirfd, "capf.conf", MAX_BYTES, &text, &len) != 0) {
-		reason_set(why, "%s", strerror(errno));
+		reason_errno(why);
 		return NULL;
 	}
 	if (memchr(text, '\0', len) == NULL)

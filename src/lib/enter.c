@@ -13,7 +13,7 @@ struct spool *enter_spool(const char *path, time_t now)
 
 	if (s != NULL)
 		return s;
-	if (spool_lacks(path, &missing))
+	if (spool_lacks(path, &missing) > 0)
 		status_die(STATUS_USAGE, path, "the spool lacks %s/; spool-check --repair makes it",
 		    spool_dir_name(missing));
 	errno = saved;

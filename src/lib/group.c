@@ -192,10 +192,7 @@ static int move_all(struct group *g)
 			return -1;
 		}
 	}
-	for (int d = 0; d < SPOOL_STATES; d++)
-		if ((used & 1u << d) != 0 && spool_sync(g->spool, (enum spool_dir)d) != 0)
-			return -1;
-	return 0;
+	return spool_sync_all(g->spool, used);
 }
 
 static int publish_all(struct group *g, struct spool_stage *st)
@@ -211,10 +208,7 @@ static int publish_all(struct group *g, struct spool_stage *st)
 			return -1;
 		used |= 1u << p->dir;
 	}
-	for (int d = 0; d < SPOOL_DIRS; d++)
-		if ((used & 1u << d) != 0 && spool_sync(g->spool, (enum spool_dir)d) != 0)
-			return -1;
-	return 0;
+	return spool_sync_all(g->spool, used);
 }
 
 int group_commit(struct group *g)

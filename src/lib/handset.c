@@ -469,7 +469,7 @@ static bool strays(struct handset *p, enum sim_step step)
 
 static void shake(struct handset *p)
 {
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 	bool first = !p->hello;
 
 	/* The first call says hello; then it may take its time. */

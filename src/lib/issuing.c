@@ -32,7 +32,7 @@ struct issuing {
 static void answer(const struct issuer *issuer, time_t clock, struct bytes in, struct buf *out)
 {
 	char device[DEVICE_MAX + 1];
-	struct reason why = {"a packet that is none"};
+	struct reason why = {.text = "a packet that is none"};
 	struct issued issued = {.der = NULL};
 	struct csr *csr = NULL;
 	uint64_t number = 0;
@@ -88,7 +88,7 @@ static struct issuer *make_ready(const struct issuing_task *task, int fd)
 	struct issue_policy policy = issue_policy_default;
 	struct issuer *issuer = NULL;
 	struct secret none = {0};
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 	struct cert *ca = cert_load(task->certificate, &why);
 	EVP_PKEY *key = ca != NULL ? key_load(task->key, &none, &why) : NULL;
 

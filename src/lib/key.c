@@ -42,7 +42,7 @@ int secret_read(struct secret *s, const char *path, struct reason *r)
 	int fd = open(path, O_RDONLY | O_CLOEXEC), saved, res = -1;
 
 	if (fd < 0)
-		return reason_set(r, "%s", strerror(errno));
+		return reason_errno(r);
 	while (len < sizeof line && ((n = read(fd, line + len, sizeof line - len)) > 0 ||
 	    (n < 0 && errno == EINTR)))
 		len += n > 0 ? (size_t)n : 0;
@@ -52,8 +52,9 @@ int secret_read(struct secret *s, const char *path, struct reason *r)
 		;
 	if (end > 0 && line[end - 1] == '\r')
 		end--;
+	errno = saved;
 	if (n < 0)
-		reason_set(r, "%s", strerror(saved));
+		reason_errno(r);
 	else if (end == 0)
 		reason_set(r, "the first line is empty");
 	else if (end > SECRET_MAX)
@@ -63,7 +64,7 @@ int secret_read(struct secret *s, const char *path, struct reason *r)
 		if ((s->text = strndup(line, end)) != NULL)
 			res = 0;
 		else
-			reason_set(r, "%s", strerror(errno));
+			reason_errno(r);
 	}
 	OPENSSL_cleanse(line, sizeof line);
 	return res;
@@ -201,7 +202,7 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 			(n < 0 && errno == EINTR)))
 			len += n > 0 ? (size_t)n : 0;
 	if (data == NULL || fd < 0 || n < 0)
-		reason_set(r, "%s", strerror(errno));
+		reason_errno(r);
 	else if (len == 0)
 		reason_set(r, "is empty");
 	else if (len > KEY_MAX_BYTES)

@@ -88,7 +88,7 @@ int keyring_load(struct keyring *k, const char *path, struct reason *r)
 	if (dir == NULL && errno == ENOTDIR)
 		return read_file(k, AT_FDCWD, path, r);
 	if (dir == NULL)
-		return reason_set(r, "%s", strerror(errno));
+		return reason_errno(r);
 	while (res == 0 && (d = readdir(dir)) != NULL)
 		if (d->d_name[0] != '.')
 			res = read_file(k, dirfd(dir), d->d_name, r);

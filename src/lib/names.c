@@ -18,7 +18,7 @@ static int add(struct names *ns, size_t *cap, const char *text, struct reason *w
 		struct name *grown = reallocarray(ns->name, more, sizeof *grown);
 
 		if (grown == NULL)
-			return reason_set(why, "%s", strerror(errno));
+			return reason_errno(why);
 		ns->name = grown;
 		*cap = more;
 	}
@@ -35,7 +35,7 @@ static int add_lines(struct names *ns, size_t *cap, const char *path, bool zero,
 	int result = 0;
 
 	if (in == NULL)
-		return reason_set(why, "%s", strerror(errno));
+		return reason_errno(why);
 	while (result == 0 && fileio_line(in, zero, &line, &room) != NULL) {
 		/* So that a list can be piped with all its columns. */
 		if (!zero)
@@ -44,7 +44,7 @@ static int add_lines(struct names *ns, size_t *cap, const char *path, bool zero,
 			result = add(ns, cap, line, why);
 	}
 	if (result == 0 && ferror(in))
-		result = reason_set(why, "%s", strerror(errno));
+		result = reason_errno(why);
 	free(line);
 	if (in != stdin)
 		fclose(in);

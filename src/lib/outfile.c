@@ -46,6 +46,17 @@ static bool is_special(const char *path)
 	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
 }
 
+/* The name beside a file under which it is written; the caller frees. NULL with errno. */
+static char *temp_name(const char *path)
+{
+	char *name;
+
+	if (asprintf(&name, "%s.%ld.tmp", path, (long)getpid()) >= 0)
+		return name;
+	errno = ENOMEM;
+	return NULL;
+}
+
 int outfile_open(struct outfile *o, const char *path, mode_t mode)
 {
 	*o = (struct outfile){.fd = STDOUT_FILENO};
@@ -65,10 +76,8 @@ int outfile_open(struct outfile *o, const char *path, mode_t mode)
 	if (is_special(path)) {
 		o->fd = open(path, O_WRONLY | O_CLOEXEC);
 	} else {
-		if (asprintf(&o->temp, "%s.%ld.tmp", o->path, (long)getpid()) < 0) {
-			o->temp = NULL;
+		if ((o->temp = temp_name(o->path)) == NULL)
 			goto fail;
-		}
 		o->fd = open(o->temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	}
 	if (o->fd >= 0 && !isatty(o->fd))
@@ -118,19 +127,32 @@ void outfile_abort(struct outfile *o)
 	errno = saved;
 }
 
+/* Gives a file its name, which must not be taken. */
+static int name_it(const char *temp, const char *path)
+{
+	if (renameat2(AT_FDCWD, temp, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	return errno == EINVAL || errno == ENOSYS ? link(temp, path) : -1;
+}
+
 int outfile_create(const char *path, mode_t mode, const void *data, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-	bool written;
+	char *temp = temp_name(path);
+	int fd, result = -1;
 
-	if (fd < 0)
+	if (temp == NULL)
 		return -1;
-	written = fileio_write_all(fd, data, len) == 0 && fsync(fd) == 0;
-	close_quietly(fd);
-	if (written && sync_parent(path) == 0)
-		return 0;
-	outfile_remove(path);
-	return -1;
+	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+	if (fd >= 0) {
+		if (fileio_write_all(fd, data, len) == 0 && fsync(fd) == 0)
+			result = name_it(temp, path);
+		close_quietly(fd);
+		if (result == 0 && (result = sync_parent(path)) != 0)
+			outfile_remove(path);
+		outfile_remove(temp);
+	}
+	free(temp);
+	return result;
 }
 
 void outfile_remove(const char *path)

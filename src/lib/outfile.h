@@ -20,7 +20,8 @@ int outfile_commit(struct outfile *);
 /* Takes the temporary file away. Harmless after outfile_commit. */
 void outfile_abort(struct outfile *);
 
-/* A new file, whole and durable, that must not exist yet (EEXIST). */
+/* A new file, whole and durable, that must not exist yet (EEXIST). Who is killed before leaves a temporary
+ * file beside it. */
 int outfile_create(const char *path, mode_t mode, const void *, size_t);
 
 void outfile_remove(const char *path);

@@ -3,13 +3,18 @@
 #ifndef REASON_H
 #define REASON_H
 
+#include <stdbool.h>
+
 #define REASON_MAX 256
 
 struct reason {
 	char text[REASON_MAX];
+	bool trouble;	/* of the system, not of what was looked at: another try may do better */
 };
 
 /* Sets the text, cut to fit. Returns -1, so that a check can end with "return reason_set(...)". */
 int reason_set(struct reason *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same with the text of errno, which also tells whether it is trouble. */
+int reason_errno(struct reason *);
 
 #endif

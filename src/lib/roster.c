@@ -64,7 +64,7 @@ static int slurp(const struct spool *s, const char *device, const char *suffix, 
 
 	snprintf(name, sizeof name, "%s%s", device, suffix);
 	if (spool_read(s, SPOOL_PHONE, name, text, len) != 0)
-		return errno == ENOENT ? 0 : reason_set(why, "%s", strerror(errno));
+		return errno == ENOENT ? 0 : reason_errno(why);
 	if (*len <= PHONE_FILE_MAX && memchr(*text, '\0', *len) == NULL)
 		return 1;
 	reason_set(why, *len > PHONE_FILE_MAX ? "too large" : "has a NUL byte");
@@ -101,7 +101,11 @@ int roster_load(const struct spool *s, const char *device, struct phone *p, stru
 		result = phone_state_parse(st, (const char *)text, &cause);
 		wipe(text, len);
 	}
-	return result == 0 ? 1 : reason_set(why, "what became of it: %s", cause.text);
+	if (result == 0)
+		return 1;
+	reason_set(why, "what became of it: %s", cause.text);
+	why->trouble = cause.trouble;
+	return -1;
 }
 
 /* Writes one into the stage, under the name it will have. */

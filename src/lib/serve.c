@@ -232,7 +232,7 @@ static void on_greeting(evutil_socket_t fd, short what, void *ctx)
 /* An issuing process, which may not have its key yet. Another one is for older settings. */
 static void await_greeting(struct server *s, int fd)
 {
-	struct reason why = {"cannot watch the issuing process"};
+	struct reason why = {.text = "cannot watch the issuing process"};
 
 	unwatch(&s->greeting);
 	issuing_close(s->coming);
@@ -249,7 +249,7 @@ static void await_greeting(struct server *s, int fd)
 
 static void take_settings(struct server *s, const struct control *c)
 {
-	struct reason why = {"out of memory"};
+	struct reason why = {.text = "out of memory"};
 
 	free(s->next);
 	if (c->body.len == sizeof *s->next && (s->next = malloc(sizeof *s->next)) != NULL) {
@@ -326,7 +326,9 @@ static int set_up(struct server *s, struct reason *why)
 	if (getrandom(&s->home.session, sizeof s->home.session, 0) != sizeof s->home.session)
 		return reason_set(why, "no random numbers: %s", strerror(errno));
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
-	if (s->spool == NULL || state_finish(s->spool, NULL) != 0)
+	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
+	if (s->spool == NULL || state_finish(s->spool, NULL) != 0 ||
+	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE) != 0)
 		return reason_set(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
 	    (s->term = watch(s, SIGTERM, EV_SIGNAL, on_term)) == NULL ||

@@ -189,19 +189,21 @@ static int check_new(int root)
 	return found == 0 ? 0 : -1;
 }
 
-bool spool_lacks(const char *path, enum spool_dir *missing)
+int spool_lacks(const char *path, enum spool_dir *missing)
 {
-	int root = open_root(path), d = SPOOL_DIRS;
+	int root = open_root(path), result;
 
 	if (root < 0)
-		return false;
-	if (faccessat(root, SPOOL_CONF, F_OK, 0) == 0)
-		for (d = 0; d < SPOOL_DIRS; d++)
-			if (faccessat(root, dir_name[d], F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-				break;
-	close(root);
-	*missing = (enum spool_dir)d;
-	return d < SPOOL_DIRS;
+		return -1;
+	result = faccessat(root, SPOOL_CONF, F_OK, 0);
+	for (int d = 0; d < SPOOL_DIRS && result == 0; d++) {
+		*missing = (enum spool_dir)d;
+		result = faccessat(root, dir_name[d], F_OK, AT_SYMLINK_NOFOLLOW);
+		if (result != 0 && errno == ENOENT)
+			result = 1;
+	}
+	give_up(root);
+	return result;
 }
 
 int spool_mend(const char *path)
@@ -368,8 +370,15 @@ static int put(struct spool *s, int to, const char *name, const void *data, size
 			result = renameat(stage.fd, file, to, name);
 		else
 			result = publish(&stage, file, to, name);
-		if (result == 0)
-			result = fsync(to);
+		saved = errno;
+		/* Also when somebody was quicker: he may have died before he got so far, and our caller
+		 * will say that it is there. */
+		if (result == 0 || saved == EEXIST) {
+			if (fsync(to) != 0)
+				result = -1;
+			else
+				errno = saved;
+		}
 	}
 	saved = errno;
 	spool_stage_close(s, &stage);
@@ -406,6 +415,14 @@ int spool_move(struct spool *s, const struct stem *stem, enum stem_kind kind, en
 int spool_sync(struct spool *s, enum spool_dir d)
 {
 	return fsync(s->dir[d]);
+}
+
+int spool_sync_all(struct spool *s, unsigned dirs)
+{
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		if ((dirs >> d & 1) != 0 && spool_sync(s, (enum spool_dir)d) != 0)
+			return -1;
+	return 0;
 }
 
 int spool_room(const struct spool *s, size_t files, size_t bytes)

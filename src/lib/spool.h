@@ -51,8 +51,9 @@ const char *spool_dir_name(enum spool_dir);
 /* Opens a spool; who is kept, not copied. ENOENT when there is none. */
 struct spool *spool_open(const char *path, const char *who, time_t now);
 void spool_close(struct spool *);
-/* Is this a spool without one of its directories? Backups like to leave out empty ones. */
-bool spool_lacks(const char *path, enum spool_dir *);
+/* Is this a spool without one of its directories? Backups like to leave out empty ones. 1, 0, or -1 with
+ * errno. */
+int spool_lacks(const char *path, enum spool_dir *);
 /* Makes the directories that a spool lacks. */
 int spool_mend(const char *path);
 /* Makes the directories of a new spool, or goes on where an earlier run was cut off, and opens it.
@@ -85,8 +86,10 @@ int spool_remove(struct spool *, enum spool_dir, const char *name);
 /* Moves a request or certificate from one state to another. ENOENT when somebody was quicker. */
 int spool_move(struct spool *, const struct stem *, enum stem_kind, enum spool_dir from,
     enum spool_dir to);
-/* Makes what was moved into or removed from a directory durable. */
+/* Makes what was moved into or removed from a directory durable, by whomever. */
 int spool_sync(struct spool *, enum spool_dir);
+/* The same for all whose bits (1 << SPOOL_...) are set. */
+int spool_sync_all(struct spool *, unsigned dirs);
 /* ENOSPC unless there is room for so many more files and bytes. */
 int spool_room(const struct spool *, size_t files, size_t bytes);
 

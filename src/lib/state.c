@@ -91,6 +91,7 @@ int state_finish(struct spool *s, size_t *n)
 	struct index ix;
 	struct step step;
 	size_t done = 0;
+	bool safe = false;
 	int result;
 
 	if (spool_sweep(s, &done) != 0 || index_load(&ix, s, LIVE) != 0)
@@ -100,7 +101,11 @@ int state_finish(struct spool *s, size_t *n)
 		for (size_t i = 0; i < ix.n; i++) {
 			if ((int)ix.entry[i].dir != pass || !next_step(&ix, &ix.entry[i], &step))
 				continue;
-			if ((result = take_step(s, &ix.entry[i], &step)) < 0) {
+			/* Who died here may have died before what he published was durable, and the
+			 * clean-up must not be quicker to the disk. */
+			result = safe ? 0 : spool_sync_all(s, LIVE);
+			safe = true;
+			if (result < 0 || (result = take_step(s, &ix.entry[i], &step)) < 0) {
 				index_free(&ix);
 				return -1;
 			}

@@ -50,6 +50,19 @@ int status_of(int error)
 	}
 }
 
+int status_of_one(int error)
+{
+	bool refused = error == ENOENT || error == ENOTDIR || error == EACCES || error == EISDIR ||
+	    error == EFBIG;
+
+	return refused ? STATUS_REFUSED : STATUS_TROUBLE;
+}
+
+int status_of_given(bool trouble)
+{
+	return trouble ? STATUS_TROUBLE : STATUS_USAGE;
+}
+
 /* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */
 static const char *cause_of(int error)
 {

@@ -3,6 +3,7 @@
 #ifndef STATUS_H
 #define STATUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The worst of several is the largest, so programs keep a maximum. */
@@ -22,6 +23,10 @@ int status_worst(int, int);
 /* The exit status for an errno about something the user named: what does not exist, or is a terminal, is
  * wrong usage, the rest is trouble. */
 int status_of(int error);
+/* The one for an errno about one file of several: what cannot be had is refused, the rest is trouble. */
+int status_of_one(int error);
+/* The one for something that the user gave: it is wrong, or the system has trouble with it. */
+int status_of_given(bool trouble);
 
 /* "program: object: text" on stderr, one line, whatever bytes are in it; object may be NULL. */
 void status_warn(const char *object, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -84,10 +84,12 @@ int store_each(const struct spool *s, enum spool_dir d,
 	int result = 0;
 	size_t n;
 
-	if (list_files(s, d, &list, &n) != 0)
+	if (list_files(s, d, &list, &n) != 0) {
 		result = reason_set(why, "%s: %s", spool_dir_name(d), strerror(errno));
+		why->trouble = true;
+	}
 	for (size_t i = 0; i < n; i++) {
-		struct reason cause = {""};
+		struct reason cause = {.text = ""};
 		unsigned char *text = NULL;
 		struct cert *c = NULL;
 		size_t len;
@@ -95,7 +97,7 @@ int store_each(const struct spool *s, enum spool_dir d,
 		if (result == 0) {
 			description[0] = '\0';
 			if (spool_read(s, d, list[i], &text, &len) != 0) {
-				reason_set(&cause, "%s", strerror(errno));
+				reason_errno(&cause);
 			} else {
 				copy_description(text, description, sizeof description);
 				c = cert_parse(text, len, &cause);
@@ -124,7 +126,9 @@ static int gather(void *ctx, const char *file, const char *description, const st
 	(void)description;
 	if (c != NULL && trust_put(g->trust, c, &cause) == 0)
 		return 0;
-	return reason_set(g->why, "%.70s: %s", file, cause.text);
+	reason_set(g->why, "%.70s: %s", file, cause.text);
+	g->why->trouble = cause.trouble;
+	return -1;
 }
 
 struct trust *store_trust(const struct spool *s, enum spool_dir d, struct reason *why)
@@ -162,7 +166,7 @@ int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct
 	size_t len;
 
 	if (spool_read(s, SPOOL_CA, STORE_PAIR, &text, &len) != 0)
-		return reason_set(why, "%s", strerror(errno));
+		return reason_errno(why);
 	*cert = cert_of_pair(text, len, why);
 	key_pem_free((char *)text, len);
 	if (*cert == NULL || key == NULL)
@@ -199,7 +203,7 @@ static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
 	free(pem);
 	if (result == 0)
 		result = spool_put(s, SPOOL_CA, STORE_CER, c->der, c->der_len, true);
-	return result == 0 ? 0 : reason_set(why, "%s", strerror(errno));
+	return result == 0 ? 0 : reason_errno(why);
 }
 
 int store_put_capf(struct spool *s, const struct cert *c, EVP_PKEY *key, struct reason *why)
@@ -226,18 +230,20 @@ int store_put_capf(struct spool *s, const struct cert *c, EVP_PKEY *key, struct 
 	return result == 0 ? put_copies(s, c, why) : -1;
 }
 
-/* Is this file in ca/ this very certificate? */
-static bool is_copy(const struct spool *s, const char *name, const struct cert *c)
+/* Is this file in ca/ this very certificate? 1, 0, or -1 with a reason when that cannot be told. */
+static int is_copy(const struct spool *s, const char *name, const struct cert *c, struct reason *why)
 {
 	unsigned char *data;
-	struct reason why;
+	struct reason cause;
 	struct cert *copy;
 	size_t len;
 	bool same;
 
-	if (spool_read(s, SPOOL_CA, name, &data, &len) != 0)
-		return false;
-	copy = cert_parse(data, len, &why);
+	if (spool_read(s, SPOOL_CA, name, &data, &len) != 0) {
+		reason_errno(why);
+		return why->trouble ? -1 : 0;
+	}
+	copy = cert_parse(data, len, &cause);
 	same = copy != NULL && memcmp(copy->digest, c->digest, sizeof c->digest) == 0;
 	cert_free(copy);
 	free(data);
@@ -249,12 +255,19 @@ int store_check_capf(struct spool *s, bool repair, struct reason *why)
 	char name[CERT_CN_MAX + sizeof ".0"];
 	struct cert *c;
 	EVP_PKEY *key;
-	int result = 0;
+	int result;
 
 	if (store_capf(s, &c, &key, why) != 0)
 		return -1;
 	snprintf(name, sizeof name, "%s.0", c->cn);
-	if (!is_copy(s, STORE_CER, c) || !is_copy(s, name, c)) {
+	if ((result = is_copy(s, STORE_CER, c, why)) > 0)
+		result = is_copy(s, name, c, why);
+	if (result == 1) {
+		result = 0;
+		/* Who made them may have died before they were durable. */
+		if (repair && spool_sync(s, SPOOL_CA) != 0)
+			result = reason_errno(why);
+	} else if (result == 0) {
 		reason_set(why, "%s and %.60s are not the certificate of " STORE_PAIR, STORE_CER, name);
 		result = repair ? put_copies(s, c, why) : 1;
 	}
@@ -273,7 +286,7 @@ struct cert *store_cert(const struct spool *s, enum spool_dir d, const struct st
 
 	stem_name(stem, STEM_DER, name);
 	if (spool_read(s, d, name, &der, &len) != 0) {
-		reason_set(why, "%s", strerror(errno));
+		reason_errno(why);
 		return NULL;
 	}
 	c = cert_parse(der, len, why);

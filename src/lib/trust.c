@@ -209,7 +209,7 @@ int trust_each(const void *data, size_t len,
 	int res = 0;
 
 	while (res == 0 && blob_next(&file, &one)) {
-		struct reason r = {""};
+		struct reason r = {.text = ""};
 		struct cert *c = cert_parse(one.p, one.len, &r);
 
 		res = each(ctx, ++number, c, &r);

@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned char *own = copy(data, size);
 	struct bytes in = {own, size};
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct capfmsg m;
 	int len = capfmsg_length(in, &r);
 

@@ -75,7 +75,7 @@ static void accepted(const struct verdict *v, struct bytes der)
 
 static void check_ca(struct bytes in)
 {
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct cert *c = cert_parse(in.p, in.len, &r);
 	char *name;
 

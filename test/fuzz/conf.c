@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = text_of(data, size), *more;
 	struct conf *c = calloc(1, sizeof *c), *again = calloc(1, sizeof *again);
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 
 	law(c != NULL && again != NULL);
 	if (text != NULL && conf_parse(c, text, &why) == 0) {

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		lines += data[i] == '\n';
 	csv_open(&csv, text, size);
 	for (;;) {
-		struct reason why = {""};
+		struct reason why = {.text = ""};
 
 		if ((result = csv_row(&csv, &why)) == 0)
 			break;

@@ -33,7 +33,7 @@ static struct manifest *signed_text(const void *text, size_t len, struct reason 
 	/* Dear, so not for every text. */
 	if (len % 16 == 0) {
 		sig[sig_len - 1] ^= 1;
-		law(manifest_verify(text, len, sig, sig_len, signer, &(struct reason){""}) == NULL);
+		law(manifest_verify(text, len, sig, sig_len, signer, &(struct reason){.text = ""}) == NULL);
 	}
 	free(sig);
 	return m;
@@ -43,7 +43,7 @@ static void signature(struct bytes sig)
 {
 	static const char text[] =
 	    "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  a.csr\n";
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct manifest *m = manifest_verify(text, sizeof text - 1, sig.p, sig.len, signer, &r);
 
 	law((m == NULL) == (r.text[0] != '\0'));
@@ -54,7 +54,7 @@ static void signature(struct bytes sig)
 
 static void any_text(struct bytes text)
 {
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct manifest *m = signed_text(text.p, text.len, &r);
 	const char *name;
 	size_t lines = 0;
@@ -78,7 +78,7 @@ static void any_text(struct bytes text)
 static void names(struct bytes in)
 {
 	struct manifest *m = manifest_new(), *read;
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	char *list = text_of(in.p, in.len), *rest = list, *name;
 	const char *text;
 	size_t len;

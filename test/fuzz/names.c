@@ -79,7 +79,7 @@ static void arguments(char *text)
 	char *argv[32], *word;
 	const char *object;
 	struct names ns;
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 	int argc = 0;
 
 	while (argc < 32 && (word = strsep(&text, "\n")) != NULL)

@@ -80,7 +80,7 @@ static void change(struct phone *p, const struct phone_state *st, char *text)
 {
 	struct phone_change c = {{NULL}};
 	struct phone before = *p;
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 	char *line;
 
 	while ((line = strsep(&text, "\n")) != NULL && strcmp(line, "--") != 0) {
@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = size > 0 ? text_of(data + 1, size - 1) : NULL;
 	struct phone p;
 	struct phone_state st = {.status = PHONE_PENDING};
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 
 	phone_init(&p, "SEP001122334455");
 	if (text == NULL)

@@ -34,7 +34,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static bool proves(const struct proof *p, const char *device, uint32_t session)
 {
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct cert *c = proof_check(p, device, session, &policy, &r);
 
 	law(c != NULL || r.text[0] != '\0');
@@ -73,7 +73,7 @@ static void check(const struct proof *p)
 
 static void request(const struct capfmsg *m)
 {
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	int result = proof_check_request(m->public_key, m->signed_data, m->sha2_signature, &r);
 	unsigned char *own;
 

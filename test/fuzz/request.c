@@ -33,7 +33,7 @@ static void again(const struct csr *c, const void *data, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned char *own = copy(data, size);
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct csr *c = csr_parse(own, size, X509_get0_pubkey(ra->x509), &r), *alone;
 	size_t len;
 	char *pem;

@@ -40,7 +40,7 @@ static void hex(void)
 static void verdicts(void)
 {
 	static const unsigned char der[] = {0x30, 0x03, 0x02, 0x01, 0x05};
-	struct verdict v = {.good = true, .entry = "a\nb", .reason = {"remark"}, .read = true,
+	struct verdict v = {.good = true, .entry = "a\nb", .reason = {.text = "remark"}, .read = true,
 	    .cn = "SEP001122334455", .serial = "0a", .not_after = 1800000000, .der = der,
 	    .der_len = sizeof der}, w;
 	struct buf b = {0};
@@ -64,7 +64,7 @@ static void verdicts(void)
 	b.p[0] = 0;
 	ok(!verdict_decode((struct bytes){b.p, b.len - 1}, &w), "none that is bad and has a certificate");
 	buf_free(&b);
-	v = (struct verdict){.entry = "x", .reason = {"is empty"}};
+	v = (struct verdict){.entry = "x", .reason = {.text = "is empty"}};
 	verdict_encode(&v, &b);
 	ok(verdict_decode((struct bytes){b.p, b.len}, &w) && !w.good && !w.read, "a refusal and back");
 	b.p[0] = 1;

@@ -6,7 +6,7 @@
 
 static void refuses(const char *text, const char *why)
 {
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct conf c;
 
 	ok(conf_parse(&c, text, &r) == -1 && strstr(r.text, why) != NULL, "%s", why);

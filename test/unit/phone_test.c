@@ -9,7 +9,7 @@
 static void refuses(const char *text, const char *why)
 {
 	struct phone p = {.device = "SEP1"};
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 
 	ok(phone_parse(&p, text, &r) == -1 && strstr(r.text, why) != NULL, "refuses: %s", why);
 }
@@ -125,7 +125,7 @@ static void test_state(void)
 {
 	struct phone_state st = {.scheduled = NOW, .status = PHONE_FAILED, .reason = "a; b\n", .when = NOW,
 	    .attempts = 3, .wrong_strings = 2, .version = 3}, again;
-	struct reason r = {""};
+	struct reason r = {.text = ""};
 	struct buf b = {0};
 
 	phone_state_format(&st, &b);
