@@ -18,6 +18,7 @@
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
 #define OUTSIDE_SECONDS 60
 #define FAREWELL_SECONDS 5	/* for our last words, and for the phone to hang up */
+#define BAD_FAREWELL_SECONDS 1	/* the same when it was refused */
 #define MAX_MESSAGE (CAPFMSG_HEADER + CAPFMSG_BODY_MAX)
 #define PEER_MAX 56
 
@@ -40,6 +41,7 @@ struct link {
 	struct tls *tls;
 	struct session *session;
 	struct visit *visit;
+	bool failed, late;	/* the session was ended; because its time was over */
 	struct event io, timer;
 	struct buf in;		/* a message that is not whole yet */
 	struct buf out;		/* messages to be sent, each with its length before it */
@@ -111,7 +113,7 @@ static void set_interest(struct link *l, short interest)
 }
 
 /* Our last words are sent. Closing now could make the phone's system throw them away, if the phone has sent
- * something that we did not read. */
+ * something that we did not read. Who was too slow has had his time. */
 static void linger(struct link *l)
 {
 	tls_close(l->tls);
@@ -119,7 +121,7 @@ static void linger(struct link *l)
 	buf_free(&l->in);
 	buf_free(&l->out);
 	l->stage = LINGERING;
-	if (shutdown(l->fd, SHUT_WR) != 0)
+	if (l->late || shutdown(l->fd, SHUT_WR) != 0)
 		die(l);
 	else
 		set_interest(l, EV_READ);
@@ -193,8 +195,11 @@ static bool act(struct link *l, const struct session_action *a, struct session_e
 		return false;
 	case SESSION_CLOSE:
 		l->stage = PARTING;
-		set_timer(l, FAREWELL_SECONDS);
+		set_timer(l, l->failed ? BAD_FAREWELL_SECONDS : FAREWELL_SECONDS);
 		return false;
+	case SESSION_FAILED:
+		l->failed = true;
+		return visit_do(l->visit, a, answer);
 	default:
 		return visit_do(l->visit, a, answer);
 	}
@@ -358,9 +363,10 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
-	if (l->stage == TALKING)
+	if (l->stage == TALKING) {
+		l->late = true;
 		run(l, &(struct session_event){.type = SESSION_TIMEOUT});
-	else {
+	} else {
 		if (l->stage == SHAKING)
 			say(l, "no-handshake", "why", "it took too long");
 		die(l);
