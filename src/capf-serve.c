@@ -53,19 +53,27 @@ static void read_settings(const char *path, struct conf *conf)
 	close(root);
 }
 
-/* What workers would stumble over later, one by one. */
-static void check_rights(const struct spool *s)
+/* What we and our workers would stumble over later, one by one. */
+static void check_rights(const char *path, const char *user)
 {
+	const char *whom = user != NULL ? user : "this user";
+	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (root < 0 && errno == EACCES)
+		status_die(STATUS_USAGE, path, "has to be readable for %s", whom);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
+		const char *name = spool_dir_name((enum spool_dir)d);
 		bool change = d != SPOOL_CA && d != SPOOL_TRUST_CAPF && d != SPOOL_TRUST_CALLMANAGER;
 
-		if (faccessat(s->dir[d], ".", R_OK | X_OK | (change ? W_OK : 0), 0) != 0)
-			status_die(STATUS_USAGE, s->path, "%s/ has to be readable%s for user %ld",
-			    spool_dir_name((enum spool_dir)d), change ? " and writable" : "", (long)getuid());
+		if (faccessat(root, name, R_OK | X_OK | (change ? W_OK : 0), 0) != 0 && errno == EACCES)
+			status_die(STATUS_USAGE, path, "%s/ has to be readable%s for %s", name,
+			    change ? " and writable" : "", whom);
 	}
-	if (faccessat(s->root, SPOOL_JOURNAL, R_OK | W_OK, 0) != 0 && errno != ENOENT)
-		status_die(STATUS_USAGE, s->path, SPOOL_JOURNAL
-		    " has to be readable and writable for user %ld", (long)getuid());
+	if (faccessat(root, SPOOL_JOURNAL, R_OK | W_OK, 0) != 0 &&
+	    (errno == EACCES || faccessat(root, ".", W_OK, 0) != 0))
+		status_die(STATUS_USAGE, path, SPOOL_JOURNAL " has to be readable and writable for %s",
+		    whom);
+	close(root);
 }
 
 int main(int argc, char *argv[])
@@ -101,8 +109,8 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, NULL, "%s", why.text);
 	if (user != NULL)
 		become(user);
+	check_rights(path, user);
 	s = enter_to_write(path, now);
-	check_rights(s);
 	task = (struct keeper_task){s, &conf, &sink, &listen, &notify, now - start,
 	    workers > 0 ? (unsigned)workers : conf.workers};
 	if ((result = keeper_run(&task, &why)) != 0)

@@ -107,3 +107,427 @@ probe_ready() {
 		done
 	done
 }
+
+@test "who is too slow is gone at the deadline, and not later" {
+	by_itself 'handshake-timeout = 1s' 'message-timeout = 2s'
+	install_null SEP000000000001
+	start
+	local begin
+	# Half a handshake, a byte every tenth of a second; then half a message, the same way.
+	begin=$EPOCHREALTIME
+	python3 - "${PORT##*:}" <<-'PY'
+	import socket, sys, time
+	s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+	s.settimeout(0.1)
+	hello = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(400)
+	for b in hello:
+	    try:
+	        s.send(bytes([b]))
+	        if s.recv(1) == b'':
+	            break
+	    except TimeoutError:
+	        pass
+	    except OSError:
+	        break
+	PY
+	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 2.5 ? 0 : 1 }'
+	begin=$EPOCHREALTIME
+	sim SEP000000000001 --byte-at-a-time --byte-delay 100
+	[ "$status" -ne 0 ]
+	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 3.5 ? 0 : 1 }'
+	until_true grep -q 'event=closed conn=2' log
+	grep -q failure=too-slow log
+}
+
+@test "a killed worker is started again, and its phones come back" {
+	install_null SEP000000000001
+	mkdir kept
+	start
+	local first=$(children capf-worker)
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true has csr 1
+	kill -KILL $first
+	until_true outcome SEP000000000001 lost
+	until_true grep -q 'event=error what="a worker ended".*signal 9' log
+	sign_all
+	sim SEP000000000001 --keep-key --key-dir kept
+	ended installed
+	[ "$(children capf-worker)" != "$first" ]
+	stop
+	assert_equal $RC 0
+}
+
+@test "what dies soon is started less and less often" {
+	by_itself
+	start
+	local i
+	for i in 1 2 3; do
+		until_true test -n "$(children capf-issuing)"
+		kill -KILL $(children capf-issuing)
+		died() { [ "$(grep -c 'issuing process ended' log)" -eq $i ]; }
+		until_true died
+		begin=$EPOCHREALTIME
+		until_true eval '[ -n "$(children capf-issuing)" ]'
+		waited[i]=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
+	done
+	# 1, 2 and 4 seconds.
+	awk -v a="${waited[1]}" -v b="${waited[2]}" -v c="${waited[3]}" \
+	    'BEGIN { exit a > 0.7 && b > 1.7 && c > 3.7 && c < 10 ? 0 : 1 }' || fail "${waited[*]}"
+}
+
+@test "SIGKILL of the master ends all" {
+	by_itself
+	start -w 2
+	local all=$(children capf-worker; children capf-issuing)
+	assert_equal "$(wc -w <<<$all)" 4
+	kill -KILL $SERVER
+	none_left() {
+		local pid
+		for pid in $all; do
+			gone $pid || return 1
+		done
+	}
+	until_true none_left
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "SIGTERM ends all within seconds, phones that wait included" {
+	install_null SEP000000000001
+	start -w 2
+	sim_later SEP000000000001
+	until_true has csr 1
+	local begin=$EPOCHREALTIME
+	stop
+	assert_equal $RC 0
+	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 3 ? 0 : 1 }'
+	until_true outcome SEP000000000001 lost
+	grep -q event=stopping log
+}
+
+@test "SIGHUP: a phone that waits goes on waiting, wrong settings change nothing" {
+	install_null SEP000000000001
+	install_null SEP000000000002
+	start -w 2
+	sim_later SEP000000000001
+	until_true has csr 1
+	# The certificate is no good: neither it nor the setting is taken.
+	cp -p "$SPOOL/ca/capf.pem" good.pem
+	head -n 3 good.pem >"$SPOOL/ca/capf.pem"
+	by_itself
+	kill -HUP $SERVER
+	refused_twice() { [ "$(grep -c 'event=error what="cannot use the settings"' log)" -eq 2 ]; }
+	until_true refused_twice
+	refute grep -q event=reloaded log
+	sim_later SEP000000000002
+	until_true has csr 2
+	cat good.pem >"$SPOOL/ca/capf.pem"
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	assert_equal "$(children capf-issuing | wc -w)" 2
+	sign_all
+	until_true outcome SEP000000000001 installed
+	until_true outcome SEP000000000002 installed
+	# Without an issuer's key there is no certificate, and no change.
+	printf 'issuer-key = /nowhere\n' >>"$SPOOL/capf.conf"
+	kill -HUP $SERVER
+	refused_again() { [ "$(grep -c 'event=error what="cannot use the settings"' log)" -eq 4 ]; }
+	until_true refused_again
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001
+	ended installed
+}
+
+# listening ADDRESS...: a server there, NO or YES of enable-ipv6; AT is what a phone is told, in that order.
+listening() {
+	sed -i '/^enable-ipv6/d' "$SPOOL/capf.conf"
+	printf 'enable-ipv6 = %s\n' "$1" >>"$SPOOL/capf.conf"
+	start -l "$2"
+	AT=$(sed -n 's/.*event=listening address=//p' log | paste -sd,)
+}
+# row PHONE EXPECTED: a phone with these addresses (4, 6 or 46) comes by IPv6, by IPv4, or not at all.
+row() {
+	local flag=() connected
+	case $1 in
+	4 | 6) flag=("-$1") ;;
+	esac
+	: >log
+	phone-set SEP000000000001 --operation install --auth null
+	run --separate-stderr phone-sim --server "$AT" --keys keys --timeout 60s --device SEP000000000001 \
+	    "${flag[@]}"
+	connected=$(sed -n 's/.*event=connected .*peer=\([^ ]*\):[0-9]*.*/\1/p' log)
+	case $2 in
+	6) [ "$status" -eq 0 ] && [ "$connected" = "[::1]" ] ;;
+	4) [ "$status" -eq 0 ] && [ "$connected" = 127.0.0.1 ] ;;
+	no) [ "$status" -ne 0 ] && [ -z "$connected" ] ;;
+	esac || fail "a phone with $1 and a server at $AT: wanted $2, got $connected" "$(show_run)"
+}
+
+@test "the vendor's table of IPv4 and IPv6, row by row" {
+	[ -e /proc/net/if_inet6 ] && grep -q '^0*1 ' /proc/net/if_inet6 || skip "no IPv6 here"
+	by_itself
+	install_null SEP000000000001
+	# A phone's stack is IPv4, IPv6 or both; one with both may still have one address only.
+	listening yes '[::1]:0,127.0.0.1:0'
+	row 46 6	# both, both addresses
+	row 4 4		# both, IPv4 address
+	row 6 6		# both, IPv6 address
+	row 4 4		# IPv4
+	row 6 6		# IPv6
+	# It cannot connect by IPv6: then by IPv4.
+	AT="[::1]:1,${AT#*,}"
+	row 46 4
+	stop
+	listening yes 127.0.0.1:0
+	row 46 4
+	row 4 4		# both, IPv4 address
+	row 6 no	# both, IPv6 address
+	row 4 4		# IPv4
+	row 6 no	# IPv6
+	stop
+	listening yes '[::1]:0'
+	row 46 6
+	row 4 no	# both, IPv4 address
+	row 6 6		# both, IPv6 address
+	row 4 no	# IPv4
+	row 6 6		# IPv6
+	stop
+	# Without enable-ipv6: what listens nowhere turns them away, and a phone with both comes by IPv4.
+	listening no 127.0.0.1:0
+	AT="[::1]:${AT#*:},$AT"
+	row 46 4
+	row 4 4
+	row 6 no
+	stop
+	run --separate-stderr capf-serve -l '[::1]:0'
+	assert_status 100
+	assert_stderr_has "enable-ipv6 is no"
+}
+
+@test "1,000 phones, 256 descriptors: it does not spin, and serves all" {
+	by_itself
+	local n=1000 i worker before after
+	for ((i = 1; i <= n; i++)); do
+		printf 'SEP%012X\n' $i
+	done >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	: >log
+	(ulimit -n 256 && exec capf-serve -l 127.0.0.1:0 </dev/null 2>log 3>&-) &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	worker=$(children capf-worker)
+	# Some take all that there is, and say nothing; the others queue up behind them.
+	python3 - "${PORT##*:}" 3>&- <<-'PY' &
+	import signal, socket, sys
+	held = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for i in range(300)]
+	open('holding', 'w')
+	signal.pause()
+	PY
+	local holder=$!
+	echo $holder >>pids
+	until_true test -e holding
+	until_true grep -q event=full log
+	ulimit -n 4096
+	phone-sim --server $PORT --keys keys --timeout 120s --fleet $n --parallel $n >fleet.out 2>&1 3>&- &
+	echo $! >>pids
+	sleep 1
+	# In clock ticks, of which there are 100 a second.
+	spent() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+	before=$(spent $worker)
+	sleep 2
+	after=$(spent $worker)
+	[ $((after - before)) -le 10 ] || fail "it spent $((after - before)) ticks of 200 on waiting"
+	kill $holder
+	until_true grep -q "done=$n failed=0" fleet.out
+	[ "$(phone-list | cut -f3 | grep -c successful)" -eq $n ]
+}
+
+@test "two workers share the phones, the limits and the log" {
+	by_itself 'max-operations = 1'
+	install_null SEP000000000001
+	install_null SEP000000000002
+	mkdir kept
+	sed -i 's/^issuer = .*/issuer = offline/' "$SPOOL/capf.conf"
+	start -w 2
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true has csr 1
+	# Its worker stands still: the next one comes to the other.
+	local number=$(sed -n 's/.*event=waiting .*worker=//p' log)
+	local pids=($(children capf-worker)) busy
+	busy=${pids[number - 1]}
+	kill -STOP $busy
+	sim SEP000000000002
+	ended refused
+	grep -q "too many operations.*worker=$((3 - number))" log
+	sed -i '/^max-operations/d' "$SPOOL/capf.conf"
+	kill -CONT $busy
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	# The phone itself comes to the other: the older connection ends.
+	kill -STOP $busy
+	mv SEP000000000001.out first.out
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true eval '[ $(grep -c "event=waiting device=SEP000000000001" log) -eq 2 ]'
+	kill -CONT $busy
+	until_true grep -q "event=dropped.*connected again.*worker=$number" log
+	sign_all
+	until_true outcome SEP000000000001 installed
+	has installed 1
+	stop
+	assert_equal $RC 0
+}
+
+@test "a fleet and two workers: each has some of it, and no line of the log is torn" {
+	by_itself
+	local n=100 i
+	for ((i = 1; i <= n; i++)); do
+		printf 'SEP%012X\n' $i
+	done >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	start -w 2
+	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 120s --fleet $n --parallel 32
+	assert_output_has "done=$n failed=0"
+	[ "$(grep -c 'event=connected.*worker=1$' log)" -ge $((n / 10)) ]
+	[ "$(grep -c 'event=connected.*worker=2$' log)" -ge $((n / 10)) ]
+	refute grep -Ev '^capf-serve: event=[a-z-]+( [a-z]+=("([^"\\]|\\.)*"|[^ "]+))*$' log
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "systemd: sockets that are handed over, what it is told, a watchdog" {
+	install_null SEP000000000001
+	: >log
+	python3 - 3>&- <<-'PY' &
+	import os, socket
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind('notify')
+	open('bound', 'w')
+	with open('told', 'w', buffering=1) as out:
+	    while True:
+	        out.write(s.recv(4096).decode() + '\n--\n')
+	PY
+	echo $! >>pids
+	until_true test -e bound
+	python3 - >out 2>log 3>&- <<-'PY' &
+	import os, socket
+	s = socket.socket()
+	s.bind(('127.0.0.1', 0))
+	s.listen(100)
+	if s.fileno() != 3:
+	    os.dup2(s.fileno(), 3)
+	os.set_inheritable(3, True)
+	os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', WATCHDOG_USEC='1000000',
+	    WATCHDOG_PID=str(os.getpid()), NOTIFY_SOCKET=os.getcwd() + '/notify')
+	os.execvp('capf-serve', ['capf-serve'])
+	PY
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -qx READY=1 told
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	sim_later SEP000000000001
+	until_true has csr 1
+	until_true grep -qx WATCHDOG=1 told
+	kill -HUP $SERVER
+	until_true grep -q '^MONOTONIC_USEC=[0-9]*$' told
+	ready_again() { [ "$(sed -n '/RELOADING=1/,$p' told | grep -cx READY=1)" -eq 1 ]; }
+	until_true ready_again
+	until_true grep -q '^STATUS=1 connections, 1 operations, 1 of 1 workers' told
+	sign_all
+	until_true outcome SEP000000000001 installed
+	stop
+	assert_equal $RC 0
+	until_true grep -qx STOPPING=1 told
+	# What is no socket is no listener.
+	run --separate-stderr python3 -c '
+import os
+os.dup2(os.open("/dev/null", os.O_RDONLY), 3)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp("capf-serve", ["capf-serve"])'
+	assert_status 100
+	assert_stderr_has "no listening socket"
+}
+
+@test "the log goes to syslog" {
+	by_itself
+	install_null SEP000000000001
+	cat >syslog.py <<-'PY'
+	import os, socket
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind('socket')
+	open('bound', 'w')
+	with open('log', 'ab', buffering=0) as out:
+	    while True:
+	        out.write(s.recv(4096) + b'\n')
+	PY
+	: >log
+	python3 syslog.py 3>&- &
+	local first=$!
+	echo $first >>pids
+	until_true test -e bound
+	capf-serve -l 127.0.0.1:0 -L "syslog:$PWD/socket" </dev/null 2>errors 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	sim SEP000000000001
+	ended installed
+	until_true grep -Eq '^<30>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} capf-serve\[[0-9]+\]: event=installed ' log
+	# It is away, and comes again: lines are lost, and counted.
+	kill -KILL $first
+	rm -f socket bound
+	kill -KILL $(children capf-issuing)
+	until_true eval '[ -n "$(children capf-issuing)" ]'
+	python3 syslog.py 3>&- &
+	echo $! >>pids
+	until_true test -e bound
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001
+	ended installed
+	until_true grep -Eq '^<27>.*event=error what="lines were lost" count=[0-9]+' log
+	stop
+	[ ! -s errors ]
+	run --separate-stderr capf-serve -L nowhere
+	assert_status 100
+}
+
+@test "-u: another user, for good" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can become somebody else"
+	local home pid
+	# Where others may come to.
+	home=$(TMPDIR=/tmp mktemp -d)
+	echo "$home" >elsewhere
+	chmod 711 "$home"
+	cp -a "$SPOOL" "$home/spool"
+	SPOOL=$home/spool
+	export CAPF_SPOOL=$SPOOL
+	by_itself "issuer-key = $home/issuer.key" "issuer-certificate = $home/issuer.pem"
+	install -m 600 -o nobody "$FIX/root.key" "$home/issuer.key"
+	install -m 644 "$FIX/root.pem" "$home/issuer.pem"
+	install_null SEP000000000001
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -u nobody
+	assert_status 100
+	assert_stderr_has "readable for nobody"
+	chown -R nobody "$SPOOL"
+	chown root "$SPOOL/csr"
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -u nobody
+	assert_status 100
+	assert_stderr_has "csr/ has to be readable and writable for nobody"
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -u root
+	assert_status 100
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -u nobody-there
+	assert_status 100
+	chown nobody "$SPOOL/csr"
+	start -u nobody
+	sim SEP000000000001
+	ended installed
+	for pid in $SERVER $(children capf-worker) $(children capf-issuing); do
+		assert_equal "$(awk '/^Uid:/ { print $2, $3, $4, $5 }' /proc/$pid/status | tr ' ' '\n' | sort -u)" \
+		    "$(id -u nobody)"
+		assert_equal "$(awk '/^CapEff:/ { print $2 + 0 }' /proc/$pid/status)" 0
+	done
+	stop
+}

@@ -14,6 +14,9 @@ teardown() {
 	for pid in $(cat pids 2>/dev/null); do
 		kill -KILL "$pid" 2>/dev/null || true
 	done
+	if [ -e elsewhere ]; then
+		rm -rf "$(cat elsewhere)"
+	fi
 }
 
 # until_true COMMAND...: it comes true within a minute.
