@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* fleet: the requests of a fleet of phones, as a tar on stdout.
+/* fleet: the requests of a fleet of phones, as a tar on stdout, or with -k their keys, as PEM.
  *
- * usage: fleet [-j jobs] [-o first] number
+ * usage: fleet [-k] [-j jobs] [-o first] number
  *
  * Each has an RSA-2048 key of its own and is signed with it: entries SEP000000000000.csr, PEM. To make so
  * many keys would take minutes, so a pool of primes is made and each pair of them is a key: 142 primes are
@@ -32,6 +32,7 @@
 
 struct fleet {
 	long number, first;
+	int keys_only;
 	long primes;
 	unsigned char (*prime)[PRIME_BYTES];	/* shared by all workers */
 };
@@ -185,6 +186,12 @@ static void put_request(FILE *out, EVP_PKEY *key, long device, time_t now)
 	X509_REQ_free(req);
 }
 
+static void put_key(FILE *out, EVP_PKEY *key)
+{
+	if (!PEM_write_PrivateKey(out, key, NULL, NULL, 0, NULL, NULL))
+		die("cannot write a key");
+}
+
 /* The requests from one number up to another. The pairs are counted through: (0,1) (0,2) (1,2) (0,3) and
  * so on, so that each is there once. */
 static void make_requests(const struct fleet *f, long from, long to, FILE *out)
@@ -200,7 +207,10 @@ static void make_requests(const struct fleet *f, long from, long to, FILE *out)
 	for (long i = from; i < to; i++) {
 		EVP_PKEY *key = make_key(f->prime[a], f->prime[b], ctx);
 
-		put_request(out, key, f->first + i, now);
+		if (f->keys_only)
+			put_key(out, key);
+		else
+			put_request(out, key, f->first + i, now);
 		EVP_PKEY_free(key);
 		if (++a == b) {
 			a = 0;
@@ -257,16 +267,18 @@ int main(int argc, char *argv[])
 	FILE *part[MAX_JOBS];
 	int opt;
 
-	while ((opt = getopt(argc, argv, "j:o:")) != -1) {
+	while ((opt = getopt(argc, argv, "j:ko:")) != -1) {
 		if (opt == 'j')
 			jobs = atol(optarg);
+		else if (opt == 'k')
+			f.keys_only = 1;
 		else if (opt == 'o')
 			f.first = atol(optarg);
 		else
 			return 100;
 	}
 	if (argc - optind != 1 || (f.number = atol(argv[optind])) < 1) {
-		fprintf(stderr, "usage: fleet [-j jobs] [-o first] number\n");
+		fprintf(stderr, "usage: fleet [-k] [-j jobs] [-o first] number\n");
 		return 100;
 	}
 	jobs = jobs < 1 ? 1 : jobs > MAX_JOBS ? MAX_JOBS : jobs;
@@ -286,7 +298,8 @@ int main(int argc, char *argv[])
 	reap(jobs);
 	for (long w = 0; w < jobs; w++)
 		copy(part[w], stdout);
-	fwrite(end, 1, sizeof end, stdout);
+	if (!f.keys_only)
+		fwrite(end, 1, sizeof end, stdout);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		die("cannot write");
 	return 0;
