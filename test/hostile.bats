@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: ISC
+# Hostile clients, fifty of a kind at once, with deadlines of seconds: each is gone when its time is over,
+# the phones beside them are served, and the server is no larger afterwards. That they are served as quickly
+# is for test/bench/hostile to show.
+load helper
+
+BAD=50 HONEST=50
+HANDSHAKE=2 ANSWER=3 FAREWELL=5	# the last one is the server's own
+
+setup() {
+	setup_each
+	export CAPF_SPOOL=$SPOOL
+	trust_lab
+	seq -f 'SEP%012.0f' 1 $((HONEST + 1 + BAD)) | phone-add -f -
+	phone-set --operation install --auth null --key-order ec --ec 256 all
+	printf '%s\n' 'issuer = capf' "issuer-certificate = $FIX/root.pem" "issuer-key = $FIX/root.key" \
+	    "handshake-timeout = ${HANDSHAKE}s" "message-timeout = ${ANSWER}s" >>"$SPOOL/capf.conf"
+	setsid capf-serve -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	SERVER=$!
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	honest
+}
+teardown() {
+	kill -KILL -- -$SERVER 2>/dev/null || true
+	kill -KILL "${ATTACKER:-}" 2>/dev/null || true
+}
+
+until_true() {
+	local i
+	for ((i = 0; i < 600; i++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.1
+	done
+	cat log >&2
+	fail "never came true: $*"
+}
+# Phones that have an order get their certificates.
+honest() {
+	seq -f 'SEP%012.0f' 1 $HONEST | phone-set --operation install -f -
+	run --separate-stderr phone-sim --server $PORT --pattern SEP%012d --fleet $HONEST --timeout 60s
+	assert_status 0
+	assert_output_has "installed=$HONEST"
+}
+# KiB of memory of all the server's processes.
+memory() {
+	cat /proc/[0-9]*/stat 2>/dev/null | awk -v sid=$SERVER -v page="$(getconf PAGESIZE)" '
+	    $6 == sid { s += $24 } END { printf "%.0f\n", s * page / 1024 }'
+}
+descriptors() {
+	local p
+	for p in $(cat /proc/[0-9]*/stat 2>/dev/null | awk -v sid=$SERVER '$6 == sid { print $1 }'); do
+		ls /proc/$p/fd
+	done | wc -l
+}
+# hostile SECONDS ARGUMENT...: no client stays longer, and honest ones are served meanwhile and afterwards.
+hostile() {
+	local limit=$1 before=$(memory) open=$(descriptors) after
+	nice phone-sim --server $PORT --pattern SEP%012d --fleet $BAD --first $((HONEST + 1)) --report seen \
+	    --timeout 60s "${@:2}" >sum 2>&1 3>&- &
+	ATTACKER=$!
+	honest
+	wait $ATTACKER || true
+	ATTACKER=
+	honest
+	awk -F '\t' -v limit=$limit -v bad=$BAD '
+	$7 > limit { print $1 " stayed for " $7 " s" }
+	END { if (NR != bad) print NR " came instead of " bad }' seen >wrong
+	[ ! -s wrong ] || fail "$(cat wrong)" "$(cat sum)" "$(tail -n 20 log)"
+	back() { [ "$(descriptors)" -le $open ]; }
+	until_true back
+	after=$(memory)
+	# A sanitizer keeps for a while what was freed.
+	sanitized || [ "$after" -le $((before + before / 5 + 1024)) ] || fail "memory: $before KiB, then $after KiB"
+	kill -0 $SERVER
+}
+
+@test "no word of a handshake" {
+	hostile $((HANDSHAKE + 2)) --never-speak
+	assert_equal "$(grep -c 'event=no-handshake.*took too long' log)" $BAD
+}
+
+@test "half a handshake" {
+	hostile $((HANDSHAKE + 2)) --hang handshake
+}
+
+@test "a byte, and another one a second later" {
+	hostile $((HANDSHAKE + ANSWER + FAREWELL + 3)) --byte-at-a-time --byte-delay 1000
+	assert_equal "$(grep -c failure=too-slow log)" $BAD
+}
+
+@test "messages of 65,535 bytes that never come" {
+	hostile $((HANDSHAKE + ANSWER + FAREWELL + 2)) --claim-long
+}
+
+@test "silence after the first answer" {
+	hostile $((HANDSHAKE + ANSWER + FAREWELL + 2)) --hang auth
+}
+
+@test "they hang up, at every step" {
+	local step
+	for step in connect handshake auth key wait store end; do
+		phone-set --operation install all
+		hostile $((HANDSHAKE + ANSWER + FAREWELL)) --drop $step
+	done
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "16 MiB of rubbish" {
+	hostile $((HANDSHAKE + ANSWER + FAREWELL + 10)) --rubbish 16777216
+}
