@@ -95,6 +95,19 @@ int manifest_sign(const char *text, size_t len, const struct cert *signer, EVP_P
 	return n < 0 ? -1 : 0;
 }
 
+/* The text for CMS_verify, which forgets to free its own copy of a BIO that is plain memory when the
+ * signature is odd (OpenSSL issue 30471). */
+static BIO *text_bio(const void *text, size_t len)
+{
+	BIO *memory = len <= MANIFEST_MAX_TEXT ? BIO_new_mem_buf(text, (int)len) : NULL;
+	BIO *front = memory != NULL ? BIO_new(BIO_f_null()) : NULL;
+
+	if (front != NULL)
+		return BIO_push(front, memory);
+	BIO_free(memory);
+	return NULL;
+}
+
 /* Is it a detached signature over the text, by this certificate's key and nobody else's? What the
  * certificate may be used for does not matter, and certificates inside the signature are not
  * used. */
@@ -106,7 +119,7 @@ static int check_signature(const void *text, size_t len, const void *sig, size_t
 	CMS_ContentInfo *cms = sig_len > LONG_MAX ? NULL :
 	    d2i_CMS_ContentInfo(NULL, &p, (long)sig_len);
 	STACK_OF(X509) *certs = sk_X509_new_null();
-	BIO *bio = len <= MANIFEST_MAX_TEXT ? BIO_new_mem_buf(text, (int)len) : NULL;
+	BIO *bio = text_bio(text, len);
 	int res = -1;
 
 	if (cms == NULL || p != (const unsigned char *)sig + sig_len ||
@@ -119,7 +132,7 @@ static int check_signature(const void *text, size_t len, const void *sig, size_t
 	else
 		res = 0;
 	ERR_clear_error();
-	BIO_free(bio);
+	BIO_free_all(bio);
 	sk_X509_free(certs);
 	CMS_ContentInfo_free(cms);
 	return res;
