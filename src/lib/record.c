@@ -40,7 +40,12 @@ static int lock(struct orders *o, const char *device, time_t scheduled, struct p
 		desk_complain(o, device, "cannot lock its record", strerror(errno));
 	if (result <= 0)
 		return -1;
-	result = record_load(o, device, &p, st, &why) == 1 && p.scheduled == scheduled;
+	/* What cannot be read cannot be changed, and the phone must not be told that it was. */
+	if ((result = record_load(o, device, &p, st, &why)) < 0) {
+		desk_complain(o, device, "cannot read its record", why.text);
+		group_fail(o->group);
+	}
+	result = result == 1 && p.scheduled == scheduled;
 	explicit_bzero(&p, sizeof p);
 	return result;
 }
