@@ -170,12 +170,16 @@ static int put_manifest(const struct dump *d, struct archive_writer *w)
 	size_t len, sig_len;
 	time_t newest = 0, t;
 	int status = STATUS_TROUBLE;
+	bool summed;
 
 	for (size_t i = 0; i < d->n; i++)
 		if (when_from_stamp(d->list[i].stamp, &t) && t > newest)
 			newest = t;
-	if (m != NULL && each(d, put_sum, m) == STATUS_OK && (text = manifest_text(m, &len)) != NULL &&
-	    sign(d, text, len, &sig, &sig_len) == 0) {
+	summed = m != NULL && each(d, put_sum, m) == STATUS_OK;
+	text = summed ? manifest_text(m, &len) : NULL;
+	if (m == NULL || (summed && text == NULL)) {
+		status_warn(MANIFEST_SUMS, "out of memory");
+	} else if (text != NULL && sign(d, text, len, &sig, &sig_len) == 0) {
 		if (archive_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
 		    archive_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
 			status = STATUS_OK;
