@@ -41,3 +41,16 @@ needed() {
 		[[ $(needed "$name") != *libssl* ]] || fail "$name links libssl"
 	done
 }
+
+# So there is nothing for a thread sanitizer to look at. libcurl resolves names in a thread of its own, which sees
+# nothing of ours.
+@test "no program starts a thread" {
+	local name n=0
+	for name in $(make -s -C "$ROOT" links | cut -d' ' -f1); do
+		n=$((n + 1))
+		nm -D --undefined-only "$BIN/$name" >symbols
+		refute grep -wE 'pthread_create|thrd_create|evthread_use_pthreads' symbols
+	done
+	[ "$n" -gt 20 ]
+	refute grep -rlE 'pthread_create|thrd_create|<threads.h>' "$ROOT/src"
+}
