@@ -111,6 +111,10 @@ $(O)/crash/crash.so: test/crash/crash.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
+$(O)/oom/oom.so: test/oom/oom.c
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fno-builtin -fPIC -shared -o $@ $<
+
 # Scripts live in bin/ as they are; another BIN gets copies.
 ifneq ($(abspath $(BIN)),$(abspath bin))
 $(SCRIPTS:%=$(BIN)/%): $(BIN)/%: bin/%
@@ -136,6 +140,10 @@ check-clang:
 
 check-crash: all $(O)/crash/crash.so
 	@$(ENV) test/crash/walk
+
+# Each allocation fails once; OWN=20 OTHER=10 walk so many of each case.
+check-oom: all $(O)/oom/oom.so
+	@$(ENV) OWN=$(or $(OWN),0) OTHER=$(or $(OTHER),60) test/oom/walk
 
 # Each harness of test/fuzz for FUZZ_TIME seconds, one a processor; FUZZ=name picks some.
 fuzz:
@@ -180,6 +188,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-crash check-fleet coverage fuzz bench links install \
+.PHONY: all units demo check check-asan check-clang check-crash check-fleet check-oom coverage fuzz bench links install \
 	uninstall clean
 .SECONDARY:

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/* A preload library for test/oom/walk: it stands before malloc and its family, counts the calls over all
+ * processes of a program, and lets the one that OOM_AT names fail.
+ *
+ *	OOM_COUNTS=FILE		a file of 32 bytes: calls by the program itself, calls by its libraries, and whether
+ *				one has failed; it is mapped before the program begins, so that a sandbox does not matter
+ *	OOM_WHO=own		counts calls from the program's own text (the default)
+ *	OOM_WHO=other		counts those from libraries, libc's own among them
+ *	OOM_AT=N		the Nth such call fails, from 1; without it none does
+ *	OOM_ALL=1		and all behind it, in whatever process
+ *
+ * Who calls is told by the return address. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t),
+    *__libc_memalign(size_t, size_t);
+
+static struct counts {
+	atomic_ulong own, other, struck;
+} *counts;
+static uintptr_t from, to;	/* the program's own text */
+static unsigned long at;
+static bool other, all;
+
+/* The first object is the program. */
+static int find_text(struct dl_phdr_info *info, size_t size, void *ctx)
+{
+	(void)size;
+	(void)ctx;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+		if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0) {
+			from = info->dlpi_addr + p->p_vaddr;
+			to = from + p->p_memsz;
+		}
+	}
+	return 1;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	const char *file = getenv("OOM_COUNTS"), *text = getenv("OOM_AT"), *who = getenv("OOM_WHO");
+	int fd = file != NULL ? open(file, O_RDWR | O_CLOEXEC) : -1;
+	void *p;
+
+	if (fd < 0)
+		return;
+	p = mmap(NULL, sizeof *counts, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED)
+		abort();
+	at = text != NULL ? strtoul(text, NULL, 10) : 0;
+	other = who != NULL && strcmp(who, "other") == 0;
+	all = getenv("OOM_ALL") != NULL;
+	dl_iterate_phdr(find_text, NULL);
+	counts = p;
+}
+
+static bool fails(void *caller)
+{
+	bool own = (uintptr_t)caller >= from && (uintptr_t)caller < to;
+	unsigned long n;
+
+	if (counts == NULL)
+		return false;
+	n = atomic_fetch_add(own ? &counts->own : &counts->other, 1) + 1;
+	if (own == other || at == 0 || (all ? n < at : n != at))
+		return false;
+	counts->struck = 1;
+	errno = ENOMEM;
+	return true;
+}
+
+#define CALLER __builtin_return_address(0)
+
+EXPORT void *malloc(size_t size)
+{
+	return fails(CALLER) ? NULL : __libc_malloc(size);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	return fails(CALLER) ? NULL : __libc_calloc(n, size);
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	return fails(CALLER) ? NULL : __libc_realloc(p, size);
+}
+
+EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return fails(CALLER) ? NULL : __libc_realloc(p, bytes);
+}
+
+EXPORT int posix_memalign(void **out, size_t align, size_t size)
+{
+	if (fails(CALLER))
+		return ENOMEM;
+	return (*out = __libc_memalign(align, size)) != NULL ? 0 : ENOMEM;
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	return fails(CALLER) ? NULL : __libc_memalign(align, size);
+}
+
+/* libc's own, which would else count as others'. */
+EXPORT char *strndup(const char *text, size_t size)
+{
+	size_t len = strnlen(text, size);
+	char *p = fails(CALLER) ? NULL : __libc_malloc(len + 1);
+
+	if (p != NULL) {
+		memcpy(p, text, len);
+		p[len] = '\0';
+	}
+	return p;
+}
+
+EXPORT char *strdup(const char *text)
+{
+	size_t len = strlen(text) + 1;
+	char *p = fails(CALLER) ? NULL : __libc_malloc(len);
+
+	return p != NULL ? memcpy(p, text, len) : NULL;
+}
