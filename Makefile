@@ -163,6 +163,10 @@ coverage:
 	    CFLAGS='-O0 -g --coverage -DCAPFKIT_COVERAGE' check | tail -n 1 | sed 's/^/tests: /'
 	@test/coverage $(O)/cov
 
+# Everything at once with kills, and then the records are held against what the phones saw.
+check-oracle: all
+	@$(ENV) test/oracle/run -t $(or $(SECONDS),600) -n $(or $(PHONES),2000)
+
 bench: all
 	@$(ENV) test/bench/run
 
@@ -188,6 +192,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-crash check-fleet check-oom coverage fuzz bench links install \
-	uninstall clean
+.PHONY: all units demo check check-asan check-clang check-crash check-fleet check-oom check-oracle \
+	coverage fuzz bench links install uninstall clean
 .SECONDARY:

@@ -195,7 +195,7 @@ through_kills() {
 }
 
 @test "the comparison notices what does not agree" {
-	tail -n +4 names | phone-del -f -
+	tail -n +4 names | phone-del -f - >gone
 	head -n 3 names >few && mv few names
 	N=3
 	start
@@ -219,6 +219,9 @@ through_kills() {
 	cp "$SPOOL"/stale/* "$SPOOL/installed"
 	agree "SEP000000000003: stale and installed"
 	rm "$SPOOL"/stale/*
+	awk -F '\t' -v OFS='\t' '{ $6 = sprintf("%d", $6 - 600) } 1' seen.a >seen.x
+	agree "SEP000000000001: successful, but the phone has stored nothing since it was ordered to"
+	awk -F '\t' -v OFS='\t' '{ $6 = sprintf("%d", $6 + 600) } 1' seen.a >seen.x
 	phone-set --operation install --auth null SEP000000000001
 	agree "SEP000000000001: pending, but the phone has stored a certificate"
 }

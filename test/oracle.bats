@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: ISC
+# Everything at once, with kills, for a short while: the records agree with what the phones saw.
+# `make check-oracle` does it for ten minutes with 2,000 phones.
+load helper
+
+@test "phones, an administrator and kills: in the end all agrees" {
+	local phones=100
+	sanitized && phones=40
+	CAPFKIT_BIN=$BIN run "$TESTDIR/oracle/run" -n $phones -t 20
+	assert_status 0
+	assert_output_has "$phones phones, "
+	assert_output_has "and all agrees"
+	assert_equal "${lines[-1]}" "1 passed, 0 failed"
+}
