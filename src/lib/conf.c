@@ -19,7 +19,7 @@ static const struct conf defaults = {
 	.import_max_ratio = 200,
 	.keep_done = 30 * 86400,
 	.keep_superseded = 90 * 86400,
-	.keepalive = 15,
+	.keepalive = 15 * 60,
 	.operation_expires = 10 * 86400,
 	.string_digits = 10,
 	.listen = "",
@@ -52,6 +52,8 @@ const char conf_template[] =
     "\n"
     "# Minutes between signs of life on a connection that waits, 5 to 60.\n"
     "#keepalive = 15\n"
+    "# A message then as well, besides what TCP does: none, in-progress, status-request.\n"
+    "#keepalive-message = none\n"
     "\n"
     "# How long a phone has for an operation when nobody says until when; 0d: for ever.\n"
     "#operation-expires = 10d\n"
@@ -71,6 +73,10 @@ const char conf_template[] =
     "#issuer-key = /etc/capf/issuer.key\n"
     "#issuer-days = 1825\n"
     "\n"
+    "# Who signs requests: ra (CAPF vouches for the phone's key), phone (itself, or it gets no certificate),\n"
+    "# phone-or-ra. How phones do that is not publicly known.\n"
+    "#csr-proof = ra\n"
+    "\n"
     "# TLS 1.0 and 1.1, RSA key exchange, SHA-1 and short keys, for old phones.\n"
     "#legacy-tls = no\n"
     "\n"
@@ -79,6 +85,8 @@ const char conf_template[] =
     "\n"
     "# Phones whose certificate has expired may still prove themselves with it.\n"
     "#accept-expired = no\n"
+    "# The same for certificates with SHA-1 signatures or RSA keys below 2048 bits, as old phones have.\n"
+    "#accept-weak-mic = no\n"
     "\n"
     "# Ask for the MIC too when certificates are fetched.\n"
     "#fetch-mic = yes\n"
@@ -105,7 +113,7 @@ const char conf_template[] =
     "#template.default.auth = string\n"
     "#template.default.rsa = 2048\n";
 
-enum kind { NUMBER, SMALL, SPAN, TEXT, WORD };
+enum kind { NUMBER, SMALL, SPAN, MINUTES, TEXT, WORD };
 
 static const struct setting {
 	const char *name;
@@ -123,7 +131,9 @@ static const struct setting {
 	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032, NULL},
 	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0, NULL},
 	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0, NULL},
-	{"keepalive", SMALL, offsetof(struct conf, keepalive), 5, 60, NULL},
+	{"keepalive", MINUTES, offsetof(struct conf, keepalive), 5, 60, NULL},
+	{"keepalive-message", WORD, offsetof(struct conf, keepalive_message), 0, 0,
+	    "none\0in-progress\0status-request\0"},
 	{"operation-expires", SPAN, offsetof(struct conf, operation_expires), 0, 0, NULL},
 	{"string-digits", SMALL, offsetof(struct conf, string_digits), 4, 15, NULL},
 	{"listen", TEXT, offsetof(struct conf, listen), 0, 0, NULL},
@@ -131,10 +141,12 @@ static const struct setting {
 	{"issuer-certificate", TEXT, offsetof(struct conf, issuer_certificate), 0, 0, NULL},
 	{"issuer-key", TEXT, offsetof(struct conf, issuer_key), 0, 0, NULL},
 	{"issuer-days", SMALL, offsetof(struct conf, issuer_days), 1, 1825, NULL},
+	{"csr-proof", WORD, offsetof(struct conf, csr_proof), 0, 0, "ra\0phone\0phone-or-ra\0"},
 	{"legacy-tls", WORD, offsetof(struct conf, legacy_tls), 0, 0, "no\0yes\0"},
 	{"enable-ipv6", WORD, offsetof(struct conf, enable_ipv6), 0, 0, "no\0yes\0"},
 	{"resume", WORD, offsetof(struct conf, resume), 0, 0, "no\0yes\0"},
 	{"accept-expired", WORD, offsetof(struct conf, accept_expired), 0, 0, "no\0yes\0"},
+	{"accept-weak-mic", WORD, offsetof(struct conf, accept_weak_mic), 0, 0, "no\0yes\0"},
 	{"fetch-mic", WORD, offsetof(struct conf, fetch_mic), 0, 0, "no\0yes\0"},
 	{"handshake-timeout", SPAN, offsetof(struct conf, handshake_timeout), 1, 3600, NULL},
 	{"message-timeout", SPAN, offsetof(struct conf, message_timeout), 1, 3600, NULL},
@@ -159,6 +171,22 @@ static int parse_number(const struct setting *s, const char *value, uint64_t *ou
 		return reason_set(why, "%s wants a number from %llu to %llu", s->name,
 		    (unsigned long long)s->least, (unsigned long long)s->most);
 	return 0;
+}
+
+/* A number of minutes, or a time with its unit, for those who want less. */
+static int set_minutes(const struct setting *s, const char *value, time_t *out, struct reason *why)
+{
+	uint64_t n;
+
+	if (strspn(value, "0123456789") == strlen(value)) {
+		if (parse_number(s, value, &n, why) != 0)
+			return -1;
+		*out = (time_t)n * 60;
+		return 0;
+	}
+	if (when_span(value, out) && *out > 0 && *out <= (time_t)s->most * 60)
+		return 0;
+	return reason_set(why, "%s wants a number of minutes, or a time such as 90s", s->name);
 }
 
 static int set_word(const struct setting *s, const char *value, unsigned *out, struct reason *why)
@@ -190,6 +218,12 @@ static int set(struct conf *c, const struct setting *s, const char *value, struc
 		return 0;
 	}
 
+	if (s->kind == MINUTES) {
+		if (set_minutes(s, value, &span, why) != 0)
+			return -1;
+		memcpy(field, &span, sizeof span);
+		return 0;
+	}
 	if (s->kind == SPAN) {
 		if (!when_span(value, &span))
 			return reason_set(why, "%s wants a time such as 30d", s->name);

@@ -11,6 +11,8 @@
 #define CONF_TEXT_MAX 199	/* libinih reads no longer lines */
 
 enum conf_issuer { CONF_ISSUER_OFFLINE, CONF_ISSUER_ONLINE, CONF_ISSUER_CAPF };
+enum conf_proof { CONF_PROOF_RA, CONF_PROOF_PHONE, CONF_PROOF_PHONE_OR_RA };
+enum conf_keepalive { CONF_KEEPALIVE_NONE, CONF_KEEPALIVE_IN_PROGRESS, CONF_KEEPALIVE_STATUS_REQUEST };
 
 struct conf {
 	uint64_t import_max_entries;
@@ -18,7 +20,7 @@ struct conf {
 	uint64_t import_max_total_bytes;
 	uint64_t import_max_ratio;
 	time_t keep_done, keep_superseded;	/* seconds */
-	unsigned keepalive;	/* minutes */
+	time_t keepalive;	/* seconds */
 	time_t operation_expires;	/* seconds; 0: never */
 	unsigned string_digits;	/* of an authentication string that is made here */
 	/* capf-serve's */
@@ -26,7 +28,9 @@ struct conf {
 	unsigned issuer;	/* enum conf_issuer */
 	char issuer_certificate[CONF_TEXT_MAX + 1], issuer_key[CONF_TEXT_MAX + 1];	/* "": CAPF's */
 	unsigned issuer_days;
-	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired;	/* 0 or 1 */
+	unsigned csr_proof;	/* enum conf_proof */
+	unsigned keepalive_message;	/* enum conf_keepalive */
+	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired, accept_weak_mic;	/* 0 or 1 */
 	time_t handshake_timeout, message_timeout, key_timeout;	/* seconds */
 	unsigned key_tries, string_tries;
 	unsigned workers;

@@ -51,3 +51,10 @@ void desk_freshen(struct visit *v)
 	}
 	v->is_fresh = true;
 }
+
+void desk_wait(struct visit *v, bool waits)
+{
+	if (v->trusted && v->waits != waits)
+		v->orders->active += waits ? -1u : 1u;
+	v->waits = waits;
+}

@@ -61,7 +61,7 @@ struct orders {
 	struct issuing *issuing;
 	struct desk_chain by_number[DESK_BUCKETS], by_device[DESK_BUCKETS];
 	struct desk_queue held, fresh;
-	unsigned trusted, elsewhere;	/* phones with an operation, here and with other workers */
+	unsigned active, elsewhere;	/* operations that do not wait for a CA, here and with other workers */
 	uint64_t round;		/* how many commits there were */
 };
 
@@ -77,5 +77,7 @@ void desk_complain(const struct orders *, const char *device, const char *what, 
 bool desk_hold(struct visit *);
 /* Its request, or its certificate, is part of the next commit. */
 void desk_freshen(struct visit *);
+/* Does it wait for a certificate of a CA? Then it is no active operation. */
+void desk_wait(struct visit *, bool);
 
 #endif

@@ -8,6 +8,7 @@
 #include "enrol.h"
 #include "group.h"
 #include "issuing.h"
+#include "proof.h"
 #include "record.h"
 #include "shelf.h"
 #include "vouch.h"
@@ -20,10 +21,13 @@ static bool refuse(struct visit *v, struct session_event *answer)
 	return true;
 }
 
-bool enrol_prepare(struct visit *v, struct session_event *answer)
+bool enrol_prepare(struct visit *v, const struct session_action *a, struct session_event *answer)
 {
-	reason_set(&v->why, "csr-proof = phone is not there yet");
-	return refuse(v, answer);
+	v->der.len = 0;
+	if (vouch_info(a->bytes, v->phone->device, &v->der, &v->why) != 0)
+		return refuse(v, answer);
+	*answer = (struct session_event){.type = SESSION_TO_SIGN, .bytes = {v->der.p, v->der.len}};
+	return true;
 }
 
 /* A time later than the order, and than whatever the device has. */
@@ -74,14 +78,14 @@ int enrol_find(struct visit *v, struct session_event *answer)
 	buf_free(&v->der);
 	v->der = (struct buf){.p = der, .len = len, .cap = len};
 	v->stem = stem;
-	v->waits = false;
+	desk_wait(v, false);
 	*answer = (struct session_event){.type = SESSION_CERTIFICATE, .bytes = {der, len}};
 	return 1;
 }
 
 bool enrol_await(struct visit *v, struct session_event *answer)
 {
-	v->waits = true;
+	desk_wait(v, true);
 	logline_say(v->orders->log, "waiting", "device", v->phone->device, "request", "kept", NULL);
 	return enrol_find(v, answer) == 1;
 }
@@ -137,7 +141,7 @@ static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event 
 		return enrol_await(v, answer);
 	}
 	stamp(v);
-	v->stem.kind = STEM_RA;
+	v->stem.kind = csr->proof == CSR_OWN ? STEM_CSR : STEM_RA;
 	if ((pem = csr_pem(csr, &len)) != NULL) {
 		if (o->batch == NULL && (o->batch = batch_open(o->spool)) != NULL)
 			batch_look(o->batch, look, o->shelf);
@@ -155,17 +159,58 @@ static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event 
 	return false;
 }
 
+/* With the phone's own signature: 0, 1 when it is one that no CA can check, -1, both with the reason. */
+static int check_signed(struct visit *v, const struct session_action *a)
+{
+	struct bytes signature = a->message->sha2_signature;
+	struct reason why;
+	int result;
+
+	if (a->message->sha2_digest != CAPFMSG_SHA256)
+		return reason_set(&v->why, "the phone signed its request with the unknown digest %u",
+		    a->message->sha2_digest);
+	v->der.len = 0;
+	if (vouch_info(a->bytes, v->phone->device, &v->der, &v->why) != 0)
+		return -1;
+	result = proof_check_request(a->bytes, (struct bytes){v->der.p, v->der.len}, signature, &why);
+	if (result > 0)
+		reason_set(&v->why, "the phone signed the bare hash, without DigestInfo, which no CA can check");
+	else if (result < 0)
+		reason_set(&v->why, "the phone's request %.200s", why.text);
+	return result;
+}
+
+/* The request for the phone's key: signed by the phone, or by CAPF in its place, or by nobody, when our own
+ * process issues. NULL with the reason in v->why; final: it would be the same again. */
+static struct csr *make_request(struct visit *v, const struct session_action *a, bool *final)
+{
+	struct orders *o = v->orders;
+	int signature;
+
+	*final = false;
+	if (capfmsg_has(a->message, CAPFMSG_SHA2_SIGNED_DATA)) {
+		signature = check_signed(v, a);
+		*final = signature < 0 || (signature > 0 && o->conf->csr_proof == CONF_PROOF_PHONE);
+		if (*final)
+			return NULL;
+		if (signature == 0)
+			return vouch_signed(a->bytes, v->phone->device, a->message->sha2_signature, &v->why);
+		logline_say(o->log, "note", "device", v->phone->device, "text", v->why.text, NULL);
+	}
+	return vouch_csr(a->bytes, v->phone->device, desk_issues(o) ? NULL : o->key, &v->why);
+}
+
 bool enrol_certify(struct visit *v, const struct session_action *a,
     struct session_event *answer)
 {
 	struct orders *o = v->orders;
-	struct csr *csr = vouch_csr(a->bytes, v->phone->device, desk_issues(o) ? NULL : o->key,
-	    &v->why);
-	bool result;
+	bool result, final;
+	struct csr *csr = make_request(v, a, &final);
 
-	if (csr == NULL || check_kind(a->message, csr, &v->why) != 0)
+	if (csr == NULL || check_kind(a->message, csr, &v->why) != 0) {
 		result = refuse(v, answer);
-	else {
+		answer->final = final;
+	} else {
 		memcpy(v->stem.spki, csr->spki, sizeof v->stem.spki);
 		result = desk_issues(o) ? ask_issuer(v, a->bytes, answer) : ask_ca(v, csr, answer);
 	}
@@ -236,7 +281,7 @@ void enrol_settle_request(struct visit *v, enum batch_fate fate)
 
 	if (fate == BATCH_NEW || fate == BATCH_SAME) {
 		shelf_add(o->shelf, &v->stem, SPOOL_CSR);
-		v->waits = true;
+		desk_wait(v, true);
 		logline_say(o->log, "waiting", "device", v->phone->device, "request", "new", NULL);
 		if (enrol_find(v, &e))
 			o->hooks->event(v->link, &e);
@@ -278,9 +323,10 @@ bool enrol_store_failed(struct visit *v, const struct session_action *a)
 	struct orders *o = v->orders;
 
 	logline_say(o->log, "not-stored", "device", v->phone->device, "why", a->why.text, NULL);
-	if (!a->final)
-		return false;
-	if (group_move(o->group, &v->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale") != 0)
+	if (a->final &&
+	    group_move(o->group, &v->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE, "stale") != 0)
 		desk_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
-	return desk_hold(v);
+	/* Also when it hangs up now: it shall not go on like that for ever. */
+	return record_change(v, &(struct record_change){.status = PHONE_PENDING, .refusals = !a->final,
+	    .other_key = a->final, .attempts = a->final, .why = a->why.text});
 }

@@ -8,7 +8,7 @@
 #include "desk.h"
 
 /* SESSION_PREPARE, SESSION_CERTIFY and SESSION_AWAIT. True when the answer is there now. */
-bool enrol_prepare(struct visit *, struct session_event *answer);
+bool enrol_prepare(struct visit *, const struct session_action *, struct session_event *answer);
 bool enrol_certify(struct visit *, const struct session_action *, struct session_event *answer);
 bool enrol_await(struct visit *, struct session_event *answer);
 /* Looks for the certificate of the key in v->stem. 1 with the answer; 0 when it is not there yet. */

@@ -176,7 +176,7 @@ static time_t seconds_of(const struct conf *c, enum session_timer timer)
 	case SESSION_TIMER_OUTSIDE:
 		return OUTSIDE_SECONDS;
 	case SESSION_TIMER_KEEPALIVE:
-		return (time_t)c->keepalive * 60;
+		return c->keepalive;
 	case SESSION_TIMER_NONE:
 		break;
 	}
@@ -418,7 +418,7 @@ const struct orders_hooks link_hooks = {hook_event, hook_go_on, hook_drop, hook_
 
 static void set_socket(const struct link *l)
 {
-	int idle = (int)l->home->conf->keepalive * 60, interval = 30, count = 4, one = 1;
+	int idle = (int)l->home->conf->keepalive, interval = 30, count = 4, one = 1;
 
 	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);

@@ -174,7 +174,7 @@ void orders_overtaken(struct orders *o, const char *device, uint64_t when)
 
 unsigned orders_count(const struct orders *o)
 {
-	return o->trusted;
+	return o->active;
 }
 
 void orders_elsewhere(struct orders *o, unsigned n)
@@ -192,13 +192,13 @@ static void look_after(struct orders *o, struct visit *v)
 	if (enrol_find(v, &e))
 		o->hooks->event(v->link, &e);
 	else if (v->phone->complete_by != 0 && desk_now(o) > v->phone->complete_by) {
-		v->waits = false;
+		desk_wait(v, false);
 		e.why = "the time to complete it is over";
 		e.final = true;
 		o->hooks->event(v->link, &e);
 	} else if (!shelf_key(o->shelf, v->phone->device, v->stem.spki,
 	    1u << SPOOL_CSR | 1u << SPOOL_LSC, &stem, &dir)) {
-		v->waits = false;
+		desk_wait(v, false);
 		e.why = "its request was deleted, or a newer one came";
 		o->hooks->event(v->link, &e);
 	}

@@ -31,9 +31,9 @@ static const char *const field_names[] = {
 };
 
 enum state_field { STATE_SCHEDULED, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
-	STATE_WRONG_STRINGS, STATE_VERSION };
+	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_VERSION };
 static const char *const state_names[] = {"scheduled", "status", "reason", "when", "attempts",
-	"wrong-strings", "version", NULL};
+	"wrong-strings", "refusals", "version", NULL};
 
 int phone_word(const char *const words[], const char *word)
 {
@@ -341,6 +341,8 @@ static int take_state(void *ctx, const char *name, const char *value, struct rea
 		return set_count(name, value, &st->attempts, why);
 	case STATE_WRONG_STRINGS:
 		return set_count(name, value, &st->wrong_strings, why);
+	case STATE_REFUSALS:
+		return set_count(name, value, &st->refusals, why);
 	case STATE_VERSION:
 		return set_count(name, value, &st->version, why);
 	}
@@ -363,6 +365,8 @@ void phone_state_format(const struct phone_state *st, struct buf *out)
 	put_time(out, state_names[STATE_WHEN], st->when);
 	put_number(out, state_names[STATE_ATTEMPTS], st->attempts);
 	put_number(out, state_names[STATE_WRONG_STRINGS], st->wrong_strings);
+	if (st->refusals > 0)
+		put_number(out, state_names[STATE_REFUSALS], st->refusals);
 	put_number(out, state_names[STATE_VERSION], st->version);
 }
 

@@ -45,7 +45,10 @@ struct phone_state {
 	enum phone_status status;	/* not idle */
 	char reason[PHONE_TEXT_MAX + 1];
 	time_t when;
-	unsigned attempts, wrong_strings, version;
+	unsigned attempts;		/* keys that were not made, or whose certificate was not stored */
+	unsigned wrong_strings;
+	unsigned refusals;		/* of the certificate that is ready */
+	unsigned version;
 };
 
 /* A new phone: nothing to do. */

@@ -99,6 +99,7 @@ static bool apply(struct orders *o, const struct desk_late *l)
 		return true;
 	st.status = l->change.status;
 	st.attempts += l->change.attempts;
+	st.refusals = l->change.other_key ? 0 : st.refusals + l->change.refusals;
 	strcpy(st.reason, l->why);
 	save(o, l->device, l->version, &st);
 	return true;

@@ -122,6 +122,7 @@ static bool say(struct session *s, struct session_actions *a, struct capfmsg m)
 	if (capfmsg_encode(&m, &s->out, &r) < 0) {
 		one = act(a, SESSION_FAILED);
 		one->failure = SESSION_NO_MEMORY;
+		one->device = s->device;
 		one->why = r;
 		leave(s, a);
 		return false;
@@ -152,6 +153,7 @@ static void fail(struct session *s, struct session_actions *a, enum session_fail
 	va_end(ap);
 	one->failure = failure;
 	one->final = final;
+	one->device = s->device;
 	end(s, a, CAPFMSG_REFUSED);
 }
 
@@ -463,10 +465,13 @@ static void on_stored(struct session *s, struct session_actions *a)
 	one = act(a, SESSION_STORE_FAILED);
 	one->final = ++s->refusals >= SESSION_STORE_TRIES;
 	reason_set(&one->why, "the phone did not store the certificate: %s", why);
-	if (!one->final)
+	if (!one->final) {
 		ask_store(s, a);
-	else if (s->resumed)
-		/* It seems that it has lost the key. */
+		return;
+	}
+	s->order.key_failures++;
+	/* It seems that it has lost the key. */
+	if (s->resumed && (s->order.key_tries == 0 || s->order.key_failures < s->order.key_tries))
 		new_key(s, a);
 	else
 		fail(s, a, SESSION_NOT_STORED, true, "the phone did not store the certificate: %s",
@@ -615,6 +620,7 @@ static void on_closed(struct session *s, struct session_actions *a)
 	struct session_action *one = act(a, SESSION_FAILED);
 
 	one->failure = SESSION_DROPPED;
+	one->device = s->device;
 	reason_set(&one->why, "the phone hung up in state %s", session_state(s));
 	leave(s, a);
 }

@@ -34,7 +34,8 @@ struct order {
 	enum session_key_order key_order;
 	uint16_t rsa_bits;
 	uint8_t curve;			/* CAPFMSG_P256, ... */
-	unsigned key_failures;		/* how often this operation's key could not be made so far */
+	unsigned key_failures;		/* how often a key could not be made, or its certificate not be
+					 * stored, in this operation so far */
 	unsigned key_tries;		/* and how often it may be tried; 0: for ever */
 	bool resume;			/* a request waits, or a certificate is ready, for a key that it made */
 	unsigned store_refusals;	/* how often it refused that certificate */
@@ -117,6 +118,7 @@ struct session_action {
 	const struct capfmsg *message;
 	enum session_timer timer;
 	enum session_failure failure;
+	const char *device;	/* with FAILED: what it calls itself, or "" */
 	uint8_t cert_type;
 	bool final;
 	struct reason why;

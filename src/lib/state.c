@@ -118,26 +118,35 @@ int state_finish(struct spool *s, size_t *n)
 	return spool_log_flush(s);
 }
 
+struct expiring {
+	struct spool *spool;
+	enum spool_dir dir;
+	char before[WHEN_STAMP + 1];
+	size_t n;
+};
+
+static int expire_one(void *ctx, const char *name)
+{
+	struct expiring *x = ctx;
+	struct stem stem;
+
+	if (!stem_parse(name, &stem) || memcmp(stem.stamp, x->before, WHEN_STAMP) >= 0)
+		return 0;
+	if (spool_remove(x->spool, x->dir, name) == 0)
+		x->n++;
+	else if (errno != ENOENT)
+		return -1;
+	return 0;
+}
+
 int state_expire(struct spool *s, enum spool_dir d, time_t before, size_t *n)
 {
-	char stamp[WHEN_STAMP + 1], name[STEM_NAME_MAX + 1];
-	struct stem *list;
-	size_t count;
-	int result = 0;
+	struct expiring x = {.spool = s, .dir = d};
+	int result;
 
-	when_stamp(before, stamp);
-	if (spool_list(s, d, &list, &count) != 0)
-		return -1;
-	for (size_t i = 0; i < count && result == 0; i++) {
-		if (memcmp(list[i].stamp, stamp, WHEN_STAMP) >= 0)
-			continue;
-		stem_name(&list[i], (enum stem_kind)list[i].kind, name);
-		if (spool_remove(s, d, name) == 0)
-			++*n;
-		else if (errno != ENOENT)
-			result = -1;
-	}
-	free(list);
+	when_stamp(before, x.before);
+	result = spool_each(s, d, expire_one, &x);
+	*n += x.n;
 	return result;
 }
 
@@ -165,7 +174,8 @@ static void check_stem(const struct check *c, const char *name, const struct ste
 	bool request = stem->kind != STEM_DER;
 	time_t t;
 
-	if (request != spool_holds_requests(c->dir))
+	/* done/ has certificates as well: those that phones were told to delete. */
+	if (request != spool_holds_requests(c->dir) && c->dir != SPOOL_DONE)
 		tell(c, STATE_ILLEGAL, name, request ? "a request among certificates" :
 		    "a certificate among requests");
 	if (!when_from_stamp(stem->stamp, &t))

@@ -58,7 +58,6 @@ struct trust *trust_new(void)
 	 * both. cert_check_phone looks at its usage, and that a CA is one is checked in any
 	 * case. */
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_X509_STRICT);
-	X509_VERIFY_PARAM_set_auth_level(param, 2);
 	X509_VERIFY_PARAM_set_depth(param, TRUST_MAX_DEPTH);
 	X509_STORE_set_verify_cb(t->store, forgive);
 	return t;
@@ -158,8 +157,8 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 }
 
 /* One run of OpenSSL's verification, whose state stays in the context. */
-static int verify(const struct trust *t, const struct cert *c, time_t now, unsigned long flags,
-    struct forgiven *f)
+static int verify(const struct trust *t, const struct cert *c, time_t now, int level,
+    unsigned long flags, struct forgiven *f)
 {
 	f->error = 0;
 	/* No untrusted certificates: intermediates come from the list alone. */
@@ -167,24 +166,26 @@ static int verify(const struct trust *t, const struct cert *c, time_t now, unsig
 		return -1;
 	X509_STORE_CTX_set_app_data(t->ctx, f);
 	X509_STORE_CTX_set_flags(t->ctx, flags);
+	X509_VERIFY_PARAM_set_auth_level(X509_STORE_CTX_get0_param(t->ctx), level);
 	X509_STORE_CTX_set_time(t->ctx, 0, now);
 	return X509_verify_cert(t->ctx);
 }
 
-int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct reason *r)
+static int verify_at(const struct trust *t, const struct cert *c, time_t now, int level,
+    struct reason *r)
 {
 	struct forgiven f;
 	int res;
 
 	ERR_clear_error();
-	res = verify(t, c, now, 0, &f);
+	res = verify(t, c, now, level, 0, &f);
 	/* Each CA was put here by an administrator's own hand, and often it is the issuing one
 	 * alone: so it may end a chain without being self-signed (RFC 5280 6.1.1 (d) asks for no
 	 * more). But only when a CA in the list lacks its issuer there: else the whole chain
 	 * counts, with the root's path length and end. */
 	if (res == 0 && X509_STORE_CTX_get_error(t->ctx) == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT) {
 		X509_STORE_CTX_cleanup(t->ctx);
-		res = verify(t, c, now, X509_V_FLAG_PARTIAL_CHAIN, &f);
+		res = verify(t, c, now, level, X509_V_FLAG_PARTIAL_CHAIN, &f);
 	}
 	if (res < 0)
 		osslerr_set(r, "cannot be verified");
@@ -199,6 +200,22 @@ int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct
 	X509_STORE_CTX_cleanup(t->ctx);
 	ERR_clear_error();
 	return res;
+}
+
+int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct reason *r)
+{
+	return verify_at(t, c, now, 2, r);
+}
+
+int trust_verify_weak(const struct trust *t, const struct cert *c, time_t now, struct reason *r)
+{
+	int digest;
+
+	/* OpenSSL's level 0 asks for nothing at all; SHA-1 is below level 1. */
+	if (!X509_get_signature_info(c->x509, &digest, NULL, NULL, NULL) || digest == NID_md5 ||
+	    digest == NID_md4 || digest == NID_md2)
+		return reason_set(r, "is signed with a digest older than SHA-1");
+	return verify_at(t, c, now, 0, r);
 }
 
 int trust_each(const void *data, size_t len,

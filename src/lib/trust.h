@@ -26,6 +26,10 @@ size_t trust_count(const struct trust *);
  * -1 with a reason. */
 int trust_verify(const struct trust *, const struct cert *, time_t now, struct reason *);
 
+/* The same for a certificate that an old phone proves itself with, and for nothing else: SHA-1 and short RSA
+ * keys are good enough, older digests are not. */
+int trust_verify_weak(const struct trust *, const struct cert *, time_t now, struct reason *);
+
 /* Every "-----BEGIN CERTIFICATE-----" of a PEM bundle, or one DER: calls each for every one with
  * its number from 1, a NULL certificate and a reason for one that cannot be read. Stops when each
  * returns non-zero and returns that. */

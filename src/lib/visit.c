@@ -34,7 +34,7 @@ void visit_free(struct visit *v)
 	LIST_REMOVE(v, by_number);
 	if (v->trusted) {
 		LIST_REMOVE(v, by_device);
-		v->orders->trusted--;
+		v->orders->active -= !v->waits;
 	}
 	if (v->is_held)
 		TAILQ_REMOVE(&v->orders->held, v, held);
@@ -91,6 +91,10 @@ static void make_order(struct visit *v, const struct phone_state *st)
 	static const enum session_key_order key_orders[] = {
 		[PHONE_RSA] = SESSION_RSA, [PHONE_EC] = SESSION_EC, [PHONE_EC_RSA] = SESSION_EC_RSA,
 	};
+	static const uint8_t keepalives[] = {
+		[CONF_KEEPALIVE_NONE] = 0, [CONF_KEEPALIVE_IN_PROGRESS] = CAPFMSG_IN_PROGRESS,
+		[CONF_KEEPALIVE_STATUS_REQUEST] = CAPFMSG_STATUS_REQUEST,
+	};
 	const struct phone *p = v->phone;
 	struct orders *o = v->orders;
 	struct order *order = &v->order;
@@ -104,7 +108,11 @@ static void make_order(struct visit *v, const struct phone_state *st)
 		.curve = p->ec == 256 ? CAPFMSG_P256 : p->ec == 384 ? CAPFMSG_P384 : CAPFMSG_P521,
 		.key_failures = st->attempts,
 		.key_tries = (unsigned)o->conf->key_tries,
+		.store_refusals = st->refusals,
+		.phone_signs = o->conf->csr_proof != CONF_PROOF_RA,
+		.phone_must_sign = o->conf->csr_proof == CONF_PROOF_PHONE,
 		.fetch_mic = o->conf->fetch_mic,
+		.keepalive = keepalives[o->conf->keepalive_message],
 	};
 	if (view.status == PHONE_IDLE || view.status == PHONE_SUCCESSFUL)
 		order->operation = SESSION_NOTHING;
@@ -112,7 +120,7 @@ static void make_order(struct visit *v, const struct phone_state *st)
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "the operation failed: %s", view.reason);
 	} else if (o->conf->max_operations > 0 &&
-	    o->trusted + o->elsewhere >= o->conf->max_operations) {
+	    o->active + o->elsewhere >= o->conf->max_operations) {
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "too many operations at once");
 	} else if (order->operation == SESSION_INSTALL)
@@ -157,7 +165,7 @@ static void trust_it(struct visit *v)
 	}
 	v->trusted = true;
 	v->proved = desk_tick();
-	v->orders->trusted++;
+	v->orders->active++;
 	LIST_INSERT_HEAD(chain, v, by_device);
 	v->orders->hooks->proved(v->link, v->phone->device, v->proved);
 }
@@ -185,7 +193,7 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 		.sudi_certificate = m->sudi_certificate, .sudi_sha1 = m->sudi_sha1,
 		.sudi_sha512 = m->sudi_sha512,
 	};
-	struct proof_policy policy = {o->trust, desk_now(o), o->conf->accept_expired};
+	struct proof_policy policy = {o->trust, desk_now(o), o->conf->accept_expired, o->conf->accept_weak_mic};
 	struct phone_state st;
 	struct cert *cert;
 	int result;
@@ -211,6 +219,8 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 		if ((cert = proof_check(&proof, v->phone->device, v->session, &policy, why)) == NULL)
 			return -1;
 		cert_free(cert);
+		if (*why->text != '\0')
+			logline_say(o->log, "note", "device", v->phone->device, "text", why->text, NULL);
 		return 0;
 	}
 }
@@ -245,12 +255,25 @@ static bool fetched(struct visit *v, const struct session_action *a)
 	return desk_hold(v);
 }
 
+/* Its certificate, and older ones, are history. */
+static bool deleted(struct visit *v)
+{
+	const struct index_entry *e = NULL;
+	struct orders *o = v->orders;
+
+	while ((e = shelf_each(o->shelf, v->phone->device, 1u << SPOOL_INSTALLED, e)) != NULL)
+		if (group_move(o->group, &e->stem, STEM_DER, SPOOL_INSTALLED, SPOOL_DONE, "uninstalled") != 0)
+			desk_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
+	logline_say(o->log, "deleted", "device", v->phone->device, NULL);
+	return succeed(v);
+}
+
 static bool failed(struct visit *v, const struct session_action *a)
 {
 	struct orders *o = v->orders;
 	bool locked = a->failure == SESSION_BAD_AUTH && a->final;
 
-	logline_say(o->log, "failed", "device", v->phone != NULL ? v->phone->device : NULL, "failure",
+	logline_say(o->log, "failed", "device", *a->device != '\0' ? a->device : NULL, "failure",
 	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
 	/* Who has proved nothing writes nothing; who hangs up comes again. */
 	if (v->phone == NULL || (!v->trusted && !locked) || a->failure == SESSION_DROPPED)
@@ -269,7 +292,7 @@ bool visit_do(struct visit *v, const struct session_action *a,
 	case SESSION_AUTHENTICATE:
 		return authenticate(v, a, answer);
 	case SESSION_PREPARE:
-		return enrol_prepare(v, answer);
+		return enrol_prepare(v, a, answer);
 	case SESSION_CERTIFY:
 		return enrol_certify(v, a, answer);
 	case SESSION_AWAIT:
@@ -283,8 +306,7 @@ bool visit_do(struct visit *v, const struct session_action *a,
 	case SESSION_FETCH_DONE:
 		return succeed(v);
 	case SESSION_DELETED:
-		logline_say(v->orders->log, "deleted", "device", v->phone->device, NULL);
-		return succeed(v);
+		return deleted(v);
 	case SESSION_FAILED:
 		return failed(v, a);
 	case SESSION_NOTE:

@@ -92,3 +92,63 @@ struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struc
 	}
 	return c;
 }
+
+int vouch_info(struct bytes spki, const char *device, struct buf *out, struct reason *r)
+{
+	struct csr *c = vouch_csr(spki, device, NULL, r);
+	unsigned char *der = NULL;
+	int len;
+
+	if (c == NULL)
+		return -1;
+	if ((len = i2d_re_X509_REQ_tbs(c->req, &der)) > 0)
+		buf_put(out, der, (size_t)len);
+	OPENSSL_free(der);
+	csr_free(c);
+	if (len <= 0)
+		return osslerr_set(r, "cannot make a request for the phone");
+	return out->failed ? reason_set(r, "out of memory") : 0;
+}
+
+/* Puts the signature into the request. 1, or 0 when out of memory. */
+static int put_signature(X509_REQ *req, bool rsa, struct bytes signature)
+{
+	X509_ALGOR *algor = X509_ALGOR_new();
+	ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
+	/* RFC 4055 5 wants a NULL, RFC 5758 3.2 wants nothing. */
+	int ok = algor != NULL && bits != NULL &&
+	    X509_ALGOR_set0(algor, OBJ_nid2obj(rsa ? NID_sha256WithRSAEncryption :
+	    NID_ecdsa_with_SHA256), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) &&
+	    X509_REQ_set1_signature_algo(req, algor) &&
+	    ASN1_BIT_STRING_set(bits, (unsigned char *)(uintptr_t)signature.p, (int)signature.len);
+
+	X509_ALGOR_free(algor);
+	if (!ok) {
+		ASN1_BIT_STRING_free(bits);
+		return 0;
+	}
+	/* All bits count, also when the last ones are zero. */
+	bits->flags = (bits->flags & ~(ASN1_STRING_FLAG_BITS_LEFT | 7)) | ASN1_STRING_FLAG_BITS_LEFT;
+	X509_REQ_set0_signature(req, bits);
+	return 1;
+}
+
+struct csr *vouch_signed(struct bytes spki, const char *device, struct bytes signature,
+    struct reason *r)
+{
+	struct csr *c = vouch_csr(spki, device, NULL, r), *signed_one = NULL;
+	unsigned char *der = NULL;
+	int len = 0;
+
+	if (c == NULL)
+		return NULL;
+	if (put_signature(c->req, EVP_PKEY_is_a(X509_REQ_get0_pubkey(c->req), "RSA"), signature))
+		len = i2d_X509_REQ(c->req, &der);
+	if (len <= 0)
+		osslerr_set(r, "cannot make a request for the phone");
+	else
+		signed_one = csr_parse(der, (size_t)len, NULL, r);
+	OPENSSL_free(der);
+	csr_free(c);
+	return signed_one;
+}

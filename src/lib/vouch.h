@@ -14,4 +14,11 @@
  * issue_phone. NULL with a reason. */
 struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struct reason *);
 
+/* What the phone has to sign so that the request is its own: CertificationRequestInfo, DER, behind what is in
+ * the buffer. -1 with a reason. */
+int vouch_info(struct bytes spki, const char *device, struct buf *, struct reason *);
+/* The request with that signature, RSA or ECDSA with SHA-256, which is checked. As vouch_csr. */
+struct csr *vouch_signed(struct bytes spki, const char *device, struct bytes signature,
+    struct reason *);
+
 #endif

@@ -18,13 +18,16 @@ int main(void)
 	struct conf c;
 	char text[400];
 
-	ok(conf_parse(&c, "", &r) == 0 && c.keepalive == 15 && c.keep_done == 30 * 86400, "the defaults");
+	ok(conf_parse(&c, "", &r) == 0 && c.keepalive == 900 && c.keep_done == 30 * 86400, "the defaults");
 	ok(conf_parse(&c, conf_template, &r) == 0 && c.import_max_entries == 500000,
 	    "the file as it is shipped");
 	ok(conf_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
-	    c.keepalive == 60 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
+	    c.keepalive == 3600 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
 	refuses("keepalive = 61\n", "keepalive wants a number from 5 to 60");
-	refuses("keepalive = 4x\n", "line 1");
+	ok(conf_parse(&c, "keepalive = 90s\n", &r) == 0 && c.keepalive == 90, "keepalive in seconds");
+	refuses("keepalive = 4x\n", "line 1: keepalive wants a number of minutes");
+	refuses("keepalive = 0s\n", "keepalive wants a number of minutes");
+	refuses("keepalive = 61m\n", "keepalive wants a number of minutes");
 	refuses("\n\nkeepalife = 15\n", "line 3: there is no setting keepalife");
 	refuses("[capf]\nkeepalive = 15\n", "no [sections]");
 	refuses("keepalive\n", "not \"name = value\"");
@@ -40,7 +43,7 @@ int main(void)
 		text[0] = '#';
 		strcpy(text + 198 + more, "\nkeepalive = 60\n");
 		if (more == 0)
-			ok(conf_parse(&c, text, &r) == 0 && c.keepalive == 60, "a line of 198 bytes");
+			ok(conf_parse(&c, text, &r) == 0 && c.keepalive == 3600, "a line of 198 bytes");
 		else
 			refuses(text, "line 1: has more than 198 bytes");
 	}

@@ -141,7 +141,7 @@ static void drop(struct sent *s)
 /* Accepted when why is NULL; else refused so. */
 static bool says(const struct proof *p, const char *device, bool expired, const char *why)
 {
-	struct proof_policy policy = {trust, NOW, expired};
+	struct proof_policy policy = {.trust = trust, .now = NOW, .allow_expired = expired};
 	struct cert *c;
 	bool right;
 

@@ -354,6 +354,16 @@ static void stores(void)
 	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
 	    message(NOT_STORED, "store-failed! | " RSA_V3 " | timer key"),
 	    "resumed, refused once in an earlier session");
+	o.key_failures = 2;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    message(NOT_STORED, "store-failed! | failed! not-stored | " END("07")),
+	    "the third key whose certificate is refused is the last");
+	o.key_failures = 1;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    message(NOT_STORED, "store-failed! | " RSA_V3 " | timer key") &&
+	    event(SESSION_TIMEOUT, "failed! no-key | " END("07")),
+	    "one that is refused and one that is not made are two");
+	o.key_failures = 0;
 	o.store_refusals = 2;
 	ok(proved(V3, &o, RSA_V3 " | timer key"), "twice in earlier ones");
 	ok(proved(V3, &rsa, RSA_V3 " | timer key") &&

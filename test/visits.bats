@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: ISC
+# What becomes of a phone's visit in the spool, through real TLS: proofs, requests that it signs, refusals.
+load helper
+load serving
+
+# phone DEVICE [NAME=VALUE...]: the other phone, to its end; its key is rsa1.
+phone() {
+	run --separate-stderr timeout 60 python3 "$TESTDIR/data/capf-phone.py" $PORT "$1" keys/rsa1.pem "${@:2}"
+}
+# phone_later DEVICE [NAME=VALUE...]: in the background; its output is in DEVICE.out.
+phone_later() {
+	python3 "$TESTDIR/data/capf-phone.py" $PORT "$1" keys/rsa1.pem "${@:2}" >"$1.out" 2>&1 3>&- &
+	LATER=$!
+	echo $LATER >>pids
+}
+settings() {
+	printf '%s\n' "$@" >>"$SPOOL/capf.conf"
+}
+# why DEVICE: the reason in its record.
+why() {
+	phone-list | awk -F '\t' -v d="$1" '$1 == d { print $9 }'
+}
+proofs() {
+	csr-list | cut -f 1,4
+}
+# mic DEVICE KEY [ARGUMENT...]: DEVICE.mic.pem by the root.
+mic() {
+	openssl req -new -key "$2" -subj "/CN=CP-8851-$1" -out mic.csr
+	openssl x509 -req -in mic.csr -CA "$FIX/root.pem" -CAkey "$FIX/root.key" -days 365 \
+	    -extfile "$FIX/phone.ext" -out "$1.mic.pem" "${@:3}" 2>/dev/null
+}
+
+@test "csr-proof = phone: the phone signs its request, and the CA needs nobody's word" {
+	settings 'csr-proof = phone'
+	install_null SEP000000000001
+	install_null SEP000000000002 --key-order ec --ec 384
+	start
+	sim_later SEP000000000001
+	sim_later SEP000000000002
+	until_true has csr 2
+	run --separate-stderr proofs
+	assert_output $'SEP000000000001\town\nSEP000000000002\town'
+	has_suffix() { [ "$(ls "$SPOOL/csr" | grep -c '\.csr$')" -eq "$1" ]; }
+	has_suffix 2
+	csr-dump | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" | cert-import
+	until_true outcome SEP000000000001 installed
+	until_true outcome SEP000000000002 installed
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "csr-proof: a phone that refuses, or signs as no CA can use" {
+	settings 'csr-proof = phone-or-ra'
+	for i in 1 2 3 4; do
+		install_null SEP00000000000$i
+	done
+	start
+	sim_later SEP000000000001 --refuse sign
+	phone_later SEP000000000002 sign=bare
+	phone_later SEP000000000004 sign=good
+	phone SEP000000000003 sign=wrong
+	assert_equal "${lines[-1]}" "15 1=07"
+	until_true has csr 3
+	run --separate-stderr proofs
+	assert_output $'SEP000000000001\tra\nSEP000000000002\tra\nSEP000000000004\town'
+	grep -q 'event=note device=SEP000000000002 text=.*bare hash, without DigestInfo' log
+	assert_equal "$(state SEP000000000003)" failed
+	[[ $(why SEP000000000003) == *"not signed with its own key"* ]]
+	stop
+	settings 'csr-proof = phone'
+	start
+	for how in refuse bare wrong; do
+		phone-set SEP000000000003 --operation install --auth null
+		phone SEP000000000003 sign=$how
+		[[ ${lines[-2]} == 22\ * ]]
+		assert_equal "${lines[-1]}" "15 1=07"
+		assert_equal "$(state SEP000000000003)" failed
+		why SEP000000000003 >>reasons
+	done
+	grep -q 'signed no request' reasons && grep -q 'bare hash' reasons
+	has csr 3
+}
+
+@test "csr-proof = phone, when the server issues by itself" {
+	by_itself 'csr-proof = phone'
+	install_null SEP000000000001
+	install_null SEP000000000002
+	start
+	sim SEP000000000001
+	ended installed
+	phone SEP000000000002 sign=wrong
+	assert_equal "${lines[-1]}" "15 1=07"
+	has installed 1 && has lsc 0
+}
+
+@test "keepalive-message: none unless it is set, and a phone may answer" {
+	settings 'keepalive = 1s'
+	install_null SEP000000000001
+	install_null SEP000000000002
+	install_null SEP000000000003
+	start
+	phone_later SEP000000000001
+	until_true has csr 1
+	sleep 3
+	refute grep -qE '^1[78]$' SEP000000000001.out
+	settings 'keepalive-message = status-request'
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	phone_later SEP000000000002 answer=19
+	three() { [ "$(grep -cx "$2" "$1.out")" -ge 3 ]; }
+	until_true three SEP000000000002 18
+	settings 'keepalive-message = in-progress'
+	kill -HUP $SERVER
+	twice() { [ "$(grep -c event=reloaded log)" -eq 2 ]; }
+	until_true twice
+	phone_later SEP000000000003
+	until_true three SEP000000000003 17
+	sign_all
+	for i in 1 2 3; do
+		until_true grep -qx '15 1=01' SEP00000000000$i.out
+	done
+}
+
+@test "17, 18 and 19 are signs of life while a phone makes its key" {
+	by_itself 'key-timeout = 3s'
+	for i in 17 18 19; do
+		install_null SEP0000000000$i
+	done
+	install_null SEP000000000001
+	start
+	for i in 17 18 19; do
+		phone_later SEP0000000000$i alive=$i:5
+	done
+	sim SEP000000000001 --delay key=6000
+	ended refused
+	for i in 17 18 19; do
+		until_true grep -qx '15 1=01' SEP0000000000$i.out
+	done
+}
+
+@test "a phone that refuses its certificate, hangs up and returns does not do so for ever" {
+	by_itself
+	install_null SEP000000000001
+	start
+	# It refuses and leaves; refuses again, which makes that one stale, gets one for a new key, and
+	# leaves without a word. So there are two visits to a key.
+	for i in 1 2 3 4 5; do
+		phone SEP000000000001 store=leave
+		assert_equal "${lines[-1]%% *}" 9
+		assert_equal "$(state SEP000000000001)" pending
+	done
+	has stale 2
+	phone SEP000000000001 store=leave
+	assert_equal "${lines[-1]}" "15 1=07"
+	assert_equal "$(state SEP000000000001)" failed
+	has stale 3
+	has lsc 0 && has installed 0
+	phone SEP000000000001 store=yes
+	assert_equal "${lines[-1]}" "15 1=07"
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "resume: a certificate that is refused twice makes way for a new key, also over two connections" {
+	install_null SEP000000000001
+	start
+	phone_later SEP000000000001
+	until_true has csr 1
+	kill -KILL $LATER
+	sign_all
+	has lsc 1
+	phone SEP000000000001 store=leave
+	refute_output_has $'\n3 '
+	phone_later SEP000000000001 store=no
+	until_true grep -q '^3 ' SEP000000000001.out
+	until_true has stale 1
+	grep -q '^attempts = 1' "$SPOOL/phone/SEP000000000001.state"
+	refute grep -q '^refusals' "$SPOOL/phone/SEP000000000001.state"
+}
+
+@test "a certificate that the phone has deleted is not installed any more" {
+	by_itself
+	install_null SEP000000000001
+	start
+	sim SEP000000000001 --lsc-out lsc.pem
+	ended installed
+	[[ $(lsc-list) == *installed* ]]
+	phone-set SEP000000000001 --operation delete --auth null
+	sim SEP000000000001 --lsc lsc.pem
+	ended deleted
+	has installed 0 && has stale 0
+	ls "$SPOOL/done" | grep -q '\.der$'
+	run --separate-stderr lsc-list
+	assert_silent
+	assert_equal "$(phone-list | cut -f 5)" none
+	grep -q 'capf-serve	uninstalled	SEP000000000001' "$SPOOL/journal"
+	run --separate-stderr spool-check
+	assert_silent
+	run --separate-stderr cert-import lsc.pem
+	assert_status 1
+	# With what was answered it is swept.
+	spool-check --repair -P "$(date -d '+40 days' +%s)" >/dev/null
+	has done 0
+}
+
+@test "a version that we do not speak: the log names the phone, its record says nothing" {
+	install_null SEP000000000001
+	start
+	phone SEP000000000001 version=4
+	assert_equal "${lines[-1]}" "15 1=07"
+	grep -q 'event=failed device=SEP000000000001 failure=bad-version.*version 4' log
+	[ ! -e "$SPOOL/phone/SEP000000000001.state" ]
+	assert_equal "$(state SEP000000000001)" pending
+}
+
+@test "max-operations: phones that wait for the CA do not count" {
+	settings 'max-operations = 1'
+	for i in 1 2 3; do
+		install_null SEP00000000000$i
+	done
+	start
+	sim_later SEP000000000001
+	until_true has csr 1
+	phone_later SEP000000000002 alive=17:8
+	until_true grep -q '^3 ' SEP000000000002.out
+	sim SEP000000000003
+	ended refused
+	grep -q 'event=note device=SEP000000000003 text="too many operations at once"' log
+	until_true has csr 2
+	sim_later SEP000000000003
+	until_true has csr 3
+	sign_all
+	for i in 1 3; do
+		until_true outcome SEP00000000000$i installed
+	done
+	until_true grep -qx '15 1=01' SEP000000000002.out
+}
+
+@test "old MICs: SHA-1 and short keys, refused unless that is allowed, and never older than that" {
+	by_itself
+	openssl genrsa -out short.pem 1024 2>/dev/null
+	openssl genrsa -out shorter.pem 768 2>/dev/null
+	mic SEP000000000001 keys/rsa1.pem -sha1
+	mic SEP000000000002 short.pem -sha256
+	mic SEP000000000003 keys/rsa3.pem -md5
+	mic SEP000000000004 shorter.pem -sha256
+	with_mic() {
+		sim SEP00000000000$1 --mode existing-mic --mic SEP00000000000$1.mic.pem --mic-key "$2"
+	}
+	for i in 1 2 3 4; do
+		order SEP00000000000$i --operation install --auth existing-mic
+	done
+	start
+	with_mic 1 keys/rsa1.pem
+	ended refused
+	with_mic 2 short.pem
+	ended refused
+	settings 'accept-weak-mic = yes'
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	with_mic 1 keys/rsa1.pem
+	ended installed
+	with_mic 2 short.pem
+	ended installed
+	[ "$(grep -c 'event=note.*is weak (SHA-1, or a short key), which the settings allow' log)" -eq 2 ]
+	with_mic 3 keys/rsa3.pem
+	ended refused
+	with_mic 4 shorter.pem
+	ended refused
+	# What is issued or imported is another matter.
+	openssl x509 -in SEP000000000001.mic.pem -outform DER -out mic.der
+	run --separate-stderr cert-import mic.der
+	assert_status 1
+}
+
+@test "existing LSC and MIC, with SUDI and without, and expired ones" {
+	by_itself
+	mic SEP000000000001 keys/rsa1.pem
+	order SEP000000000001 --operation install --auth existing-lsc --complete-by none
+	start
+	local mic=(--mic SEP000000000001.mic.pem --mic-key keys/rsa1.pem)
+	local lsc=(--lsc lsc.pem --lsc-key keys/rsa1.pem)
+	install_as() {
+		phone-set SEP000000000001 --operation install --auth "$1" --complete-by none
+		sim SEP000000000001 --mode "$1" "${@:2}"
+	}
+	install_as existing-mic "${mic[@]}" --keys keys/rsa1.pem --lsc-out lsc.pem
+	ended installed
+	for mode in existing-lsc existing-mic; do
+		install_as $mode "${mic[@]}" "${lsc[@]}"
+		ended installed
+		install_as $mode "${mic[@]}" "${lsc[@]}" --sudi
+		ended installed
+		install_as $mode "${mic[@]}" "${lsc[@]}" --sudi --tamper replay
+		ended refused
+	done
+	stop
+	start -P "$(date -d '+18 months' +%s)"
+	install_as existing-mic "${mic[@]}"
+	ended refused
+	grep -q 'failure=bad-auth.*expired on' log
+	settings 'accept-expired = yes'
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	install_as existing-mic "${mic[@]}"
+	ended installed
+	grep -q 'event=note.*has expired, which the settings allow' log
+}
