@@ -36,6 +36,12 @@ for key, form in (("sep", "DER"), ("sepec", "DER"), ("sepec", "PEM")):
 seed("request", "extensions.der", run("openssl", "req", "-new", "-key", "data/csf.key", "-subj",
      "/C=DE/CN=X-CSF123", "-addext", "keyUsage=digitalSignature", "-addext",
      "subjectAltName=DNS:a.example", "-outform", "DER"))
+for key in ("sep", "sepec", "csf"):
+    seed("spki", key, run("openssl", "pkey", "-in", "data/%s.key" % key, "-pubout", "-outform", "DER"))
+for name, made in (("p384", ("EC", "ec_paramgen_curve:P-384")), ("p521", ("EC", "ec_paramgen_curve:P-521")),
+                   ("rsa1024", ("RSA", "rsa_keygen_bits:1024")), ("k1", ("EC", "ec_paramgen_curve:secp256k1"))):
+    seed("spki", name, run("openssl", "pkey", "-pubout", "-outform", "DER", data=run(
+         "openssl", "genpkey", "-algorithm", made[0], "-pkeyopt", made[1])))
 
 
 # CAPF.
