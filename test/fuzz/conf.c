@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* capf.conf: whatever is accepted is within its limits, says the same in other surroundings, and has no line
- * that libinih would cut in two. */
+/* capf.conf: whatever is accepted is within its limits, says the same in other surroundings, and has no
+ * line that libinih would cut in two. */
 #include "conf.h"
 #include "fuzz.h"
 
@@ -10,10 +10,12 @@ static void check_ranges(const struct conf *c)
 	    c->import_max_entry_bytes <= 1 << 20 && c->import_max_total_bytes >= 1 &&
 	    c->import_max_ratio >= 1 && c->import_max_ratio <= 1032);
 	law(c->keep_done >= 0 && c->keep_superseded >= 0 && c->operation_expires >= 0);
-	law(c->keepalive >= 5 && c->keepalive <= 60 && c->string_digits >= 4 && c->string_digits <= 15);
+	law(c->keepalive >= 1 && c->keepalive <= 3600 &&
+	    c->keepalive_message <= CONF_KEEPALIVE_STATUS_REQUEST);
+	law(c->string_digits >= 4 && c->string_digits <= 15);
 	law(c->issuer <= CONF_ISSUER_CAPF && c->issuer_days >= 1 && c->issuer_days <= 1825);
 	law(c->legacy_tls <= 1 && c->enable_ipv6 <= 1 && c->resume <= 1 && c->fetch_mic <= 1 &&
-	    c->accept_expired <= 1);
+	    c->accept_expired <= 1 && c->accept_weak_mic <= 1);
 	law(c->handshake_timeout >= 1 && c->message_timeout >= 1 && c->key_timeout >= 1);
 	law(strlen(c->listen) <= CONF_TEXT_MAX && strlen(c->issuer_certificate) <= CONF_TEXT_MAX &&
 	    strlen(c->issuer_key) <= CONF_TEXT_MAX);
