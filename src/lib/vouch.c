@@ -10,83 +10,120 @@
 #include "osslerr.h"
 #include "vouch.h"
 
-/* The key, when its bytes are the one form that it has. NULL with a reason. */
-static X509_PUBKEY *read_key(struct bytes spki, struct reason *r)
-{
-	const unsigned char *p = spki.p;
-	unsigned char *again = NULL;
-	X509_PUBKEY *pub = (X509_PUBKEY *)ASN1_item_d2i_ex(NULL, &p, (long)spki.len,
-	    ASN1_ITEM_rptr(X509_PUBKEY), lean_context(), NULL);
-	EVP_PKEY *key = pub != NULL ? X509_PUBKEY_get0(pub) : NULL;
-	int len;
+#define SEQUENCE (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED)
+#define SPKI_MAX 4096		/* RSA-8192 has 1,050 bytes */
+#define LONG_LENGTH 128		/* from here on a length has bytes of its own; two are enough */
 
-	if (key == NULL || p != spki.p + spki.len) {
-		osslerr_set(r, "the phone's key is no public key");
-		X509_PUBKEY_free(pub);
-		return NULL;
+/* Makes an element of what is there, behind what comes first in it. */
+static void wrap(struct buf *b, uint8_t tag, const void *first, size_t first_len)
+{
+	size_t len = first_len + b->len;
+	struct buf outer = {.failed = b->failed};
+
+	buf_put_u8(&outer, tag);
+	if (len >= LONG_LENGTH) {
+		buf_put_u8(&outer, 0x82);
+		buf_put_u8(&outer, (uint8_t)(len >> 8));
 	}
-	len = i2d_X509_PUBKEY(pub, &again);
-	if (len < 0 || (size_t)len != spki.len || memcmp(again, spki.p, spki.len) != 0) {
-		reason_set(r, "the phone's key is not DER");
-	} else if (key_check(key, r) == 0 && key_check_form(pub, r) == 0) {
-		OPENSSL_free(again);
-		return pub;
-	}
-	OPENSSL_free(again);
-	X509_PUBKEY_free(pub);
-	return NULL;
+	buf_put_u8(&outer, (uint8_t)len);
+	buf_put(&outer, first, first_len);
+	buf_put(&outer, b->p, b->len);
+	buf_free(b);
+	*b = outer;
 }
 
-/* The same bytes once more, in the request's own place: a key of the lean context could not be encoded. */
-static int put_key(X509_REQ **req, struct bytes spki)
+/* RFC 2986 4, with no signature: put together by hand, because OpenSSL would decode the key in its own context,
+ * for several times the time of the lean one. */
+static void put_request(struct buf *b, struct bytes spki, const char *device)
 {
-	X509_PUBKEY *slot = X509_REQ_get_X509_PUBKEY(*req);
-	const unsigned char *p = spki.p;
+	static const unsigned char version1[] = {V_ASN1_INTEGER, 1, X509_REQ_VERSION_1};
+	static const unsigned char common_name[] = {V_ASN1_OBJECT, 3, 0x55, 4, 3};
+	static const unsigned char no_attributes[] = {0xa0, 0};
+	/* sha256WithRSAEncryption, and a BIT STRING without bits. */
+	static const unsigned char no_signature[] = {SEQUENCE, 13, V_ASN1_OBJECT, 9, 0x2a, 0x86, 0x48, 0x86,
+	    0xf7, 0x0d, 1, 1, 11, V_ASN1_NULL, 0, V_ASN1_BIT_STRING, 1, 0};
 
-	if (ASN1_item_d2i_ex((ASN1_VALUE **)&slot, &p, (long)spki.len, ASN1_ITEM_rptr(X509_PUBKEY),
-	    lean_context(), NULL) != NULL)
-		return 1;
-	/* Out of memory, and OpenSSL has freed what the request still points to. */
-	*req = NULL;
-	return 0;
+	buf_put(b, device, strlen(device));
+	wrap(b, V_ASN1_UTF8STRING, NULL, 0);
+	wrap(b, SEQUENCE, common_name, sizeof common_name);
+	wrap(b, V_ASN1_SET | V_ASN1_CONSTRUCTED, NULL, 0);
+	wrap(b, SEQUENCE, NULL, 0);
+	buf_put(b, spki.p, spki.len);
+	buf_put(b, no_attributes, sizeof no_attributes);
+	wrap(b, SEQUENCE, version1, sizeof version1);
+	buf_put(b, no_signature, sizeof no_signature);
+	wrap(b, SEQUENCE, NULL, 0);
+}
+
+/* Nothing but one key, in the one form that it has, and one that a phone may have? -1 with a reason. */
+static int check_key(X509_REQ *req, struct bytes spki, struct reason *r)
+{
+	const X509_PUBKEY *pub = X509_REQ_get_X509_PUBKEY(req);
+	EVP_PKEY *key = X509_REQ_get0_pubkey(req);
+	unsigned char *again = NULL;
+	int len, same;
+
+	if (key == NULL)
+		return osslerr_set(r, "the phone's key is no public key");
+	len = i2d_X509_PUBKEY(pub, &again);
+	same = len > 0 && (size_t)len == spki.len && memcmp(again, spki.p, spki.len) == 0;
+	OPENSSL_free(again);
+	if (!same)
+		return reason_set(r, "the phone's key is not DER");
+	return key_check(key, r) == 0 && key_check_form(pub, r) == 0 ? 0 : -1;
+}
+
+/* The RA signs what was checked. -1 with a reason. */
+static int sign(struct csr *c, EVP_PKEY *ra, struct reason *r)
+{
+	unsigned char *der = NULL;
+	int len = 0, ok;
+
+	ok = X509_REQ_sign(c->req, ra, EVP_sha256()) > 0 && (len = i2d_X509_REQ(c->req, &der)) > 0 &&
+	    (c->der = malloc((size_t)len)) != NULL;
+	if (ok) {
+		memcpy(c->der, der, (size_t)len);
+		c->der_len = (size_t)len;
+	}
+	OPENSSL_free(der);
+	return ok ? 0 : osslerr_set(r, "cannot make a request for the phone");
+}
+
+/* NULL with a reason. */
+static X509_REQ *make_request(struct bytes spki, const char *device, struct reason *r)
+{
+	struct buf request = {0};
+	X509_REQ *req = NULL;
+	const unsigned char *p;
+
+	if (spki.len > SPKI_MAX) {
+		reason_set(r, "the phone's key is too long");
+		return NULL;
+	}
+	put_request(&request, spki, device);
+	p = request.p;
+	if (request.failed)
+		reason_set(r, "out of memory");
+	else if ((req = (X509_REQ *)ASN1_item_d2i_ex(NULL, &p, (long)request.len,
+	    ASN1_ITEM_rptr(X509_REQ), lean_context(), NULL)) == NULL)
+		osslerr_set(r, "the phone's key is no public key");
+	buf_free(&request);
+	return req;
 }
 
 struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struct reason *r)
 {
-	X509_PUBKEY *pub = read_key(spki, r);
-	struct csr *c;
-	X509_NAME *name;
-	int ok, len = 0;
+	struct csr *c = calloc(1, sizeof *c);
 
-	if (pub == NULL)
-		return NULL;
-	if ((c = calloc(1, sizeof *c)) == NULL || (c->req = X509_REQ_new()) == NULL) {
+	if (c == NULL) {
 		reason_set(r, "out of memory");
-		X509_PUBKEY_free(pub);
-		csr_free(c);
 		return NULL;
 	}
 	c->proof = CSR_RA;
 	strcpy(c->device, device);
-	name = X509_REQ_get_subject_name(c->req);
-	ok = X509_REQ_set_version(c->req, X509_REQ_VERSION_1) &&
-	    X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8,
-		(const unsigned char *)device, -1, -1, 0) && put_key(&c->req, spki) &&
-	    key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) == 0;
-	if (ok && ra != NULL) {
-		unsigned char *der = NULL;
-
-		ok = X509_REQ_sign(c->req, ra, EVP_sha256()) > 0 &&
-		    (len = i2d_X509_REQ(c->req, &der)) > 0 && (c->der = malloc((size_t)len)) != NULL;
-		if (ok) {
-			memcpy(c->der, der, (size_t)len);
-			c->der_len = (size_t)len;
-		}
-		OPENSSL_free(der);
-	}
-	X509_PUBKEY_free(pub);
-	if (!ok) {
-		osslerr_set(r, "cannot make a request for the phone");
+	if ((c->req = make_request(spki, device, r)) == NULL || check_key(c->req, spki, r) != 0 ||
+	    key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) != 0 ||
+	    (ra != NULL && sign(c, ra, r) != 0)) {
 		csr_free(c);
 		return NULL;
 	}
