@@ -95,8 +95,8 @@ int manifest_sign(const char *text, size_t len, const struct cert *signer, EVP_P
 	return n < 0 ? -1 : 0;
 }
 
-/* The text for CMS_verify, which forgets to free its own copy of a BIO that is plain memory when the
- * signature is odd (OpenSSL issue 30471). */
+/* The text for CMS_verify, which forgets to free its own copy of a BIO that is plain memory when
+ * the signature is odd (OpenSSL issue 30471). */
 static BIO *text_bio(const void *text, size_t len)
 {
 	BIO *memory = len <= MANIFEST_MAX_TEXT ? BIO_new_mem_buf(text, (int)len) : NULL;

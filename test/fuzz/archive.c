@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The archive reader. The first byte says how the rest becomes an archive, so that checksums do not keep the
- * bytes from the parsers: 1: each tar header gets the right one; 2: packed by gzip; 4: not flat; 8: two
- * members; 16: low limits. The answer may not depend on how many bytes come at once, what is accepted
- * has a legal name, and can be written and read again. */
+/* The archive reader. The first byte says how the rest becomes an archive, so that checksums do
+ * not keep the bytes from the parsers: 1: each tar header gets the right one; 2: packed by gzip;
+ * 4: not flat; 8: two members; 16: low limits. The answer may not depend on how many bytes come at
+ * once, what is accepted has a legal name, and can be written and read again. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,7 +29,8 @@ static void check_name(const char *name, bool flat)
 
 	law(len > 0 && len <= 255 && *name != '/' && strchr(name, '\\') == NULL);
 	law(!flat || strchr(name, '/') == NULL);
-	law(strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 && strstr(name, "/../") == NULL);
+	law(strcmp(name, "..") != 0 && strncmp(name, "../", 3) != 0 &&
+	    strstr(name, "/../") == NULL);
 	law(len < 3 || strcmp(name + len - 3, "/..") != 0);
 	for (const char *p = name; *p != '\0'; p++)
 		law((unsigned char)*p >= ' ' && *p != 0x7f);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificates: what cert-import's children and trust-add do with bytes. What is accepted is DER that is
- * accepted again, alone or as PEM, and says the same. */
+/* Certificates: what cert-import's children and trust-add do with bytes. What is accepted is DER
+ * that is accepted again, alone or as PEM, and says the same. */
 #include "blob.h"
 #include "fuzz.h"
 #include "vet.h"

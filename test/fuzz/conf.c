@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* capf.conf: whatever is accepted is within its limits, says the same in other surroundings, and has no
- * line that libinih would cut in two. */
+/* capf.conf: whatever is accepted is within its limits, says the same in other surroundings, and
+ * has no line that libinih would cut in two. */
 #include "conf.h"
 #include "fuzz.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Tables: rows that are read, written and read again are the same, and lines are counted rightly. */
+/* Tables: rows that are read, written and read again are the same, and lines are counted rightly.
+ * */
 #include "csv.h"
 #include "fuzz.h"
 
@@ -62,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		law(csv.n > 0 && csv.n <= CSV_CELLS_MAX);
 		for (size_t i = 0; i < csv.n; i++)
-			law(csv.cell[i] >= text && csv.cell[i] + strlen(csv.cell[i]) <= text + size);
+			law(csv.cell[i] >= text &&
+			    csv.cell[i] + strlen(csv.cell[i]) <= text + size);
 		round_trip(&csv);
 	}
 	law(csv.next == lines);

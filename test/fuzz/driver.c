@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* usage: NAME FILE...
- * One harness over files, without libFuzzer: the cases that are kept, with any compiler. Says last how many
- * there were; a broken law ends it with SIGABRT. */
+/* usage: NAME FILE... One harness over files, without libFuzzer: the cases that are kept, with any
+ * compiler. Says last how many there were; a broken law ends it with SIGABRT. */
 #include "fuzz.h"
 
 /* libFuzzer's; a harness may have it. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* For every harness: law() for what must hold whatever the bytes are, and the input in pieces. A harness is
- * LLVMFuzzerTestOneInput in NAME.c; libFuzzer calls it (make fuzz), and driver.c with the files that
- * are kept (make check). */
+/* For every harness: law() for what must hold whatever the bytes are, and the input in pieces. A
+ * harness is LLVMFuzzerTestOneInput in NAME.c; libFuzzer calls it (make fuzz), and driver.c with
+ * the files that are kept (make check). */
 #ifndef FUZZ_H
 #define FUZZ_H
 

@@ -33,7 +33,8 @@ static struct manifest *signed_text(const void *text, size_t len, struct reason 
 	/* Dear, so not for every text. */
 	if (len % 16 == 0) {
 		sig[sig_len - 1] ^= 1;
-		law(manifest_verify(text, len, sig, sig_len, signer, &(struct reason){.text = ""}) == NULL);
+		law(manifest_verify(text, len, sig, sig_len, signer,
+		    &(struct reason){.text = ""}) == NULL);
 	}
 	free(sig);
 	return m;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Phone records: what is read or accepted as a change can be written and read again, and a change that is
- * refused changes nothing. The first byte says which text follows: 0 a record, 1 a state, else a change,
- * a line for each field, to the record that the change before it left. */
+/* Phone records: what is read or accepted as a change can be written and read again, and a change
+ * that is refused changes nothing. The first byte says which text follows: 0 a record, 1 a state,
+ * else a change, a line for each field, to the record that the change before it left. */
 #include "fuzz.h"
 #include "phone.h"
 
@@ -30,7 +30,8 @@ static char *formatted_state(const struct phone_state *st)
 static bool same_phone(const struct phone *a, const struct phone *b)
 {
 	return strcmp(a->device, b->device) == 0 && strcmp(a->description, b->description) == 0 &&
-	    a->operation == b->operation && a->auth == b->auth && strcmp(a->string, b->string) == 0 &&
+	    a->operation == b->operation && a->auth == b->auth && strcmp(a->string,
+	    b->string) == 0 &&
 	    a->key_order == b->key_order && a->rsa == b->rsa && a->ec == b->ec &&
 	    a->complete_by == b->complete_by && strcmp(a->template, b->template) == 0 &&
 	    a->scheduled == b->scheduled;
@@ -59,7 +60,8 @@ static void state_round_trip(const struct phone_state *st)
 	char *text = formatted_state(st);
 
 	law(strlen(text) <= PHONE_FILE_MAX && phone_state_parse(&again, text, &why) == 0);
-	law(again.scheduled == st->scheduled && again.status == st->status && again.when == st->when &&
+	law(again.scheduled == st->scheduled && again.status == st->status &&
+	    again.when == st->when &&
 	    strcmp(again.reason, st->reason) == 0 && again.attempts == st->attempts &&
 	    again.wrong_strings == st->wrong_strings && again.version == st->version);
 	free(text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* How a phone proves who it is: AUTH_RESPONSE as it comes from the network, against a fixed trust. What is
- * accepted names the device, and no other device, session or signature would do. */
+/* How a phone proves who it is: AUTH_RESPONSE as it comes from the network, against a fixed trust.
+ * What is accepted names the device, and no other device, session or signature would do. */
 #include "capfmsg.h"
 #include "fuzz.h"
 #include "proof.h"
@@ -50,7 +50,8 @@ static bool proves_spoilt(const struct proof *p, const struct bytes *which)
 {
 	struct proof spoilt = *p;
 	unsigned char *own = copy(which->p, which->len);
-	struct bytes *to = (struct bytes *)(void *)((char *)&spoilt + ((const char *)which - (const char *)p));
+	struct bytes *to =
+	    (struct bytes *)(void *)((char *)&spoilt + ((const char *)which - (const char *)p));
 	bool result;
 
 	own[which->len - 1] ^= 1;

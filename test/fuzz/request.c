@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificate requests: what is accepted is for a legal device, and is accepted again as DER and as PEM. */
+/* Certificate requests: what is accepted is for a legal device, and is accepted again as DER and
+ * as PEM. */
 #include "blob.h"
 #include "cert.h"
 #include "csr.h"

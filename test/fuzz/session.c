@@ -85,7 +85,8 @@ static bool says(const struct session_event *e, uint8_t command, bool nothing_to
 	struct capfmsg m;
 	struct reason r;
 
-	return e->type == SESSION_MESSAGE && capfmsg_decode(e->bytes, &m, &r) == 0 && m.session == ID &&
+	return e->type == SESSION_MESSAGE && capfmsg_decode(e->bytes, &m, &r) == 0 &&
+	    m.session == ID &&
 	    m.command == command && capfmsg_has(&m, CAPFMSG_REASON) &&
 	    (m.reason == CAPFMSG_DONE || (nothing_too && m.reason == CAPFMSG_NOTHING));
 }
@@ -114,7 +115,8 @@ static void on_send(struct story *t, struct bytes bytes)
 	}
 }
 
-static void on_action(struct story *t, const struct session_event *e, const struct session_action *one,
+static void on_action(struct story *t, const struct session_event *e,
+    const struct session_action *one,
     const char *state)
 {
 	bool settles = false;

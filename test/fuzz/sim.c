@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* The simulated phone against any server, as a script: the plan (12 bytes), then events. 0 to 2: a message of
- * any bytes; 3 and 4: one with our header; 5: the connection goes; 6: a new one; else what a good
- * server would send. While the phone wants to hear nothing it gets its timer or its key. */
+/* The simulated phone against any server, as a script: the plan (12 bytes), then events. 0 to 2: a
+ * message of any bytes; 3 and 4: one with our header; 5: the connection goes; 6: a new one; else
+ * what a good server would send. While the phone wants to hear nothing it gets its timer or its
+ * key. */
 #include "fuzz.h"
 #include "key.h"
 #include "sim.h"
@@ -106,7 +107,8 @@ struct story {
 	bool greeted;
 };
 
-static void on_action(const struct sim *s, struct story *t, const struct sim_action *one, bool claims)
+static void on_action(const struct sim *s, struct story *t, const struct sim_action *one,
+    bool claims)
 {
 	struct capfmsg m;
 	struct reason r;
@@ -159,8 +161,10 @@ static void step(struct sim *s, struct story *t, struct sim_event *e)
 	law((s->outcome == SIM_RUNNING) == (s->state != SIM_OVER));
 	law(s->outcome != SIM_INSTALLED || t->kept);
 	law(s->outcome != SIM_TROUBLE || s->plan->mode >= SIM_EXISTING_LSC);
-	law(sim_outcome_name(s->outcome) != NULL && (sim_good(s->outcome) || s->outcome == SIM_RUNNING ||
-	    s->outcome == SIM_REFUSED || s->outcome == SIM_UNKNOWN_DEVICE || s->why.text[0] != '\0'));
+	law(sim_outcome_name(s->outcome) != NULL && (sim_good(s->outcome) ||
+	    s->outcome == SIM_RUNNING ||
+	    s->outcome == SIM_REFUSED || s->outcome == SIM_UNKNOWN_DEVICE ||
+	    s->why.text[0] != '\0'));
 	free(own);
 }
 

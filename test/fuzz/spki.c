@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* A phone's public key, from the network into the process that has the issuing key: what is accepted makes a
- * request that we accept, and a certificate that we would import; and it is this key's and this device's. */
+/* A phone's public key, from the network into the process that has the issuing key: what is
+ * accepted makes a request that we accept, and a certificate that we would import; and it is this
+ * key's and this device's. */
 #include "fuzz.h"
 #include "issue.h"
 #include "key.h"
@@ -59,7 +60,8 @@ static void certificate(const struct csr *c)
 	law(issue_phone(issuer, c, NOW, &issued, &r) == 0);
 	vet_judge(&vet, (struct bytes){issued.der, issued.der_len}, &v, &der);
 	law(v.good && memcmp(v.spki, c->spki, sizeof v.spki) == 0);
-	law(memcmp(v.digest, issued.digest, sizeof v.digest) == 0 && strcmp(v.serial, issued.serial) == 0);
+	law(memcmp(v.digest, issued.digest, sizeof v.digest) == 0 && strcmp(v.serial,
+	    issued.serial) == 0);
 	law(v.not_after == issued.not_after && device_named_by(DEVICE, v.cn));
 	law(same((struct bytes){der.p, der.len}, (struct bytes){issued.der, issued.der_len}));
 	buf_free(&der);
@@ -84,7 +86,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	law((c == NULL) == (r.text[0] != '\0'));
 	if (c != NULL && !looks_secret(data, size)) {
 		/* The very bytes that came: two keys that differ have two requests. */
-		law(lean_sha256(own, size, digest) == 0 && memcmp(c->spki, digest, sizeof digest) == 0);
+		law(lean_sha256(own, size, digest) == 0 && memcmp(c->spki, digest,
+		    sizeof digest) == 0);
 		request(spki, digest);
 		certificate(c);
 	}

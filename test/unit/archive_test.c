@@ -457,7 +457,8 @@ static void test_names(void)
 		rename_first(tar, t[i].name);
 		flat = take_with(tar.p, tar.len, true, &archive_limits_default);
 		deep = take_with(tar.p, tar.len, false, &archive_limits_default);
-		/* A name that ends in a slash is a directory's, skipped; with nothing else it is damage. */
+		/* A name that ends in a slash is a directory's, skipped; with nothing else it is
+		 * damage. */
 		if (strcmp(t[i].name, "./") == 0)
 			ok(flat.result == ARCHIVE_DAMAGED && deep.result == ARCHIVE_DAMAGED,
 			    "name %zu is a directory's", i);
@@ -539,7 +540,8 @@ static void test_errors(void)
 	    "a file that cannot be read is trouble, not damage");
 }
 
-/* A header's checksum as some tars write it: with blanks in front, or as the sum of signed chars. */
+/* A header's checksum as some tars write it: with blanks in front, or as the sum of signed chars.
+ * */
 static void sum_header(unsigned char *h, bool blanks, bool is_signed)
 {
 	long sum = 0;
@@ -780,7 +782,8 @@ static void test_padding(void)
 	free(a.p);
 }
 
-/* Each call that can fail does: the archive is read all the same, or it is trouble, never damage. */
+/* Each call that can fail does: the archive is read all the same, or it is trouble, never damage.
+ * */
 static void every_read(const char *what, struct blob b, uint64_t bytes)
 {
 	unsigned n, trouble = 0;

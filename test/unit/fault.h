@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Calls that fail when a test wants them to. FAULTS_NAME in the Makefile says which calls of the library the
- * linker sends to __wrap_CALL; FAULT makes that function. After fault_arm(n, error) the nth of them fails,
- * and with fault_all those that follow too. */
+/* Calls that fail when a test wants them to. FAULTS_NAME in the Makefile says which calls of the
+ * library the linker sends to __wrap_CALL; FAULT makes that function. After fault_arm(n, error)
+ * the nth of them fails, and with fault_all those that follow too. */
 #ifndef FAULT_H
 #define FAULT_H
 

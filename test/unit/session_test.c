@@ -520,8 +520,8 @@ static void chaos(void)
 	    installed, deleted, fetched);
 }
 
-/* One session to its end, with the answers that are hoped for. False when it ended otherwise: then it has said that
- * it failed, for lack of memory. */
+/* One session to its end, with the answers that are hoped for. False when it ended otherwise: then
+ * it has said that it failed, for lack of memory. */
 static bool goes_well(const struct order *order, enum session_action_type wanted, bool *said_so)
 {
 	static const char *const answers[][2] = {{"hello", V3}, {"key", KEY}, {"store", STORED},
@@ -559,8 +559,8 @@ static bool goes_well(const struct order *order, enum session_action_type wanted
 	return done;
 }
 
-/* Each allocation fails once, in every kind of session: it ends, and says why, or has done its work; what
- * fails last is only good-bye. */
+/* Each allocation fails once, in every kind of session: it ends, and says why, or has done its
+ * work; what fails last is only good-bye. */
 static void memory(void)
 {
 	static const struct {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The spool on disk: what each function does, and what it leaves when any one of its calls fails. */
+/* The spool on disk: what each function does, and what it leaves when any one of its calls fails.
+ * */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -105,8 +106,8 @@ int __wrap_fstatvfs(int fd, struct statvfs *out)
 	return fault_now() ? -1 : disk != NULL ? 0 : __real_fstatvfs(fd, out);
 }
 
-/* After one of these has failed nothing may be acknowledged. Nothing needs to be durable here, so they take no
- * time. */
+/* After one of these has failed nothing may be acknowledged. Nothing needs to be durable here, so
+ * they take no time. */
 static bool vital;
 #define VITAL(type, call, parameters, result)		\
 	type __real_##call parameters;			\
@@ -142,9 +143,11 @@ FAULT(int, faccessat, (int at, const char *path, int mode, int flags), (at, path
 FAULT(int, mkdirat, (int at, const char *path, mode_t mode), (at, path, mode), -1)
 FAULT(int, fchmod, (int fd, mode_t mode), (fd, mode), -1)
 FAULT(int, fstat, (int fd, struct stat *st), (fd, st), -1)
-FAULT(int, fstatat, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags), -1)
+FAULT(int, fstatat, (int at, const char *path, struct stat *st, int flags), (at, path, st, flags),
+    -1)
 FAULT(int, renameat, (int from, const char *a, int to, const char *b), (from, a, to, b), -1)
-FAULT(int, linkat, (int from, const char *a, int to, const char *b, int flags), (from, a, to, b, flags), -1)
+FAULT(int, linkat, (int from, const char *a, int to, const char *b, int flags), (from, a, to, b,
+    flags), -1)
 FAULT(int, unlinkat, (int at, const char *path, int flags), (at, path, flags), -1)
 FAULT(ssize_t, read, (int fd, void *p, size_t len), (fd, p, len), -1)
 FAULT(ssize_t, pread, (int fd, void *p, size_t len, off_t at), (fd, p, len, at), -1)
@@ -171,7 +174,8 @@ static void make_file(int at, const char *name, const char *text)
 {
 	int fd = openat(at, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
-	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0, name);
+	must(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) && close(fd) == 0,
+	    name);
 }
 
 /* A spool with its settings, empty else. */
@@ -209,8 +213,8 @@ static bool holds(enum spool_dir d, const char *name, const char *text)
 	return same;
 }
 
-/* Every call of an operation fails once, and from then on: it must say so with that errno, or have done
- * its work all the same; before holds what it needs, and right what it must leave. */
+/* Every call of an operation fails once, and from then on: it must say so with that errno, or have
+ * done its work all the same; before holds what it needs, and right what it must leave. */
 static void every_call(const char *what, void (*before)(void), int (*operation)(void),
     bool (*right)(bool done))
 {
@@ -230,8 +234,10 @@ static void every_call(const char *what, void (*before)(void), int (*operation)(
 			result = operation();
 			error = errno;
 			reached = fault_over();
-			if (!right(result == 0) || (vital && result == 0) || (result != 0 && error != EIO && error != ENOMEM)) {
-				printf("# call %u, %s: result %d, %s\n", n, ever ? "and all" : "once", result,
+			if (!right(result == 0) || (vital && result == 0) || (result != 0 &&
+			    error != EIO && error != ENOMEM)) {
+				printf("# call %u, %s: result %d, %s\n", n,
+				    ever ? "and all" : "once", result,
 				    strerror(error));
 				good = false;
 			}
@@ -243,7 +249,8 @@ static void every_call(const char *what, void (*before)(void), int (*operation)(
 		}
 		fault_all = false;
 	}
-	ok(good && n > 1 && refused > 0, "%s: each of %u calls fails, %u say so", what, n - 1, refused);
+	ok(good && n > 1 && refused > 0, "%s: each of %u calls fails, %u say so", what, n - 1,
+	    refused);
 }
 
 static void empty_directory(void)
@@ -293,7 +300,7 @@ static bool mended(bool done)
 {
 	enum spool_dir missing;
 
-	return !done || !spool_lacks(top, &missing);
+	return !done || spool_lacks(top, &missing) == 0;
 }
 
 static bool anything(bool done)
@@ -445,7 +452,8 @@ static void with_stages(void)
 	spool_stage_close(s, &alive);
 	fresh();
 	must(mkdirat(s->dir[SPOOL_TMP], "dead", 0700) == 0, "a dead stage");
-	must(spool_stage_open(s, &alive) == 0 && spool_stage_write(&alive, "f", "x", 1) == 0, "a live one");
+	must(spool_stage_open(s, &alive) == 0 && spool_stage_write(&alive, "f", "x",
+	    1) == 0, "a live one");
 }
 
 static int sweep(void)
@@ -490,41 +498,46 @@ static void creating(void)
 	bool touched = false;
 
 	clean();
-	ok((s = spool_create(top, "x", NOW)) != NULL && spool_open(top, "x", NOW) == NULL && errno == ENOENT,
+	ok((s = spool_create(top, "x", NOW)) != NULL && spool_open(top, "x", NOW) == NULL &&
+	    errno == ENOENT,
 	    "a spool without settings is none yet");
-	ok(!spool_lacks(top, &missing), "and lacks nothing");
+	ok(spool_lacks(top, &missing) == -1 && errno == ENOENT, "so it cannot lack anything");
 	make_file(s->root, SPOOL_CONF, "");
 	ok(spool_create(top, "x", NOW) == NULL && errno == EEXIST, "with settings it is complete");
 	clean();
 	must(mkdir(strcat(strcpy((char[128]){""}, top), "/trust"), 0700) == 0, "trust/");
 	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/journal"), "");
 	must(mkdir(strcat(strcpy((char[128]){""}, top), "/lost+found"), 0700) == 0, "lost+found/");
-	ok((s = spool_create(top, "x", NOW)) != NULL, "where an earlier run was cut off it goes on");
+	ok((s = spool_create(top, "x",
+	    NOW)) != NULL, "where an earlier run was cut off it goes on");
 	clean();
 	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/precious"), "");
-	ok(spool_create(top, "x", NOW) == NULL && errno == ENOTEMPTY, "a foreign directory is left alone");
+	ok(spool_create(top, "x", NOW) == NULL &&
+	    errno == ENOTEMPTY, "a foreign directory is left alone");
 	for (unsigned n = 1; n < 100; n++) {
 		unlisted = n;
 		made = spool_create(top, "x", NOW);
 		spool_close(made);
-		touched = touched || made != NULL || faccessat(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/csr"),
+		touched = touched || made != NULL || faccessat(AT_FDCWD,
+		    strcat(strcpy((char[128]){""}, top), "/csr"),
 		    F_OK, 0) == 0;
 	}
 	unlisted = 0;
 	ok(!touched, "also when its names cannot be read");
 	ok(spool_open("/nonexistent", "x", NOW) == NULL && errno == ENOENT &&
-	    spool_create("/nonexistent/x", "x", NOW) == NULL && !spool_lacks("/nonexistent", &missing) &&
+	    spool_create("/nonexistent/x", "x", NOW) == NULL && spool_lacks("/nonexistent", &missing) == -1 &&
 	    spool_mend("/nonexistent") == -1, "what is not there");
 	without_lsc();
-	ok(spool_lacks(top, &missing) && missing == SPOOL_LSC && spool_open(top, "x", NOW) == NULL,
+	ok(spool_lacks(top, &missing) == 1 && missing == SPOOL_LSC && spool_open(top, "x", NOW) == NULL,
 	    "a directory that a backup left out is missed");
-	ok(spool_mend(top) == 0 && !spool_lacks(top, &missing) && open_it() == 0, "and made again");
+	ok(spool_mend(top) == 0 && spool_lacks(top, &missing) == 0 && open_it() == 0, "and made again");
 	unsetenv("CAPF_SPOOL");
 	ok(strcmp(spool_default(), "/var/spool/capf") == 0, "the usual place");
 	setenv("CAPF_SPOOL", "", 1);
 	ok(strcmp(spool_default(), "/var/spool/capf") == 0, "also when the variable is empty");
 	setenv("CAPF_SPOOL", "/x", 1);
-	ok(strcmp(spool_default(), "/x") == 0 && strcmp(spool_dir_name(SPOOL_TRUST_CAPF), "trust/capf") == 0,
+	ok(strcmp(spool_default(), "/x") == 0 &&
+	    strcmp(spool_dir_name(SPOOL_TRUST_CAPF), "trust/capf") == 0,
 	    "or another one");
 }
 
@@ -543,17 +556,21 @@ static void files(void)
 	ok(spool_put_top(s, "x.conf", "a", 1) == 0 && spool_put_top(s, "x.conf", "b", 1) == 0,
 	    "a file beside the directories is replaced");
 	ok(spool_is_file(s, SPOOL_CSR, "file") && spool_is_file(s, SPOOL_CSR, "gone") &&
-	    symlinkat("file", s->dir[SPOOL_CSR], "link") == 0 && !spool_is_file(s, SPOOL_CSR, "link"),
+	    symlinkat("file", s->dir[SPOOL_CSR], "link") == 0 && !spool_is_file(s,
+	    SPOOL_CSR, "link"),
 	    "a link is no file");
 	with_request();
 	other.spki[0] = 1;
-	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == 1 && spool_has(s, SPOOL_CSR, &other, STEM_CSR) == 0,
+	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == 1 && spool_has(s, SPOOL_CSR, &other,
+	    STEM_CSR) == 0,
 	    "a request that is there, and one that is not");
 	fault_arm(1, EIO);
-	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == -1 && fault_over(), "and one that cannot be told");
+	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == -1 &&
+	    fault_over(), "and one that cannot be told");
 	stem_name(&other, STEM_RA, name);
 	make_file(s->dir[SPOOL_CSR], name, "");
-	ok(spool_list(s, SPOOL_CSR, &stems, &n) == 0 && n == 2 && stem_compare(&stems[0], &stem) == 0 &&
+	ok(spool_list(s, SPOOL_CSR, &stems, &n) == 0 && n == 2 && stem_compare(&stems[0],
+	    &stem) == 0 &&
 	    stem_compare(&stems[1], &other) == 0, "a list of requests, sorted");
 	free(stems);
 	ok(spool_list(s, SPOOL_LSC, &stems, &n) == 0 && n == 0, "an empty one");
@@ -562,7 +579,8 @@ static void files(void)
 	ok(spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
 	    spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
 	    spool_sync(s, SPOOL_DONE) == 0, "a move, once");
-	ok(spool_count(s, SPOOL_DONE, &n) == 0 && n == 1 && spool_holds_requests(SPOOL_SUPERSEDED) &&
+	ok(spool_count(s, SPOOL_DONE, &n) == 0 && n == 1 &&
+	    spool_holds_requests(SPOOL_SUPERSEDED) &&
 	    !spool_holds_requests(SPOOL_LSC), "which arrived");
 }
 
@@ -611,13 +629,15 @@ static void stages(void)
 	fresh();
 	no_noreplace = true;
 	ok(spool_stage_open(s, &g) == 0 && spool_stage_write(&g, "a", "a", 1) == 0 &&
-	    spool_stage_write(&g, "b", "b", 1) == 0 && spool_stage_publish(s, &g, "a", SPOOL_LSC, "a") == 0 &&
+	    spool_stage_write(&g, "b", "b", 1) == 0 && spool_stage_publish(s, &g, "a",
+	    SPOOL_LSC, "a") == 0 &&
 	    spool_stage_publish(s, &g, "b", SPOOL_LSC, "b") == 0 && holds(SPOOL_LSC, "b", "b"),
 	    "two files by link(2), of which one finds out");
 	no_noreplace = false;
 	spool_stage_close(s, &g);
 	busy = 1;
-	ok(spool_stage_open(s, &g) == 0 && names(SPOOL_TMP) == 2, "a sweeper was there first: another one");
+	ok(spool_stage_open(s, &g) == 0 &&
+	    names(SPOOL_TMP) == 2, "a sweeper was there first: another one");
 	spool_stage_close(s, &g);
 	ok(spool_sweep(s, &n) == 0 && n == 1, "who takes it away");
 	fault_arm(4, ENOLCK);
@@ -627,12 +647,14 @@ static void stages(void)
 	ok(spool_stage_open(s, &g) == 0 && spool_stage_open(s, &h) == -1 && errno == EBUSY,
 	    "names that are all taken");
 	no_random = false;
-	ok(spool_stage_sync(&g, gone, 1) == -1 && errno == ENOENT, "a file that is not there cannot be synced");
+	ok(spool_stage_sync(&g, gone, 1) == -1 &&
+	    errno == ENOENT, "a file that is not there cannot be synced");
 	busy = 1;
 	ok(spool_sweep(s, &n) == 0 && n == 0, "who lives is not swept");
 	spool_stage_close(s, &g);
 	make_file(s->dir[SPOOL_TMP], "file", "");
-	ok(spool_sweep(s, &n) == 0 && n == 0 && names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
+	ok(spool_sweep(s, &n) == 0 && n == 0 &&
+	    names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
 }
 
 int main(void)
