@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* phone-report: everything that is known of the phones as CSV, for spreadsheets. It reads and changes
  * nothing, and leaves authentication strings out unless asked. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,7 @@ static int report(struct report *r, const char *device)
 		return found < 0 ? STATUS_REFUSED : STATUS_OK;
 	roster_look(&r->index, device, &lsc);
 	if (lsc.cert != NULL && store_not_after(r->spool, lsc.cert->dir, &lsc.cert->stem, &expires,
-	    &why) != 0 && why.text[0] != '\0') {
+	    &why) != 0 && errno != ENOENT) {
 		status_warn(device, "its certificate: %s", why.text);
 		status = STATUS_REFUSED;
 	}
