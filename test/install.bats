@@ -27,6 +27,7 @@ make_here() {
 		grep -q /opt/capfkit/ "$name" || fail "$name does not know where we are"
 		refute grep -q /usr/local "$name"
 	done
+	assert_equal "$(stat -c %a dest/opt/capfkit/share/capfkit/systemd/capf-serve.socket)" 644
 	assert_equal "$(ls dest dest/opt)" $'dest:\nopt\n\ndest/opt:\ncapfkit'
 }
 

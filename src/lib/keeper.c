@@ -336,6 +336,7 @@ static void look_at_answers(struct keeper *k)
 		logline_say(&k->log, "reloaded", NULL);
 	k->up = true;
 	k->reloading = false;
+	k->status_due = k->now;
 	notify_send(k->task->notify, "READY=1");
 }
 

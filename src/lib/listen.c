@@ -99,8 +99,9 @@ int listen_at(struct listen *l, const char *list, bool ipv6, struct reason *why)
 }
 
 /* What systemd's socket unit opened. How many; -1 with a reason. */
-static int take_handed(struct listen *l, struct reason *why)
+static int take_handed(struct listen *l, bool ipv6, struct reason *why)
 {
+	char name[64];
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 	long n = pid != NULL && count != NULL && strtol(pid, NULL, 10) == getpid() ?
 	    strtol(count, NULL, 10) : 0;
@@ -114,6 +115,9 @@ static int take_handed(struct listen *l, struct reason *why)
 
 		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens)
 			return reason_set(why, "descriptor %d was handed over, and is no listening socket", fd);
+		listen_name(fd, name, sizeof name);
+		if (*name == '[' && !ipv6)
+			return reason_set(why, "%s was handed over, and enable-ipv6 is no", name);
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 			return reason_set(why, "descriptor %d: %s", fd, strerror(errno));
 		if (add(l, fd, why) != 0)
@@ -124,7 +128,7 @@ static int take_handed(struct listen *l, struct reason *why)
 
 int listen_default(struct listen *l, const struct conf *conf, struct reason *why)
 {
-	int handed = take_handed(l, why);
+	int handed = take_handed(l, conf->enable_ipv6, why);
 
 	if (handed != 0)
 		return handed > 0 ? 0 : -1;
