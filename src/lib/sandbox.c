@@ -107,7 +107,7 @@ static const int forker[] = {
 };
 static const int sanitizer[] = {
 	SCMP_SYS(clone), SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(openat), SCMP_SYS(getdents),
-	SCMP_SYS(getdents64),
+	SCMP_SYS(getdents64), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat),
 	SCMP_SYS(prctl), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(kill), SCMP_SYS(tgkill),
 	SCMP_SYS(process_vm_readv), SCMP_SYS(prlimit64), SCMP_SYS(newfstatat), SCMP_SYS(pipe2),
 	SCMP_SYS(fcntl), SCMP_SYS(getcwd),
