@@ -345,26 +345,33 @@ row() {
 }
 
 @test "two workers share the phones, the limits and the log" {
-	by_itself 'max-operations = 1'
-	install_null SEP000000000001
-	install_null SEP000000000002
+	printf 'max-operations = 1\n' >>"$SPOOL/capf.conf"
+	for i in 1 2 3; do
+		install_null SEP00000000000$i
+	done
 	mkdir kept
-	sed -i 's/^issuer = .*/issuer = offline/' "$SPOOL/capf.conf"
 	start -w 2
-	sim_later SEP000000000001 --keep-key --key-dir kept
-	until_true has csr 1
-	# Its worker stands still: the next one comes to the other.
-	local number=$(sed -n 's/.*event=waiting .*worker=//p' log)
-	local pids=($(children capf-worker)) busy
+	# One is busy with its key, and its worker stands still: the next comes to the other.
+	sim_later SEP000000000003 -v --delay key=60000
+	local last=$LATER pids=($(children capf-worker)) number busy
+	until_true grep -q 'event=connected' log
+	until_true grep -qi key SEP000000000003.out
+	sleep 0.5
+	number=$(sed -n 's/.*event=connected .*worker=//p' log)
 	busy=${pids[number - 1]}
 	kill -STOP $busy
 	sim SEP000000000002
 	ended refused
 	grep -q "too many operations.*worker=$((3 - number))" log
-	sed -i '/^max-operations/d' "$SPOOL/capf.conf"
 	kill -CONT $busy
+	kill -KILL $last
+	sed -i '/^max-operations/d' "$SPOOL/capf.conf"
 	kill -HUP $SERVER
 	until_true grep -q event=reloaded log
+	sim_later SEP000000000001 --keep-key --key-dir kept
+	until_true grep -q 'event=waiting device=SEP000000000001' log
+	number=$(sed -n 's/.*event=waiting device=SEP000000000001 .*worker=//p' log)
+	busy=${pids[number - 1]}
 	# The phone itself comes to the other: the older connection ends.
 	kill -STOP $busy
 	mv SEP000000000001.out first.out
@@ -434,7 +441,7 @@ row() {
 	until_true grep -q '^MONOTONIC_USEC=[0-9]*$' told
 	ready_again() { [ "$(sed -n '/RELOADING=1/,$p' told | grep -cx READY=1)" -eq 1 ]; }
 	until_true ready_again
-	until_true grep -q '^STATUS=1 connections, 1 operations, 1 of 1 workers' told
+	until_true grep -q '^STATUS=1 connections, 0 operations, 1 of 1 workers' told || fail "$(cat told)"
 	sign_all
 	until_true outcome SEP000000000001 installed
 	stop

@@ -386,6 +386,12 @@ static void take_down(struct server *s)
 	free(s->conf);
 }
 
+/* To the other workers. */
+static void show(const struct server *s)
+{
+	board_put(s->task->board, s->task->number, s->home.count, orders_count(s->home.orders));
+}
+
 static void turn(struct server *s)
 {
 	unsigned others, operations;
@@ -397,10 +403,12 @@ static void turn(struct server *s)
 	}
 	if (!s->up)
 		return;
+	/* Before anything of it shows; and what became of it. */
+	show(s);
 	while (!orders_idle(s->home.orders))
 		orders_commit(s->home.orders);
 	link_bury(&s->home);
-	board_put(s->task->board, s->task->number, s->home.count, orders_count(s->home.orders));
+	show(s);
 	board_others(s->task->board, s->task->number, &others, &operations);
 	orders_elsewhere(s->home.orders, operations);
 	gate_look(&s->gate, false);
