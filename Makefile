@@ -167,6 +167,10 @@ coverage:
 check-oracle: all
 	@$(ENV) test/oracle/run -t $(or $(SECONDS),600) -n $(or $(PHONES),2000)
 
+# The programs on one spool, with two servers, and kills; then the journal and the spool are counted.
+check-concurrent: all
+	@$(ENV) SECONDS_TO_RUN='$(or $(SECONDS),60)' test/concurrent
+
 bench: all
 	@$(ENV) test/bench/run
 
@@ -192,6 +196,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-crash check-fleet check-oom check-oracle \
-	coverage fuzz bench links install uninstall clean
+.PHONY: all units demo check check-asan check-clang check-concurrent check-crash check-fleet check-oom \
+	check-oracle coverage fuzz bench links install uninstall clean
 .SECONDARY:

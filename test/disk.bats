@@ -22,6 +22,10 @@ setup() {
 }
 
 teardown() {
+	if [ -n "${SERVER:-}" ]; then
+		kill -TERM "$SERVER" 2>/dev/null
+		wait "$SERVER" 2>/dev/null || :
+	fi
 	if [ -n "${HOLDER:-}" ]; then
 		kill "$HOLDER" 2>/dev/null
 		wait "$HOLDER" 2>/dev/null || :
@@ -340,4 +344,82 @@ all_files() {
 	assert_status 0
 	assert_equal "$(csr-count -s "$SMALL/spool")$(lsc-list -s "$SMALL/spool")" 0
 	spool-check -s "$SMALL/spool"
+}
+
+# serve_small: a server on the small disk, with phones that may install; the disk is full when they come.
+serve_small() {
+	small_disk size=2m,nr_inodes=100
+	cp -a "$BASE/empty" "$SMALL/spool"
+	printf '%s\n' "$@" >>"$SMALL/spool/capf.conf"
+	seq -f 'SEP0000000000%02.0f' 1 3 | phone-add -s "$SMALL/spool"
+	phone-set -s "$SMALL/spool" --operation install --auth string --string 12345 all
+	capf-serve -s "$SMALL/spool" -l 127.0.0.1:0 </dev/null >/dev/null 2>log 3>&- &
+	SERVER=$!
+	local i
+	for ((i = 0; i < 600; i++)); do
+		! grep -q event=ready log || break
+		sleep 0.05
+	done
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+}
+# sim DEVICE [ARGUMENT...]: one phone, which does not try again.
+sim() {
+	run --separate-stderr phone-sim --server "$PORT" --keys "$FIX/key" --string 12345 --timeout 30s --device "$@"
+}
+# The record of a phone is as it was: nothing was tried, as far as anybody was told.
+still_pending() {
+	[ "$(phone-list -s "$SMALL/spool" | awk -F '\t' -v d="$1" '$1 == d { print $3 }')" = pending ]
+}
+
+@test "capf-serve, which issues: a full disk, and room again" {
+	serve_small 'issuer = capf' "issuer-certificate = $FIX/root.pem" "issuer-key = $FIX/root.key"
+	local room device=SEP000000000001
+	for room in "kib 0" "kib 4" "inodes 0" "inodes 1"; do
+		"leave_${room% *}" "${room#* }"
+		sim $device --lsc-out lsc.der
+		echo "$room: $output"
+		# It was told nothing, or that it cannot be done now; it has no certificate that we do not have.
+		[[ $output != *$'\t'installed$'\t'* ]]
+		still_pending $device
+		[ "$(ls "$SMALL/spool/installed" | wc -l)" -eq 0 ]
+		kill -0 $SERVER
+		make_room
+	done
+	sim $device --lsc-out lsc.der
+	assert_status 0
+	[[ $output == *$'\t'installed$'\t'* ]]
+	cmp lsc.der "$SMALL/spool"/installed/$device+*.der
+	spool-check -s "$SMALL/spool"
+	grep -q 'No space left on device' log
+}
+
+@test "capf-serve, offline: a full disk takes no request, and a wrong string is not forgiven" {
+	serve_small 'string-tries = 2'
+	local room device=SEP000000000002
+	for room in "kib 0" "inodes 0"; do
+		"leave_${room% *}" "${room#* }"
+		sim $device
+		echo "$room: $output"
+		assert_status 1
+		[ "$(csr-count -s "$SMALL/spool")" -eq 0 ]
+		still_pending $device
+		# Whoever guesses is told nothing either while that cannot be counted.
+		sim $device --string 99999
+		[[ $output == *$'\t'lost$'\t'* ]]
+		make_room
+	done
+	sim $device --string 99999
+	[[ $output == *$'\t'refused$'\t'* ]]
+	grep -qx 'wrong-strings = 1' "$SMALL/spool/phone/$device.state"
+	phone-sim --server "$PORT" --keys "$FIX/key" --string 12345 --timeout 60s --device $device >phone.out 3>&- &
+	local pid=$! i
+	for ((i = 0; i < 600; i++)); do
+		[ "$(csr-count -s "$SMALL/spool")" -eq 0 ] || break
+		sleep 0.05
+	done
+	csr-dump -s "$SMALL/spool" | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SMALL/spool/ca/CAPF.cer" |
+	    cert-import -s "$SMALL/spool"
+	wait $pid
+	grep -q 'installed' phone.out
+	kill -0 $SERVER
 }

@@ -328,7 +328,7 @@ static int set_up(struct server *s, struct reason *why)
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
 	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
 	if (s->spool == NULL || state_finish(s->spool, NULL) != 0 ||
-	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE) != 0)
+	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE | 1u << SPOOL_TRACE) != 0)
 		return reason_set(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
 	    (s->term = watch(s, SIGTERM, EV_SIGNAL, on_term)) == NULL ||

@@ -5,6 +5,7 @@
  *	CRASH_FILE=FILE		counter and log, shared by all processes; without it nothing happens
  *	CRASH_PROGRAM=NAME	only in this program
  *	CRASH_UNDER=DIR		only calls for files under it
+ *	CRASH_READERS=all	reading is counted in children too; usually their turns are any
  *	CRASH_AT=N		the Nth call, from 1
  *	CRASH_HOW=before	SIGKILL instead of the call (the default)
  *	CRASH_HOW=half		SIGKILL after half of a write; another call is as before
@@ -63,7 +64,7 @@ static unsigned long at;
 static enum how how;
 static int error;
 static const char *under;
-static pid_t reader;	/* who reads concerns us: not the workers, whose turns are any */
+static pid_t reader;	/* 0: all are */
 static char cwd[PATH_MAX];
 
 /* What we have opened. */
@@ -95,7 +96,7 @@ __attribute__((constructor)) static void start(void)
 	if (path == NULL || (only != NULL && strcmp(only, program_invocation_short_name) != 0))
 		return;
 	under = getenv("CRASH_UNDER");
-	reader = getpid();
+	reader = getenv("CRASH_READERS") == NULL ? getpid() : 0;
 	if (getcwd(cwd, sizeof cwd) == NULL)
 		abort();
 	at = text != NULL ? strtoul(text, NULL, 10) : 0;
@@ -178,7 +179,7 @@ static int step(bool change, const char *call, int fd, const char *path, int to,
 	unsigned long n;
 	bool write = strcmp(call, "write") == 0, strike;
 
-	if (shared == NULL || (!change && getpid() != reader) ||
+	if (shared == NULL || (!change && reader != 0 && getpid() != reader) ||
 	    !counts(from = absolute(fd, path, a, sizeof a)))
 		return 0;
 	n = atomic_fetch_add(&shared->count, 1) + 1;
@@ -307,6 +308,24 @@ EXPORT int close(int fd)
 		return result;
 	errno = saved;
 	return -1;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	for (unsigned fd = first; flags == 0 && fd <= last && fd < MAX_FD; fd++) {
+		free(file[fd].path);
+		file[fd].path = NULL;
+	}
+	return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+EXPORT int dup2(int fd, int to)
+{
+	if (known(to) && fd != to) {
+		free(file[to].path);
+		file[to].path = NULL;
+	}
+	return (int)syscall(SYS_dup2, fd, to);
 }
 
 /* Reading. */
@@ -511,14 +530,14 @@ EXPORT int fflush(FILE *f)
 	return real(f);
 }
 
-/* A message to a phone: its number is the fourth byte. */
+/* A message to a phone: its number is the second byte. */
 EXPORT int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written)
 {
 	int (*real)(void *, const void *, size_t, size_t *);
 	char type[8];
 
 	if (len > 3) {
-		snprintf(type, sizeof type, "%02x", ((const unsigned char *)data)[3]);
+		snprintf(type, sizeof type, "%02x", ((const unsigned char *)data)[1]);
 		tell("phone", type, strlen(type));
 	}
 	*(void **)&real = dlsym(RTLD_NEXT, "SSL_write_ex");
