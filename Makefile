@@ -176,7 +176,7 @@ bench: all
 
 # The link table, a program a line.
 links:
-	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p));)
+	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p)) $(SANDBOX);)
 
 install: all
 	install -d $(BINDIR) $(DOCDIR)/examples $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \

@@ -18,11 +18,13 @@
 #include "fileio.h"
 #include "intake.h"
 #include "match.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
 #include "store.h"
 #include "transfer.h"
+#include "unpack.h"
 #include "vet.h"
 #include "when.h"
 
@@ -216,9 +218,9 @@ int main(int argc, char *argv[])
 	const char *path = spool_default(), *name = "-";
 	bool all = false, dry_run = false;
 	char *shown;	/* the name, without a password */
-	struct archive_limits limits;
 	struct vet vet;
-	const struct intake_task task = {.flat = true, .judge = vet_judge, .ctx = &vet};
+	struct unpack_task from = {.flat = true};
+	const struct intake_task task = {.judge = vet_judge, .ctx = &vet};
 	struct intake *in;
 	struct trust *trust;
 	struct reason why;
@@ -234,7 +236,7 @@ int main(int argc, char *argv[])
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), fd, status;
+	int arg = options_parse(argc, argv, options), status;
 
 	if (argc - arg > 1)
 		status_usage("takes one archive");
@@ -250,22 +252,24 @@ int main(int argc, char *argv[])
 	if (trust_count(trust) == 0)
 		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
 	vet = (struct vet){trust, now};
-	limits = (struct archive_limits){
+	from.limits = (struct archive_limits){
 		.entries = conf.import_max_entries,
 		.entry_bytes = conf.import_max_entry_bytes,
 		.total_bytes = conf.import_max_total_bytes,
 		.ratio = conf.import_max_ratio,
 	};
-	fd = open_archive(name, limits.total_bytes);
+	from.most = from.limits.entry_bytes;
+	from.fd = open_archive(name, from.limits.total_bytes);
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");
-	if ((in = intake_open(fd, &limits, &task, (size_t)jobs)) == NULL)
+	if ((in = intake_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
+	close(from.fd);
+	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root);
 	status = import(s, in, shown, dry_run, all);
 	free(shown);
 	intake_close(in);
 	trust_free(trust);
-	close(fd);
 	spool_close(s);
 	return status_flush(status);
 }

@@ -16,20 +16,21 @@
 #include "bytes.h"
 #include "conf.h"
 #include "csr.h"
+#include "device.h"
 #include "enter.h"
-#include "fileio.h"
 #include "index.h"
+#include "intake.h"
 #include "manifest.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
+#include "unpack.h"
+#include "verdict.h"
 #include "when.h"
 
 const char program[] = "csr-add";
 const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";
-
-/* A file that is no archive may hold many requests in PEM; 10,000 of them have 12 MB. */
-#define MAX_FILE ((size_t)256 << 20)
 
 /* Where a request is known, and its answer need not be waited for. */
 #define KNOWN (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC)
@@ -43,7 +44,6 @@ struct adding {
 	struct index index;
 	struct answers answers;
 	bool known, unsure;	/* some are there already; but perhaps not durably */
-	struct archive_limits limits;
 	struct progress progress;
 };
 
@@ -81,7 +81,7 @@ static const char *known(const struct adding *ad, const struct stem *stem)
 }
 
 /* Stages a good request. -1 with errno. */
-static int add(struct adding *ad, const char *object, const struct csr *csr)
+static int add(struct adding *ad, const char *object, const struct verdict *v)
 {
 	char key[2 * STEM_SPKI + 1], *pem;
 	struct stem stem = {.kind = STEM_CSR};
@@ -89,14 +89,19 @@ static int add(struct adding *ad, const char *object, const struct csr *csr)
 	const char *word;
 	int result = 0;
 
-	strcpy(stem.device, csr->device);
-	memcpy(stem.spki, csr->spki, sizeof stem.spki);
+	/* A process that only says that it has checked it must not choose a file's name freely. */
+	if (!device_ok(v->cn, strlen(v->cn))) {
+		errno = EPROTO;
+		return -1;
+	}
+	strcpy(stem.device, v->cn);
+	memcpy(stem.spki, v->spki, sizeof stem.spki);
 	bytes_hex(stem.spki, sizeof stem.spki, key);
 	if ((word = known(ad, &stem)) != NULL) {
 		ad->known = true;
 	} else {
 		stamp(ad, &stem);
-		if ((pem = csr_pem(csr, &len)) == NULL)
+		if ((pem = blob_pem("CERTIFICATE REQUEST", v->der, v->der_len, &len)) == NULL)
 			return -1;
 		item = batch_count(ad->batch);
 		word = added;
@@ -105,111 +110,81 @@ static int add(struct adding *ad, const char *object, const struct csr *csr)
 		if (result != 0 || index_put(&ad->index, &stem, SPOOL_CSR) != 0)
 			return -1;
 	}
-	return answers_add(&ad->answers, word, item, "", "%s\t%s\t%s", object, csr->device, key);
+	return answers_add(&ad->answers, word, item, "", "%s\t%s\t%s", object, stem.device, key);
 }
 
-/* One thing that should be a request. -1 with errno. */
-static int consider(struct adding *ad, const char *name, struct bytes data)
+/* One thing that should be a request, in a file or an entry of an archive. -1 with errno. */
+static int take(struct adding *ad, const char *name, const struct verdict *v)
 {
-	char object[1024];
-	struct reason why;
-	struct csr *csr = csr_parse(data.p, data.len, NULL, &why);
-	int result;
+	char object[4 * VERDICT_ENTRY_MAX + 8];
 
-	status_escape(name, object, sizeof object);
-	result = csr != NULL ? add(ad, object, csr) :
-	    answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, why.text, "%s\t-\t-", object);
-	csr_free(csr);
+	status_escape(v->entry[0] != '\0' ? v->entry : name, object, sizeof object);
 	progress_show(&ad->progress, ad->answers.n);
-	return result;
+	return v->good ? add(ad, object, v) :
+	    answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, v->reason.text, "%s\t-\t-", object);
 }
 
-/* All of an archive, or nothing of a damaged one. An exit status. */
-static int add_archive(struct adding *ad, const char *name, int fd, struct bytes head)
+/* What csr-dump --manifest put beside the requests is no request. */
+static enum intake_admission admit(void *ctx, const struct archive_item *e, struct reason *why)
 {
-	size_t answers = ad->answers.n, items = batch_count(ad->batch), entries = ad->index.n;
-	struct archive_reader *r = archive_open(fd, head.p, head.len, false, &ad->limits);
-	enum archive_result kind = ARCHIVE_END;
-	struct archive_item e;
+	(void)ctx, (void)why;
+	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0 ?
+	    INTAKE_SKIP : INTAKE_JUDGE;
+}
+
+/* In a worker. */
+static void judge(void *ctx, struct bytes data, struct verdict *v, struct buf *der)
+{
+	struct csr *csr = csr_parse(data.p, data.len, NULL, &v->reason);
+
+	(void)ctx;
+	if (csr != NULL) {
+		v->good = v->read = true;
+		memcpy(v->spki, csr->spki, sizeof v->spki);
+		memcpy(v->cn, csr->device, strlen(csr->device) + 1);
+		buf_put(der, csr->der, csr->der_len);
+	}
+	csr_free(csr);
+}
+
+/* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
+static int add_all(struct adding *ad, struct intake *in, const char *const *name)
+{
+	size_t answers = 0, items = 0, entries = 0, file = 0;
+	enum intake_result result;
 	struct reason why;
-	int result = r != NULL ? 0 : -1;
-
-	while (result == 0 && (kind = archive_next(r, &e, &why)) != ARCHIVE_END && kind != ARCHIVE_DAMAGED) {
-		char object[1024];
-
-		/* What csr-dump --manifest put beside the requests. */
-		if (strcmp(e.name, MANIFEST_SUMS) == 0 || strcmp(e.name, MANIFEST_SIGNATURE) == 0)
-			continue;
-		if (kind == ARCHIVE_TROUBLE)
-			result = -1;
-		else if (kind == ARCHIVE_ITEM)
-			result = consider(ad, e.name, (struct bytes){e.data, e.len});
-		else
-			result = answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, why.text, "%s\t-\t-",
-			    status_escape(e.name, object, sizeof object));
-	}
-	if (result != 0)
-		status_warn_errno(name, "cannot take its requests");
-	if (r != NULL)
-		archive_close(r);
-	if (kind != ARCHIVE_DAMAGED)
-		return result == 0 ? STATUS_OK : STATUS_TROUBLE;
-	answers_drop(&ad->answers, answers);
-	batch_drop(ad->batch, items);
-	index_drop(&ad->index, entries);
-	status_warn(name, "%s; nothing was taken from it", why.text);
-	return STATUS_REFUSED;
-}
-
-static int add_plain(struct adding *ad, const char *name, int fd, struct bytes head)
-{
-	struct bytes rest = {NULL, 0}, one;
-	struct buf all = {0};
-	unsigned char *more;
-	size_t len;
 	int status = STATUS_OK;
+	struct verdict v;
 
-	if (fileio_read_all(fd, MAX_FILE, &more, &len) != 0) {
-		status = status_of_one(errno);
-		status_warn_errno(name, "cannot read");
-		return status;
-	}
-	buf_put(&all, head.p, head.len);
-	buf_put(&all, more, len);
-	free(more);
-	if (all.failed) {
-		errno = ENOMEM;
-		status_warn_errno(name, "cannot read");
-		return STATUS_TROUBLE;
-	}
-	rest = (struct bytes){all.p, all.len};
-	if (all.len == 0 && consider(ad, name, rest) != 0)
+	while (status != STATUS_TROUBLE && (result = intake_next(in, &v, &why)) != INTAKE_END) {
+		switch (result) {
+		case INTAKE_FILE:
+			answers = ad->answers.n;
+			items = batch_count(ad->batch);
+			entries = ad->index.n;
+			file++;
+			continue;
+		case INTAKE_VERDICT:
+			if (take(ad, name[file - 1], &v) == 0)
+				continue;
+			break;
+		case INTAKE_UNREADABLE:
+			status = status_worst(status, status_of_one(errno));
+			status_warn_errno(name[file - 1], "%s", why.text);
+			continue;
+		case INTAKE_DAMAGED:
+			answers_drop(&ad->answers, answers);
+			batch_drop(ad->batch, items);
+			index_drop(&ad->index, entries);
+			status_warn(name[file - 1], "%s; nothing was taken from it", why.text);
+			status = status_worst(status, STATUS_REFUSED);
+			continue;
+		default:
+			break;
+		}
+		status_warn_errno(file > 0 ? name[file - 1] : NULL, "cannot take its requests");
 		status = STATUS_TROUBLE;
-	while (status == STATUS_OK && blob_next(&rest, &one))
-		if (consider(ad, name, one) != 0)
-			status = STATUS_TROUBLE;
-	if (status != STATUS_OK)
-		status_warn_errno(name, "cannot take its requests");
-	buf_free(&all);
-	return status;
-}
-
-static int add_file(struct adding *ad, const char *name)
-{
-	unsigned char head[512];
-	int fd = fileio_open_input(name), status;
-	ssize_t n;
-
-	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
-		status = status_of_one(errno);
-		status_warn_errno(name, fd < 0 ? "cannot open" : "cannot read");
-	} else if (archive_looks_like(head, (size_t)n)) {
-		status = add_archive(ad, name, fd, (struct bytes){head, (size_t)n});
-	} else {
-		status = add_plain(ad, name, fd, (struct bytes){head, (size_t)n});
 	}
-	if (fd >= 0)
-		close(fd);
 	return status;
 }
 
@@ -240,15 +215,19 @@ static int report(struct adding *ad)
 
 int main(int argc, char *argv[])
 {
+	static const char *const standard_input[] = {"-"};
 	const char *path = spool_default();
-	struct adding ad = {.limits = archive_limits_default};
+	struct adding ad = {.batch = NULL};
+	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
+	const struct intake_task task = {.admit = admit, .judge = judge};
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), status = STATUS_OK;
+	int arg = options_parse(argc, argv, options), status;
+	struct intake *in;
 	struct reason why;
 	struct conf conf;
 
@@ -257,18 +236,19 @@ int main(int argc, char *argv[])
 	ad.spool = enter_to_write(path, now);
 	if (conf_load(&conf, ad.spool->root, &why) != 0)
 		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
-	ad.limits.entries = conf.import_max_entries;
-	ad.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
-	ad.limits.total_bytes = conf.import_max_total_bytes;
-	ad.limits.ratio = conf.import_max_ratio;
+	from.file = arg < argc ? (const char *const *)argv + arg : standard_input;
+	from.files = arg < argc ? (size_t)(argc - arg) : 1;
+	from.limits.entries = conf.import_max_entries;
+	from.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
+	from.limits.total_bytes = conf.import_max_total_bytes;
+	from.limits.ratio = conf.import_max_ratio;
 	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
-	    (ad.batch = batch_open(ad.spool)) == NULL)
+	    (ad.batch = batch_open(ad.spool)) == NULL ||
+	    (in = intake_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
+	narrow_below(SANDBOX_WRITER, ad.spool->root);
 	progress_start(&ad.progress, "requests");
-	if (arg == argc)
-		status = add_file(&ad, "-");
-	for (; arg < argc && status != STATUS_TROUBLE; arg++)
-		status = status_worst(status, add_file(&ad, argv[arg]));
+	status = add_all(&ad, in, from.file);
 	progress_end(&ad.progress);
 	/* Who added what is there already may have died before that was durable. */
 	ad.unsure = ad.known && (status == STATUS_TROUBLE || spool_sync_all(ad.spool, KNOWN) != 0);
@@ -277,6 +257,7 @@ int main(int argc, char *argv[])
 		status = STATUS_TROUBLE;
 	}
 	status = status_worst(status, report(&ad));
+	intake_close(in);
 	answers_drop(&ad.answers, 0);
 	batch_close(ad.batch);
 	index_free(&ad.index);

@@ -10,14 +10,17 @@
 
 #include "archive.h"
 #include "cert.h"
+#include "csr.h"
 #include "fileio.h"
 #include "intake.h"
 #include "ledger.h"
 #include "manifest.h"
+#include "narrow.h"
 #include "options.h"
 #include "outfile.h"
 #include "sign.h"
 #include "status.h"
+#include "unpack.h"
 
 const char program[] = "csr-sign";
 const char synopsis[] =
@@ -109,26 +112,27 @@ static int finish(const struct output *o, struct archive_writer *w, struct outfi
 	return STATUS_TROUBLE;
 }
 
-/* From the archive behind fd to the archive at path: all of it or none. An exit status. */
-static int run(struct output *o, struct sign *sign, int fd, const char *name, const char *path,
-    size_t jobs, int level)
+/* From the archive that is being unpacked to the archive at path: all of it or none. An exit status. */
+static int run(struct output *o, struct sign *sign, struct unpack *from, const char *name,
+    const char *path, size_t jobs, int level)
 {
-	const struct intake_task task = {false, sign_admit, sign_init, sign_judge, sign};
-	struct archive_limits limits = archive_limits_default;
+	const struct intake_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
 	struct archive_writer *w = NULL;
 	struct intake *in = NULL;
 	struct outfile out;
 	int status;
 
-	limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (outfile_open(&out, path, 0644) != 0) {
 		status = status_of(errno);
 		status_warn_errno(o->name, "cannot write an archive there");
+		unpack_stop(from);
 		return status;
 	}
 	/* The workers start before the writer, whose buffers they need not have. */
-	if ((in = intake_open(fd, &limits, &task, jobs)) == NULL ||
-	    (w = archive_create(out.fd, level)) == NULL ||
+	in = intake_open(from, &task, jobs);
+	secret_wipe(&sign->secret);
+	narrow_beside(path);
+	if (in == NULL || (w = archive_create(out.fd, level)) == NULL ||
 	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
 		status_warn_errno(NULL, "cannot start");
 		status = STATUS_TROUBLE;
@@ -158,6 +162,8 @@ int main(int argc, char *argv[])
 	const char *pass = NULL, *ra = NULL, *name = "-";
 	bool no_eku = false, no_key_ids = false, of_key;
 	long days = issue_policy_default.days, jobs = 0, level = 6;
+	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
+	struct unpack *unpack;
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
 		{'C', "cn", OPTION_TEXT, &cn, 0, 0},
@@ -177,7 +183,7 @@ int main(int argc, char *argv[])
 		{0, "no-key-ids", OPTION_FLAG, &no_key_ids, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), fd, status;
+	int arg = options_parse(argc, argv, options), status;
 	struct output o = {.log_name = log, .log = -1};
 	struct cert *ca_cert, *ra_cert;
 	struct reason why;
@@ -202,6 +208,15 @@ int main(int argc, char *argv[])
 	sign.policy.key_ids = !no_key_ids;
 	sign.ca = ca_cert = load_cert(ca);
 	sign.ra = ra_cert = ra != NULL ? load_cert(ra) : NULL;
+	if ((from.fd = fileio_open_input(name)) < 0)
+		status_die_path(name, "cannot open");
+	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
+	if (sign.require_manifest)
+		from.most = MANIFEST_MAX_BYTES;
+	/* Whatever reads what came from outside starts before the key is here. */
+	if ((unpack = unpack_start(&from)) == NULL || sign_start_checker(&sign) != 0)
+		status_die_errno(NULL, "cannot start");
+	close(from.fd);
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
 		status_die(status_of_given(why.trouble), pass, "%s", why.text);
 	if (sign_prepare(&sign, &of_key, &why) != 0)
@@ -209,12 +224,9 @@ int main(int argc, char *argv[])
 	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
 		status_die_path(log, "cannot open the log");
-	if ((fd = fileio_open_input(name)) < 0)
-		status_die_path(name, "cannot open");
-	status = run(&o, &sign, fd, name, output, (size_t)jobs, (int)level);
+	status = run(&o, &sign, unpack, name, output, (size_t)jobs, (int)level);
 	sign_free(&sign);
 	cert_free(ca_cert);
 	cert_free(ra_cert);
-	close(fd);
 	return status;
 }

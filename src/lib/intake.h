@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* An archive, unpacked, and each entry judged on all cores: bytes in, verdicts out. Needs a descriptor
- * and memory, no file and no spool. */
+/* Archives, unpacked by one process, and each entry judged by others on all cores: bytes in, verdicts out.
+ * This process stands between them, parses nothing of it, and believes none of them more than it must:
+ * names come from the one, verdicts from the others, in an order and to a form that are held here. */
 #ifndef INTAKE_H
 #define INTAKE_H
 
@@ -10,6 +11,7 @@
 #include "archive.h"
 #include "bytes.h"
 #include "reason.h"
+#include "unpack.h"
 #include "verdict.h"
 
 enum intake_admission {
@@ -20,11 +22,12 @@ enum intake_admission {
 };
 
 struct intake_task {
-	bool flat;		/* as for archive_open */
-	/* Here, before an entry goes to a worker; may be NULL. */
+	/* Here, before an entry goes to a worker; may be NULL. Must not parse. */
 	enum intake_admission (*admit)(void *ctx, const struct archive_item *, struct reason *);
-	/* Once in each worker; may be NULL. Says itself what is wrong; -1 ends. */
+	/* Once in each worker, before anything is read; may be NULL. Says itself what is wrong; -1 ends.
+	 * After it the worker is narrowed to computing, unless it needs outside and does that itself. */
 	int (*init)(void *ctx);
+	bool outside;
 	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. */
 	void (*judge)(void *ctx, struct bytes data, struct verdict *, struct buf *der);
 	void *ctx;
@@ -32,16 +35,17 @@ struct intake_task {
 
 struct intake;
 
-/* Starts on the archive behind fd with so many workers (0: as pool_start has it). What the task points to
- * must stay until intake_close. NULL with errno. */
-struct intake *intake_open(int fd, const struct archive_limits *, const struct intake_task *,
-    size_t workers);
+/* Starts so many workers (0: as pool_start has it) on what comes from there, and stops that at the end; NULL
+ * is passed on. What the task points to must stay until intake_close. NULL with errno. */
+struct intake *intake_open(struct unpack *, const struct intake_task *, size_t workers);
 
 enum intake_result {
-	INTAKE_END,		/* all verdicts given, and the archive as a whole is sound */
+	INTAKE_END,		/* all verdicts given, and every archive as a whole is sound */
 	INTAKE_VERDICT,		/* one entry, in the archive's order; valid until the next call */
-	INTAKE_DAMAGED,		/* the archive is refused, the reason says why */
-	INTAKE_TROUBLE,		/* errno says why */
+	INTAKE_FILE,		/* the next of several files begins */
+	INTAKE_UNREADABLE,	/* it cannot be opened or read: the reason says which, errno why */
+	INTAKE_DAMAGED,		/* the archive is refused, the reason says why; the next file follows */
+	INTAKE_TROUBLE,		/* errno says why; nothing follows */
 };
 
 enum intake_result intake_next(struct intake *, struct verdict *, struct reason *);

@@ -273,7 +273,7 @@ static EVP_PKEY *from_uri(const char *uri, UI_METHOD *ui, struct asking *a, stru
 }
 
 /* Does it begin with a scheme, and is it not the name of a file that there is? */
-static bool is_uri(const char *s)
+bool key_is_uri(const char *s)
 {
 	size_t len = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+.-");
 
@@ -291,7 +291,7 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 	ERR_clear_error();
 	if (ui == NULL)
 		osslerr_set(r, "cannot make ready for a pass phrase");
-	else if (is_uri(uri))
+	else if (key_is_uri(uri))
 		key = from_uri(uri, ui, &a, r);
 	else
 		key = from_file(uri, ui, &a, r);

@@ -3,6 +3,8 @@
 #ifndef KEY_H
 #define KEY_H
 
+#include <stdbool.h>
+
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -24,6 +26,10 @@ void secret_wipe(struct secret *);
  * When the key wants a pass phrase and the secret has none, the terminal is asked once and the
  * answer kept in the secret, so that workers need not ask again. NULL with a reason. */
 EVP_PKEY *key_load(const char *uri, struct secret *, struct reason *);
+
+/* Is this a store URI rather than a file? Then the key may stay where it is, and each signature ask for
+ * it there. */
+bool key_is_uri(const char *);
 
 /* A new key: "rsa:2048", "rsa:3072", "rsa:4096", "ec:256", "ec:384", "ec:521". NULL with a
  * reason. */

@@ -173,13 +173,10 @@ static int read_lines(struct manifest *m, size_t len, struct reason *r)
 	return 0;
 }
 
-struct manifest *manifest_verify(const void *text, size_t len, const void *sig, size_t sig_len,
-    const struct cert *signer, struct reason *r)
+struct manifest *manifest_read(const void *text, size_t len, struct reason *r)
 {
 	struct manifest *m;
 
-	if (check_signature(text, len, sig, sig_len, signer, r) < 0)
-		return NULL;
 	if ((m = manifest_new()) == NULL || (m->names = malloc(len + 1)) == NULL) {
 		reason_set(r, "out of memory");
 		manifest_free(m);
@@ -191,6 +188,12 @@ struct manifest *manifest_verify(const void *text, size_t len, const void *sig, 
 		return NULL;
 	}
 	return m;
+}
+
+struct manifest *manifest_verify(const void *text, size_t len, const void *sig, size_t sig_len,
+    const struct cert *signer, struct reason *r)
+{
+	return check_signature(text, len, sig, sig_len, signer, r) == 0 ? manifest_read(text, len, r) : NULL;
 }
 
 int manifest_check(struct manifest *m, const char *name, const void *data, size_t len,

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "narrow.h"
 #include "options.h"
 #include "status.h"
 #include "when.h"
 
 #define MAX_OPTIONS 64		/* phone-sim has 42, and no other program half as many */
+#define REQUIRE_SANDBOX 1	/* no letter, and below 256 */
 
 static void take(const struct option_spec *o, const char *text)
 {
@@ -50,11 +52,13 @@ static void take(const struct option_spec *o, const char *text)
 
 int options_parse(int argc, char *argv[], const struct option_spec *spec)
 {
-	struct option longs[MAX_OPTIONS + 3] = {
+	struct option longs[MAX_OPTIONS + 4] = {
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
+		{"require-sandbox", no_argument, NULL, REQUIRE_SANDBOX},
 	};
 	char shorts[2 * MAX_OPTIONS + 3] = "hV", *s = shorts + 2;
+	bool required = false;
 	int n, c;
 
 	/* A reader that went away is an error to be told, not a signal to die of. */
@@ -65,7 +69,7 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 		int argument = flag ? no_argument :
 		    spec[n].kind == OPTION_MAYBE ? optional_argument : required_argument;
 
-		longs[n + 2] = (struct option){spec[n].name, argument, NULL,
+		longs[n + 3] = (struct option){spec[n].name, argument, NULL,
 		    spec[n].letter != 0 ? spec[n].letter : 256 + n};
 		if (spec[n].letter != 0) {
 			*s++ = (char)spec[n].letter;
@@ -80,9 +84,11 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 			status_version();
 		if (c == '?')
 			status_usage(NULL);
+		required = required || c == REQUIRE_SANDBOX;
 		for (int i = 0; i < n; i++)
 			if (c == (spec[i].letter != 0 ? spec[i].letter : 256 + i))
 				take(&spec[i], optarg);
 	}
+	narrow_look(required);
 	return optind;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The options of a program as a table. -h and -V are in every program and need no line. Like status,
+/* The options of a program as a table. -h, -V and --require-sandbox are in every program and need no line. Like status,
  * this is for main() only: wrong usage ends the program. */
 #ifndef OPTIONS_H
 #define OPTIONS_H

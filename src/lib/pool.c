@@ -21,7 +21,8 @@
 struct worker {
 	pid_t pid;
 	int to, from;
-	bool busy;		/* has a parcel whose answers we have not read */
+	size_t jobs;		/* of the parcel whose answers we have not read */
+	int status;		/* of wait, when pid is 0 */
 };
 
 /* Parcels go round the workers in turn and their answers are read in the same turn, which keeps the
@@ -29,16 +30,18 @@ struct worker {
  * its answer before we send the next, so neither can wait for the other. */
 struct pool {
 	struct worker *worker;
-	size_t n;
+	size_t n, most;
 	size_t next_send, next_read;
 	struct buf parcel;
 	size_t jobs;
 	bool flushed;
 	struct buf answers;	/* of one parcel */
+	size_t expected;	/* how many are still in unread */
 	struct bytes unread;
+	struct worker *broken;	/* whose pipe ended */
 };
 
-static int read_parcel(int fd, struct buf *b)
+int pool_read_parcel(int fd, struct buf *b, size_t most)
 {
 	unsigned char head[4];
 	struct bytes cursor = {head, sizeof head};
@@ -50,6 +53,10 @@ static int read_parcel(int fd, struct buf *b)
 		return (int)n;
 	if (n != sizeof head || !bytes_get_u32(&cursor, &len))
 		goto torn;
+	if (len > most) {
+		errno = EPROTO;
+		return -1;
+	}
 	if (len > b->cap) {
 		unsigned char *grown = realloc(b->p, len);
 
@@ -70,7 +77,7 @@ torn:
 	return -1;
 }
 
-static int write_parcel(int fd, const struct buf *b)
+int pool_write_parcel(int fd, const struct buf *b)
 {
 	unsigned char head[4] = {(unsigned char)(b->len >> 24), (unsigned char)(b->len >> 16),
 	    (unsigned char)(b->len >> 8), (unsigned char)b->len};
@@ -90,7 +97,7 @@ static int work(const struct pool_task *task, int in, int out)
 
 	if (task->init != NULL && task->init(task->ctx) != 0)
 		return 1;
-	while ((result = read_parcel(in, &parcel)) > 0) {
+	while ((result = pool_read_parcel(in, &parcel, UINT32_MAX)) > 0) {
 		struct bytes jobs = {parcel.p, parcel.len}, job;
 
 		answers.len = 0;
@@ -100,13 +107,26 @@ static int work(const struct pool_task *task, int in, int out)
 				return 1;
 			buf_put_blob(&answers, one.p, one.len);
 		}
-		if (write_parcel(out, &answers) != 0)
+		if (pool_write_parcel(out, &answers) != 0)
 			return 1;
 	}
 	buf_free(&parcel);
 	buf_free(&answers);
 	buf_free(&one);
 	return result == 0 ? 0 : 1;
+}
+
+/* In a new child: its life is tied to ours, and of our descriptors it has only those two, as 0 and 3, and
+ * stderr. What it printed would be taken for ours. */
+static void keep_only(pid_t parent, int in, int out)
+{
+	int null, up;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent || (up = fcntl(out, F_DUPFD_CLOEXEC, 4)) < 0 || dup2(in, 0) != 0 ||
+	    dup2(up, 3) != 3 || close_range(4, ~0u, 0) != 0 || (null = open("/dev/null", O_RDWR)) < 0 ||
+	    dup2(null, 1) != 1 || close(null) != 0)
+		_exit(1);
 }
 
 static int start_worker(struct pool *p, size_t i, const struct pool_task *task)
@@ -122,17 +142,8 @@ static int start_worker(struct pool *p, size_t i, const struct pool_task *task)
 		return -1;
 	}
 	if ((pid = fork()) == 0) {
-		/* A worker must not outlive its master, nor hold the other workers' pipes open. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		for (size_t k = 0; k < i; k++) {
-			close(p->worker[k].to);
-			close(p->worker[k].from);
-		}
-		close(to[1]);
-		close(from[0]);
-		_exit(work(task, to[0], from[1]));
+		keep_only(parent, to[0], from[1]);
+		_exit(work(task, 0, 3));
 	}
 	close(to[0]);
 	close(from[1]);
@@ -144,6 +155,42 @@ static int start_worker(struct pool *p, size_t i, const struct pool_task *task)
 	p->worker[i] = (struct worker){.pid = pid, .to = to[1], .from = from[0]};
 	p->n = i + 1;
 	return 0;
+}
+
+int pool_feed(int (*life)(void *ctx, int out), void *ctx, int in, pid_t *pid)
+{
+	pid_t parent = getpid();
+	int pair[2], saved;
+
+	if (pipe2(pair, O_CLOEXEC) != 0)
+		return -1;
+	if ((*pid = fork()) == 0) {
+		keep_only(parent, in, pair[1]);
+		_exit(life(ctx, 3));
+	}
+	saved = errno;
+	close(pair[1]);
+	if (*pid > 0)
+		return pair[0];
+	close(pair[0]);
+	errno = saved;
+	return -1;
+}
+
+/* Waits for a child; its status. */
+static int reap(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+int pool_unfeed(pid_t pid, int fd)
+{
+	close(fd);
+	return reap(pid);
 }
 
 struct pool *pool_start(size_t n, const struct pool_task *task)
@@ -160,6 +207,7 @@ struct pool *pool_start(size_t n, const struct pool_task *task)
 		free(p);
 		return NULL;
 	}
+	p->most = task->most;
 	for (size_t i = 0; i < n; i++) {
 		if (start_worker(p, i, task) != 0) {
 			int saved = errno;
@@ -179,9 +227,11 @@ static int send_parcel(struct pool *p)
 
 	if (p->jobs == 0)
 		return 0;
-	if (write_parcel(w->to, &p->parcel) != 0)
+	if (pool_write_parcel(w->to, &p->parcel) != 0) {
+		p->broken = w;
 		return -1;
-	w->busy = true;
+	}
+	w->jobs = p->jobs;
 	p->next_send = (p->next_send + 1) % p->n;
 	p->parcel.len = 0;
 	p->jobs = 0;
@@ -197,7 +247,7 @@ int pool_put(struct pool *p, const void *job, size_t len)
 {
 	buf_put_blob(&p->parcel, job, len);
 	p->jobs++;
-	if (parcel_full(p) && !p->worker[p->next_send].busy)
+	if (parcel_full(p) && p->worker[p->next_send].jobs == 0)
 		return send_parcel(p);
 	return 0;
 }
@@ -205,7 +255,17 @@ int pool_put(struct pool *p, const void *job, size_t len)
 int pool_flush(struct pool *p)
 {
 	p->flushed = true;
-	return p->worker[p->next_send].busy ? 0 : send_parcel(p);
+	return p->worker[p->next_send].jobs > 0 ? 0 : send_parcel(p);
+}
+
+/* The next answer of those that were read. 1; -1 when the worker gave fewer than it had jobs, or more. */
+static int take_answer(struct pool *p, struct bytes *answer)
+{
+	p->expected--;
+	if (bytes_get_blob(&p->unread, &answer->p, &answer->len) && (p->expected > 0 || p->unread.len == 0))
+		return 1;
+	errno = EPROTO;
+	return -1;
 }
 
 int pool_next(struct pool *p, struct bytes *answer)
@@ -213,40 +273,62 @@ int pool_next(struct pool *p, struct bytes *answer)
 	struct worker *w = &p->worker[p->next_read];
 	int result;
 
-	if (bytes_get_blob(&p->unread, &answer->p, &answer->len))
-		return 1;
+	if (p->expected > 0)
+		return take_answer(p, answer);
 	/* Wait for an answer only when a full parcel waits for this worker, or at the end. */
-	if (!w->busy || (!p->flushed && !parcel_full(p)))
+	if (w->jobs == 0 || (!p->flushed && !parcel_full(p)))
 		return 0;
-	if ((result = read_parcel(w->from, &p->answers)) <= 0) {
+	if ((result = pool_read_parcel(w->from, &p->answers, w->jobs * (p->most + 4))) <= 0) {
+		p->broken = w;
 		if (result == 0)
 			errno = EPIPE;
 		return -1;
 	}
-	w->busy = false;
+	p->expected = w->jobs;
+	w->jobs = 0;
 	p->next_read = (p->next_read + 1) % p->n;
 	p->unread = (struct bytes){p->answers.p, p->answers.len};
-	if ((parcel_full(p) || p->flushed) && !p->worker[p->next_send].busy && send_parcel(p) != 0)
+	if ((parcel_full(p) || p->flushed) && p->worker[p->next_send].jobs == 0 && send_parcel(p) != 0)
 		return -1;
-	return bytes_get_blob(&p->unread, &answer->p, &answer->len) ? 1 : pool_next(p, answer);
+	return take_answer(p, answer);
+}
+
+/* Ends one worker. Its status. */
+static int end_worker(struct worker *w)
+{
+	if (w->pid > 0) {
+		close(w->to);
+		close(w->from);
+		w->status = reap(w->pid);
+		w->pid = 0;
+	}
+	return w->status;
+}
+
+int pool_signal(struct pool *p)
+{
+	int status = p->broken != NULL ? end_worker(p->broken) : 0;
+
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 int pool_stop(struct pool *p)
 {
-	int result = 0, status;
+	int result = 0;
 
 	if (p == NULL)
 		return 0;
+	/* All pipes first, so that they end side by side. */
 	for (size_t i = 0; i < p->n; i++) {
-		close(p->worker[i].to);
-		close(p->worker[i].from);
+		if (p->worker[i].pid > 0) {
+			close(p->worker[i].to);
+			close(p->worker[i].from);
+			p->worker[i].to = p->worker[i].from = -1;
+		}
 	}
-	for (size_t i = 0; i < p->n; i++) {
-		while (waitpid(p->worker[i].pid, &status, 0) < 0 && errno == EINTR)
-			;
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	for (size_t i = 0; i < p->n; i++)
+		if (end_worker(&p->worker[i]) != 0)
 			result = -1;
-	}
 	buf_free(&p->parcel);
 	buf_free(&p->answers);
 	free(p->worker);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "csr.h"
+#include "sandbox.h"
 #include "sign.h"
+
+#define CHECKER_MEMORY ((uint64_t)8 * MANIFEST_MAX_BYTES)	/* text and signature in several forms */
+#define CHECKER_SECONDS 60
 
 static struct issuer *load_issuer(struct sign *s, bool *of_key, struct reason *why)
 {
@@ -15,6 +20,38 @@ static struct issuer *load_issuer(struct sign *s, bool *of_key, struct reason *w
 		issuer = issuer_new(s->ca, key, &s->policy, s->now, why);
 	EVP_PKEY_free(key);
 	return issuer;
+}
+
+static int init_checker(void *ctx)
+{
+	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .memory = CHECKER_MEMORY,
+	    .seconds = CHECKER_SECONDS};
+
+	(void)ctx;
+	return sandbox_enter(&sb);
+}
+
+/* In the checker: the text and the signature in, nothing or what is wrong with them out. */
+static int check(void *ctx, struct bytes job, struct buf *out)
+{
+	const struct sign *s = ctx;
+	struct manifest *m;
+	struct reason why = {""};
+	struct bytes text;
+
+	if (!bytes_get_blob(&job, &text.p, &text.len))
+		return -1;
+	if ((m = manifest_verify(text.p, text.len, job.p, job.len, s->ra, &why)) == NULL)
+		buf_put_text(out, why.text);
+	manifest_free(m);
+	return 0;
+}
+
+int sign_start_checker(struct sign *s)
+{
+	const struct pool_task task = {init_checker, check, s, REASON_MAX + 4};
+
+	return !s->require_manifest || (s->checker = pool_start(1, &task)) != NULL ? 0 : -1;
 }
 
 int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
@@ -33,19 +70,44 @@ void sign_free(struct sign *s)
 {
 	secret_wipe(&s->secret);
 	manifest_free(s->manifest);
+	pool_stop(s->checker);
 	buf_free(&s->sums);
 }
 
 int sign_init(void *ctx)
 {
+	/* Whatever the token's library needs: its files, a socket to its daemon, threads. */
+	static const struct sandbox_path all = {AT_FDCWD, "/", SANDBOX_READ | SANDBOX_WRITE};
+	static const struct sandbox sb = {.profile = SANDBOX_CLIENT, .path = &all, .paths = 1};
 	struct sign *s = ctx;
 	struct reason why;
 	bool of_key;
 
-	if ((s->issuer = load_issuer(s, &of_key, &why)) != NULL)
-		return 0;
-	s->complain(s->key, why.text);
-	return -1;
+	if ((s->issuer = load_issuer(s, &of_key, &why)) == NULL) {
+		s->complain(s->key, why.text);
+		return -1;
+	}
+	secret_wipe(&s->secret);
+	return key_is_uri(s->key) ? sandbox_enter(&sb) : 0;
+}
+
+/* Has the checker found nothing wrong? Only then are the lines of the text read, here. */
+static struct manifest *verify(struct sign *s, const struct archive_item *signature, struct reason *why)
+{
+	struct bytes answer = {NULL, 0};
+	struct buf job = {0};
+	bool good = false;
+
+	buf_put_blob(&job, s->sums.p, s->sums.len);
+	buf_put(&job, signature->data, signature->len);
+	reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+	if (!job.failed && pool_put(s->checker, job.p, job.len) == 0 && pool_flush(s->checker) == 0 &&
+	    pool_next(s->checker, &answer) == 1)
+		good = answer.len == 0;
+	if (!good && answer.len > 0)
+		bytes_get_text(&answer, why->text, sizeof why->text);
+	buf_free(&job);
+	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
 }
 
 /* The manifest stands in front: the sums, then the signature over them. */
@@ -58,8 +120,9 @@ static enum intake_admission read_manifest(struct sign *s, const struct archive_
 		buf_put(&s->sums, e->data, e->len);
 		return INTAKE_SKIP;
 	}
-	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0) {
-		s->manifest = manifest_verify(s->sums.p, s->sums.len, e->data, e->len, s->ra, why);
+	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0 &&
+	    !s->sums.failed) {
+		s->manifest = verify(s, e, why);
 		return s->manifest != NULL ? INTAKE_SKIP : INTAKE_ABORT;
 	}
 	reason_set(why, "does not begin with a signed manifest");

@@ -13,6 +13,7 @@
 #include "issue.h"
 #include "key.h"
 #include "manifest.h"
+#include "pool.h"
 #include "verdict.h"
 
 struct sign {
@@ -29,9 +30,14 @@ struct sign {
 	EVP_PKEY *ra_key;
 	struct issuer *issuer;
 	struct manifest *manifest;
+	struct pool *checker;		/* of the manifest's signature: a process without the key */
 	struct buf sums;		/* SHA256SUMS, until its signature comes */
 	size_t entries;
 };
+
+/* Before the key or its pass phrase is in memory: starts the process that will look at the manifest's
+ * signature, if one is required. -1 with errno. */
+int sign_start_checker(struct sign *);
 
 /* Checks key and certificates once, before the workers load the key each for themselves: a token does
  * not survive a fork. Keeps the pass phrase if it had to ask. -1 with a reason; *of_key tells whether
@@ -39,7 +45,9 @@ struct sign {
 int sign_prepare(struct sign *, bool *of_key, struct reason *);
 void sign_free(struct sign *);
 
-/* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. */
+/* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. The workers have the key;
+ * when it is in a token they need its files and sockets as well, and sign_init narrows them to what
+ * executes nothing and changes no directory. */
 enum intake_admission sign_admit(void *ctx, const struct archive_item *, struct reason *);
 int sign_init(void *ctx);
 void sign_judge(void *ctx, struct bytes data, struct verdict *, struct buf *der);

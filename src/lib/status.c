@@ -147,13 +147,13 @@ void status_usage(const char *fmt, ...)
 		vwarn(NULL, NULL, fmt, ap);
 		va_end(ap);
 	}
-	fprintf(stderr, "usage: %s %s\n", program, synopsis);
+	fprintf(stderr, "usage: %s [--require-sandbox] %s\n", program, synopsis);
 	exit(STATUS_USAGE);
 }
 
 void status_help(void)
 {
-	printf("usage: %s %s\n", program, synopsis);
+	printf("usage: %s [--require-sandbox] %s\n", program, synopsis);
 	exit(status_flush(STATUS_OK));
 }
 

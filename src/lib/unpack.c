@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "blob.h"
+#include "fileio.h"
+#include "pool.h"
+#include "sandbox.h"
+#include "unpack.h"
+
+/* So much goes over the pipe at once: system calls do not count, and the parent has work early. */
+#define PARCEL ((size_t)64 * 1024)
+/* Around an entry's data: kind, error, name, reason and three lengths. */
+#define AROUND (1 + 4 + 3 * 4 + UNPACK_NAME_MAX + REASON_MAX)
+/* What zlib, libarchive and we need beside one entry, with room. */
+#define MEMORY ((uint64_t)24 << 20)
+/* An honest archive takes 0.1 s for 10,000 entries. The largest that the limits let in, 2 GiB and
+ * 500,000 entries, takes 6 s; one that is built at every limit would take minutes. */
+#define SECONDS 10
+#define BYTES_PER_SECOND ((uint64_t)64 << 20)
+
+struct unpack {
+	struct unpack_task task;
+	pid_t pid;
+	int fd;
+	struct buf parcel;
+	struct bytes unread;
+	uint64_t entries, bytes;
+	size_t files;
+	bool over;
+};
+
+void unpack_encode(const struct unpacked *u, struct buf *out)
+{
+	buf_put_u8(out, (uint8_t)u->kind);
+	buf_put_u32(out, (uint32_t)u->error);
+	buf_put_text(out, u->name);
+	buf_put_text(out, u->reason.text);
+	buf_put_blob(out, u->data.p, u->data.len);
+}
+
+bool unpack_decode(struct bytes *in, struct unpacked *u)
+{
+	struct bytes at = *in;
+	uint32_t error;
+	uint8_t kind;
+
+	if (!bytes_get_u8(&at, &kind) || kind > UNPACK_END || !bytes_get_u32(&at, &error) ||
+	    error > INT32_MAX || !bytes_get_text(&at, u->name, sizeof u->name) ||
+	    !bytes_get_text(&at, u->reason.text, sizeof u->reason.text) ||
+	    !bytes_get_blob(&at, &u->data.p, &u->data.len))
+		return false;
+	u->kind = (enum unpack_kind)kind;
+	u->error = (int)error;
+	*in = at;
+	return true;
+}
+
+/* The child. */
+
+struct child {
+	const struct unpack_task *task;
+	int out;
+	struct buf parcel;
+};
+
+static int flush(struct child *c)
+{
+	int result = pool_write_parcel(c->out, &c->parcel);
+
+	c->parcel.len = 0;
+	return result;
+}
+
+static int say(struct child *c, const struct unpacked *u)
+{
+	struct unpacked cut = *u;
+
+	if (cut.data.len > c->task->most)
+		cut.data.len = c->task->most + 1;
+	unpack_encode(&cut, &c->parcel);
+	return c->parcel.len >= PARCEL || c->parcel.failed ? flush(c) : 0;
+}
+
+static int say_kind(struct child *c, enum unpack_kind kind, int error)
+{
+	return say(c, &(struct unpacked){.kind = kind, .error = error});
+}
+
+static int say_unreadable(struct child *c, const char *text)
+{
+	struct unpacked u = {.kind = UNPACK_UNREADABLE, .error = errno};
+
+	reason_set(&u.reason, "%s", text);
+	return say(c, &u);
+}
+
+/* One archive to its end, and what is wrong with it. -1 when nothing more can be said. */
+static int read_archive(struct child *c, struct archive_reader *r)
+{
+	static const enum unpack_kind kind[] = {
+		[ARCHIVE_ITEM] = UNPACK_ENTRY, [ARCHIVE_REFUSED] = UNPACK_REFUSED,
+		[ARCHIVE_DAMAGED] = UNPACK_DAMAGED, [ARCHIVE_TROUBLE] = UNPACK_TROUBLE,
+	};
+	enum archive_result got;
+	struct archive_item e;
+
+	do {
+		struct unpacked u = {0};
+
+		if ((got = archive_next(r, &e, &u.reason)) == ARCHIVE_END)
+			return 0;
+		u.kind = kind[got];
+		if (got == ARCHIVE_TROUBLE)
+			u.error = errno;
+		if (got == ARCHIVE_ITEM || got == ARCHIVE_REFUSED)
+			strncpy(u.name, e.name, sizeof u.name - 1);
+		if (got == ARCHIVE_ITEM)
+			u.data = (struct bytes){e.data, e.len};
+		if (say(c, &u) != 0)
+			return -1;
+	} while (got == ARCHIVE_ITEM || got == ARCHIVE_REFUSED);
+	return got == ARCHIVE_DAMAGED ? 0 : -1;
+}
+
+/* A file that is no archive, piece by piece. */
+static int read_plain(struct child *c, int fd, struct bytes head)
+{
+	struct bytes rest, one;
+	struct buf all = {0};
+	unsigned char *more;
+	int result = 0;
+	size_t len;
+
+	if (fileio_read_all(fd, UNPACK_FILE_MAX, &more, &len) != 0)
+		return say_unreadable(c, "cannot read");
+	buf_put(&all, head.p, head.len);
+	buf_put(&all, more, len);
+	free(more);
+	if (all.failed)
+		return say_kind(c, UNPACK_TROUBLE, ENOMEM);
+	rest = (struct bytes){all.p, all.len};
+	if (all.len == 0)
+		result = say_kind(c, UNPACK_ENTRY, 0);
+	while (result == 0 && blob_next(&rest, &one))
+		result = say(c, &(struct unpacked){.kind = UNPACK_ENTRY, .data = one});
+	buf_free(&all);
+	return result;
+}
+
+static int read_file(struct child *c, const char *name)
+{
+	struct archive_reader *r = NULL;
+	unsigned char head[512];
+	int fd, result;
+	ssize_t n;
+
+	if (say_kind(c, UNPACK_FILE, 0) != 0)
+		return -1;
+	fd = strcmp(name, "-") == 0 ? STDIN_FILENO : fileio_open_input(name);
+	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
+		result = say_unreadable(c, fd < 0 ? "cannot open" : "cannot read");
+	} else if (!archive_looks_like(head, (size_t)n)) {
+		result = read_plain(c, fd, (struct bytes){head, (size_t)n});
+	} else if ((r = archive_open(fd, head, (size_t)n, c->task->flat, &c->task->limits)) == NULL) {
+		result = say_kind(c, UNPACK_TROUBLE, ENOMEM);
+	} else {
+		result = read_archive(c, r);
+	}
+	if (r != NULL)
+		archive_close(r);
+	if (fd > STDIN_FILENO)
+		close(fd);
+	return result;
+}
+
+/* For files: each may be opened, and libc's table of UTF-8, without which names cannot be read. */
+static int narrow(const struct unpack_task *task)
+{
+	struct sandbox sb = {.profile = SANDBOX_COMPUTE, .memory = MEMORY + 3 * task->limits.entry_bytes};
+	struct sandbox_path *path;
+	int result;
+
+	sb.seconds = SECONDS + (unsigned)(task->limits.total_bytes / BYTES_PER_SECOND);
+	if (task->files == 0)
+		return sandbox_enter(&sb);
+	if ((path = calloc(task->files + 1, sizeof *path)) == NULL)
+		return -1;
+	path[0] = (struct sandbox_path){AT_FDCWD, "/usr/lib/locale", SANDBOX_READ};
+	for (size_t i = 0; i < task->files; i++)
+		path[i + 1] = (struct sandbox_path){AT_FDCWD, task->file[i], SANDBOX_READ};
+	sb.profile = SANDBOX_READER;
+	sb.path = path;
+	sb.paths = task->files + 1;
+	sb.memory += 3 * UNPACK_FILE_MAX;
+	sb.seconds *= (unsigned)task->files;
+	result = sandbox_enter(&sb);
+	free(path);
+	return result;
+}
+
+static int life(void *ctx, int out)
+{
+	struct child c = {.task = ctx, .out = out};
+	struct archive_reader *r = NULL;
+	int result = 0;
+
+	/* It loads the table of UTF-8, which an archive read later cannot. */
+	if (c.task->files == 0 &&
+	    (r = archive_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL)
+		return 1;
+	if (narrow(c.task) != 0) {
+		say_kind(&c, UNPACK_TROUBLE, errno);
+		return flush(&c) == 0 ? 0 : 1;
+	}
+	if (r != NULL)
+		result = read_archive(&c, r);
+	for (size_t i = 0; i < c.task->files && result == 0; i++)
+		result = read_file(&c, c.task->file[i]);
+	if (result == 0)
+		say_kind(&c, UNPACK_END, 0);
+	flush(&c);	/* when nobody reads, nobody needs to know */
+	if (r != NULL)
+		archive_close(r);
+	buf_free(&c.parcel);
+	return 0;
+}
+
+/* The parent. */
+
+struct unpack *unpack_start(const struct unpack_task *task)
+{
+	struct unpack *u = calloc(1, sizeof *u);
+
+	if (u == NULL)
+		return NULL;
+	u->task = *task;
+	if ((u->fd = pool_feed(life, &u->task, task->fd, &u->pid)) >= 0)
+		return u;
+	free(u);
+	return NULL;
+}
+
+bool unpack_death(int signal, struct reason *why)
+{
+	switch (signal) {
+	case SIGXCPU:
+		reason_set(why, "takes more processor time than an honest one could");
+		return true;
+	case SIGSYS:
+		reason_set(why, "made the process that reads it do what it may not: it was stopped");
+		return true;
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGABRT:
+	case SIGILL:
+	case SIGFPE:
+	case SIGXFSZ:
+		reason_set(why, "made the process that reads it crash (signal %d)", signal);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The pipe ended before its time. */
+static void died(struct unpack *u, struct unpacked *out)
+{
+	int status = pool_unfeed(u->pid, u->fd);
+
+	u->pid = 0;
+	u->over = true;
+	*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
+	if (WIFSIGNALED(status) && unpack_death(WTERMSIG(status), &out->reason))
+		out->kind = UNPACK_DAMAGED;
+}
+
+/* Does it keep to the limits, and to what may stand where? */
+static bool credible(struct unpack *u, const struct unpacked *v)
+{
+	bool entry = v->kind == UNPACK_ENTRY || v->kind == UNPACK_REFUSED;
+	bool of_file = v->kind == UNPACK_FILE || v->kind == UNPACK_UNREADABLE;
+
+	u->entries = v->kind == UNPACK_FILE ? 0 : u->entries + entry;
+	u->bytes = v->kind == UNPACK_FILE ? 0 : u->bytes + v->data.len;
+	u->files += v->kind == UNPACK_FILE;
+	/* Pieces of a plain file have no name, and their number has no limit but the file's size. */
+	if (entry && v->name[0] != '\0' &&
+	    (u->entries > u->task.limits.entries || u->bytes > u->task.limits.total_bytes))
+		return false;
+	if (v->data.len > u->task.most + 1 || (v->data.len > 0 && v->kind != UNPACK_ENTRY))
+		return false;
+	if (of_file && (u->files == 0 || u->files > u->task.files))
+		return false;
+	/* With files, each is named before anything is said of it; at the end all were. */
+	if (u->task.files > 0 && v->kind != UNPACK_TROUBLE && u->files == 0)
+		return false;
+	return v->kind != UNPACK_END || u->files == u->task.files;
+}
+
+void unpack_next(struct unpack *u, struct unpacked *out)
+{
+	int got;
+
+	if (u->over) {
+		*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
+		return;
+	}
+	if (u->unread.len == 0) {
+		if ((got = pool_read_parcel(u->fd, &u->parcel, PARCEL + AROUND + u->task.most + 1)) == 0 ||
+		    (got < 0 && errno == EPIPE)) {
+			died(u, out);
+			return;
+		}
+		u->unread = (struct bytes){u->parcel.p, got > 0 ? u->parcel.len : 0};
+	}
+	if (!unpack_decode(&u->unread, out) || !credible(u, out))
+		*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPROTO};
+	u->over = out->kind == UNPACK_TROUBLE || out->kind == UNPACK_END;
+}
+
+void unpack_stop(struct unpack *u)
+{
+	int saved = errno;
+
+	if (u == NULL)
+		return;
+	if (u->pid != 0)
+		pool_unfeed(u->pid, u->fd);
+	buf_free(&u->parcel);
+	free(u);
+	errno = saved;
+}
