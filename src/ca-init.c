@@ -11,6 +11,7 @@
 #include "cert.h"
 #include "issue.h"
 #include "key.h"
+#include "narrow.h"
 #include "options.h"
 #include "outfile.h"
 #include "status.h"
@@ -118,6 +119,7 @@ int main(int argc, char *argv[])
 		status_die(STATUS_USAGE, spec, "%s", why.text);
 	if ((x = issue_ca(&profile, key, parent.cert, parent.key, now, &why)) == NULL)
 		status_die(STATUS_USAGE, profile.subject, "%s", why.text);
+	narrow_beside(argv[arg], -1);
 	write_pair(argv[arg], key, &secret, x);
 	secret_wipe(&secret);
 	X509_free(x);

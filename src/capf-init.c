@@ -13,6 +13,7 @@
 #include "enter.h"
 #include "issue.h"
 #include "key.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "state.h"
@@ -103,6 +104,7 @@ int main(int argc, char *argv[])
 	if (make_pair(&pair, spec, name, (int)days, now, &object, &why) != 0)
 		status_die(STATUS_USAGE, object, "cannot make a certificate: %s", why.text);
 	s = open_spool(path, renew, now);
+	narrow_below(SANDBOX_WRITER, s->root, NULL, 0);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
 	if (renew || (store_check_capf(s, true, &why) != 0 && !why.trouble)) {
 		if (store_put_capf(s, pair.cert, pair.key, &why) != 0)

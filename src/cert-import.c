@@ -259,13 +259,16 @@ int main(int argc, char *argv[])
 		.ratio = conf.import_max_ratio,
 	};
 	from.most = from.limits.entry_bytes;
+	/* What a server answers is hostile already while it comes in. */
+	if (transfer_is_url(name))
+		narrow_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
 	from.fd = open_archive(name, from.limits.total_bytes);
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");
 	if ((in = intake_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	close(from.fd);
-	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root);
+	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	status = import(s, in, shown, dry_run, all);
 	free(shown);
 	intake_close(in);

@@ -246,7 +246,7 @@ int main(int argc, char *argv[])
 	    (ad.batch = batch_open(ad.spool)) == NULL ||
 	    (in = intake_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
-	narrow_below(SANDBOX_WRITER, ad.spool->root);
+	narrow_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
 	progress_start(&ad.progress, "requests");
 	status = add_all(&ad, in, from.file);
 	progress_end(&ad.progress);

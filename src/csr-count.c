@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -26,6 +27,7 @@ int main(int argc, char *argv[])
 	if (arg != argc)
 		status_usage("takes no arguments");
 	s = enter_spool(path, 0);
+	narrow_below(SANDBOX_READER, s->root, NULL, 0);
 	if (spool_count(s, SPOOL_CSR, &n) != 0)
 		status_die_errno(path, "cannot count");
 	printf("%zu\n", n);

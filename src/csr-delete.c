@@ -7,6 +7,7 @@
 
 #include "enter.h"
 #include "names.h"
+#include "narrow.h"
 #include "options.h"
 #include "prune.h"
 #include "spool.h"
@@ -49,6 +50,7 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
+	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
 		if (prune_dir(s, order[i], &names, dry_run, tell) != 0) {
 			status_warn_errno(spool_dir_name(order[i]), "cannot delete");

@@ -13,6 +13,7 @@
 #include "enter.h"
 #include "manifest.h"
 #include "names.h"
+#include "narrow.h"
 #include "options.h"
 #include "outfile.h"
 #include "spool.h"
@@ -225,6 +226,7 @@ static int dump_to_file(const struct dump *d, const char *output, int level)
 		status_warn_errno(name, "cannot write an archive there");
 		return status;
 	}
+	narrow_beside(output, d->spool->root);
 	status = write_archive(d, out.fd, name, level);
 	if (status == STATUS_OK && outfile_commit(&out) != 0) {
 		status_warn_errno(name, "cannot write");
@@ -246,6 +248,7 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 		free(shown);
 		return STATUS_TROUBLE;
 	}
+	narrow_online(SANDBOX_READ, d->spool->root, false);
 	status = write_archive(d, fd, shown, level);
 	if (status == STATUS_OK && transfer_send(url, fd, &why) != 0) {
 		status_warn(shown, "cannot send: %s", why.text);

@@ -8,6 +8,7 @@
 
 #include "bytes.h"
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -57,6 +58,7 @@ int main(int argc, char *argv[])
 	if (span >= 0)
 		when_stamp(now - span, last);
 	s = enter_spool(path, now);
+	narrow_below(SANDBOX_READER, s->root, NULL, 0);
 	if (spool_list(s, SPOOL_CSR, &list, &n) != 0)
 		status_die_errno(path, "cannot list");
 	if (header && !null)

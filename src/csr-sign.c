@@ -131,7 +131,7 @@ static int run(struct output *o, struct sign *sign, struct unpack *from, const c
 	/* The workers start before the writer, whose buffers they need not have. */
 	in = intake_open(from, &task, jobs);
 	secret_wipe(&sign->secret);
-	narrow_beside(path);
+	narrow_beside(path, -1);
 	if (in == NULL || (w = archive_create(out.fd, level)) == NULL ||
 	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
 		status_warn_errno(NULL, "cannot start");

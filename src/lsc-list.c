@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -91,6 +92,7 @@ int main(int argc, char *argv[])
 	if (span >= 0 && now + span < view.before)
 		view.before = now + span;
 	s = enter_spool(path, now);
+	narrow_below(SANDBOX_READER, s->root, NULL, 0);
 	if (header && !view.null)
 		puts("device\tstate\tnot-after\tserial\tkey");
 	if (ready || !installed)

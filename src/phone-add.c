@@ -14,6 +14,7 @@
 #include "enter.h"
 #include "fileio.h"
 #include "lock.h"
+#include "narrow.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -248,7 +249,7 @@ static void commit(struct adding *add)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *csv = NULL, *file = NULL;
+	const char *path = spool_default(), *csv = NULL, *file = NULL, *from;
 	struct adding add = {.status = STATUS_OK};
 	time_t now = time(NULL);
 	bool null = false;
@@ -273,6 +274,8 @@ int main(int argc, char *argv[])
 	if (arg == argc && csv == NULL && file == NULL)
 		file = "-";
 	add.spool = enter_to_write(path, now);
+	from = csv != NULL ? csv : file;
+	narrow_below(SANDBOX_WRITER, add.spool->root, &from, from != NULL);
 	lock_init(&add.lock, add.spool);
 	if (conf_load(&add.conf, add.spool->root, &why) != 0)
 		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);

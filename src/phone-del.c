@@ -8,6 +8,7 @@
 #include "enter.h"
 #include "lock.h"
 #include "names.h"
+#include "narrow.h"
 #include "options.h"
 #include "roster.h"
 #include "spool.h"
@@ -71,6 +72,7 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
+	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	if (roster_list(s, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
 	status = delete(s, &names, dry_run, list, &n);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -140,6 +141,7 @@ int main(int argc, char *argv[])
 	view.lsc = word(roster_lscs, "lsc", lsc);
 	view.expires = view.before >= 0;
 	view.spool = enter_spool(path, now);
+	narrow_below(SANDBOX_READER, view.spool->root, NULL, 0);
 	if (roster_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, ROSTER_DIRS) != 0)
 		status_die_errno(path, "cannot list");
 	if (header && !view.null)

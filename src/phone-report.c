@@ -9,6 +9,7 @@
 
 #include "csv.h"
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -147,6 +148,7 @@ int main(int argc, char *argv[])
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
 	r.spool = enter_spool(path, now);
+	narrow_below(SANDBOX_READER, r.spool->root, NULL, 0);
 	if (roster_list(r.spool, &list, &n) != 0 || index_load(&r.index, r.spool, ROSTER_DIRS) != 0)
 		status_die_errno(path, "cannot list");
 	put_header(&r);

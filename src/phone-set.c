@@ -14,6 +14,7 @@
 #include "fileio.h"
 #include "lock.h"
 #include "names.h"
+#include "narrow.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -200,6 +201,7 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	set.spool = enter_to_write(path, now);
+	narrow_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
 	lock_init(&set.lock, set.spool);
 	if (conf_load(&set.conf, set.spool->root, &why) != 0)
 		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);

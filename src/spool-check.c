@@ -12,6 +12,7 @@
 #include "csr.h"
 #include "device.h"
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "phone.h"
 #include "roster.h"
@@ -266,6 +267,7 @@ int main(int argc, char *argv[])
 	if (mend && (spool_lacks(path, &missing) < 0 || spool_mend(path) != 0))
 		status_die_path(path, "cannot mend the spool");
 	ck.spool = enter_spool(path, now);
+	narrow_below(mend ? SANDBOX_WRITER : SANDBOX_READER, ck.spool->root, NULL, 0);
 	if (mend)
 		repair(&ck);
 	if (check(&ck) != 0)

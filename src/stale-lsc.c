@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "enter.h"
 #include "names.h"
+#include "narrow.h"
 #include "options.h"
 #include "prune.h"
 #include "spool.h"
@@ -133,6 +134,7 @@ int main(int argc, char *argv[])
 	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
 		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
+	narrow_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);

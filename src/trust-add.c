@@ -11,6 +11,7 @@
 
 #include "enter.h"
 #include "fileio.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -162,6 +163,8 @@ int main(int argc, char *argv[])
 	if (ad.description != NULL && strpbrk(ad.description, "\n\t") != NULL)
 		status_usage("a description is one line without tabs");
 	ad.spool = enter_to_write(path, now);
+	narrow_below(SANDBOX_WRITER, ad.spool->root, (const char *const *)argv + arg + 1,
+	    (size_t)(argc - arg - 1));
 	while (++arg < argc) {
 		ad.file = argv[arg];
 		status = status_worst(status, add_file(&ad));

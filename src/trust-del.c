@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -95,6 +96,7 @@ int main(int argc, char *argv[])
 	if (!store_named(argv[arg], &dir))
 		status_usage("the stores are capf and callmanager");
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
+	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
 	if (spool_log_flush(s) != 0) {

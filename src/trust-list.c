@@ -5,6 +5,7 @@
 
 #include "bytes.h"
 #include "enter.h"
+#include "narrow.h"
 #include "options.h"
 #include "spool.h"
 #include "status.h"
@@ -61,6 +62,7 @@ int main(int argc, char *argv[])
 	if (arg < argc && (n = 1, !store_named(argv[arg], &stores[0])))
 		status_usage("the stores are capf and callmanager");
 	s = enter_spool(path, 0);
+	narrow_below(SANDBOX_READER, s->root, NULL, 0);
 	if (header)
 		puts("store\tdescription\tsubject\tserial\tnot-after\tsha256");
 	for (size_t i = 0; i < n; i++) {

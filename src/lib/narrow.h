@@ -14,10 +14,17 @@ void narrow_look(bool required);
 
 /* Leaves these paths and no others. Ends with 111 when the kernel has it and it does not work. */
 void narrow_to(enum sandbox_profile, const struct sandbox_path *, size_t);
-/* The same for what lies below one open directory: a spool. A reader may read it, a writer change it. */
-void narrow_below(enum sandbox_profile, int dirfd);
+/* The same for what lies below one open directory, a spool, and for files that are read: a reader may read
+ * there, a writer change all. */
+void narrow_below(enum sandbox_profile, int dirfd, const char *const *file, size_t n);
 
-/* The same for a program that writes no more than this file, by outfile; NULL or "-" is stdout. */
-void narrow_beside(const char *path);
+/* The same for a program that writes no more than this file, by outfile, NULL or "-" for stdout, and reads
+ * what is below dirfd, -1 for none. */
+void narrow_beside(const char *path, int dirfd);
+
+/* The same for a program that sends or fetches by transfer, with rights to what is below dirfd. What libc
+ * and libcurl want of names and certificates can be read, nothing else be changed. more: it will start
+ * processes and narrow itself again. */
+void narrow_online(unsigned rights, int dirfd, bool more);
 
 #endif

@@ -73,6 +73,7 @@ static const int reader[] = {
 	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
 	SCMP_SYS(fadvise64), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),
+	SCMP_SYS(wait4), SCMP_SYS(waitid),
 	-1,
 };
 static const int writer[] = {
@@ -80,7 +81,7 @@ static const int writer[] = {
 	SCMP_SYS(linkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync), SCMP_SYS(syncfs), SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(umask),
-	SCMP_SYS(flock), SCMP_SYS(fallocate), SCMP_SYS(wait4), SCMP_SYS(waitid),
+	SCMP_SYS(flock), SCMP_SYS(fallocate),
 	-1,
 };
 static const int server[] = {
@@ -95,7 +96,7 @@ static const int server[] = {
 };
 static const int client[] = {
 	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(connect),
-	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(prctl),
+	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(prctl), SCMP_SYS(memfd_create),
 	-1,
 };
 /* With forks: a child ties its life to ours and narrows itself. */
