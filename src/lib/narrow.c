@@ -69,7 +69,7 @@ void narrow_online(unsigned rights, int dirfd, bool more)
 		{dirfd, NULL, rights},
 		{AT_FDCWD, "/etc", SANDBOX_READ}, {AT_FDCWD, "/usr", SANDBOX_READ},
 		{AT_FDCWD, "/run", SANDBOX_READ}, {AT_FDCWD, "/lib", SANDBOX_READ},
-		{AT_FDCWD, "/lib64", SANDBOX_READ},
+		{AT_FDCWD, "/lib64", SANDBOX_READ}, {AT_FDCWD, "/dev/null", SANDBOX_READ | SANDBOX_WRITE},
 	};
 
 	enter(&(struct sandbox){.profile = SANDBOX_CLIENT, .forks = more, .path = allowed,

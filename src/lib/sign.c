@@ -36,7 +36,7 @@ static int check(void *ctx, struct bytes job, struct buf *out)
 {
 	const struct sign *s = ctx;
 	struct manifest *m;
-	struct reason why = {""};
+	struct reason why = {.text = ""};
 	struct bytes text;
 
 	if (!bytes_get_blob(&job, &text.p, &text.len))
