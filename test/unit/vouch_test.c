@@ -14,7 +14,7 @@ static unsigned char *spki_of(const char *spec, size_t *len)
 	struct reason r;
 	EVP_PKEY *key = key_make(spec, &r);
 	unsigned char *der = NULL;
-	int n;
+	int n = 0;
 
 	must(key != NULL && (n = i2d_PUBKEY(key, &der)) > 0, spec);
 	EVP_PKEY_free(key);
