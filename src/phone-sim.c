@@ -150,7 +150,7 @@ static const char *read_string(const char *text, struct secret *to)
 	return to->text;
 }
 
-/* With the system's limit for each descriptor, as many as it allows: one for each phone. */
+/* A descriptor for each phone: as many as the system allows. */
 static void raise_limit(void)
 {
 	struct rlimit r;
