@@ -130,6 +130,7 @@ static void add_name(struct adding *add, const char *device)
 static void add_lines(struct adding *add, const char *path, bool zero)
 {
 	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	struct buf all = {0};
 	char *line = NULL;
 	size_t room = 0;
 
@@ -140,10 +141,16 @@ static void add_lines(struct adding *add, const char *path, bool zero)
 		if (!zero)
 			line[strcspn(line, "\t")] = '\0';
 		if (*line != '\0')
-			add_name(add, line);
+			buf_put(&all, line, strlen(line) + 1);
 	}
 	if (ferror(in))
 		status_die_errno(path, "cannot read");
+	if (all.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	/* Locks are not held while somebody types. */
+	for (size_t at = 0; at < all.len; at += strlen((char *)all.p + at) + 1)
+		add_name(add, (char *)all.p + at);
+	buf_free(&all);
 	free(line);
 	if (in != stdin)
 		fclose(in);

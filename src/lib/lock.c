@@ -7,7 +7,7 @@
 #include "lock.h"
 
 #define MANY 1000	/* the kernel walks along all locks of a file for each new one */
-#define TURNSTILE 0	/* the byte of the one that may wait: two that wait for each other would do so for ever */
+#define TURNSTILE 0	/* the byte of the one that may wait: two would wait for each other */
 
 void lock_init(struct lock *l, const struct spool *s)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 #include "record.h"
 #include "shelf.h"
 #include "store.h"
+
+#define LATE_A_TURN 64	/* changes that were put off; a poll tries all */
 
 /* Who has one of the issuer's certificates may prove himself with it. -1 with a reason. */
 static int trust_issuer(struct trust *trust, const struct issuing *issuing, struct reason *why)
@@ -210,7 +213,7 @@ void orders_poll(struct orders *o)
 
 	if (shelf_poll(o->shelf, arrived, o) != 0)
 		desk_complain(o, NULL, "cannot read the spool", strerror(errno));
-	record_retry(o);
+	record_retry(o, SIZE_MAX);
 	for (size_t i = 0; i < DESK_BUCKETS; i++)
 		for (v = LIST_FIRST(&o->by_device[i]); v != NULL; v = next) {
 			next = LIST_NEXT(v, by_device);
@@ -271,7 +274,7 @@ void orders_commit(struct orders *o)
 {
 	struct visit *v;
 
-	record_retry(o);
+	record_retry(o, LATE_A_TURN);
 	/* What an answer leads to is for the next round. */
 	for (int more = 0; more < 4 && !orders_idle(o); more++) {
 		uint64_t round = o->round++;

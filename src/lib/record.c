@@ -99,45 +99,64 @@ static bool apply(struct orders *o, const struct desk_late *l)
 		return true;
 	st.status = l->change.status;
 	st.attempts += l->change.attempts;
-	st.refusals = l->change.other_key ? 0 : st.refusals + l->change.refusals;
+	st.refusals = (l->change.other_key ? 0 : st.refusals) + l->change.refusals;
 	strcpy(st.reason, l->why);
 	save(o, l->device, l->version, &st);
 	return true;
 }
 
+/* One entry for an order, however often its phone comes while somebody keeps the lock. */
+static void put_off(struct orders *o, const struct desk_late *change)
+{
+	struct desk_late *l;
+
+	STAILQ_FOREACH(l, &o->late, entry)
+		if (l->scheduled == change->scheduled && strcmp(l->device, change->device) == 0)
+			break;
+	if (l != NULL) {
+		struct record_change sum = l->change;
+
+		if (sum.status != PHONE_PENDING && change->change.status != PHONE_SUCCESSFUL)
+			return;
+		sum.status = change->change.status;
+		sum.attempts += change->change.attempts;
+		sum.other_key = sum.other_key || change->change.other_key;
+		sum.refusals = change->change.other_key ? 0 : sum.refusals + change->change.refusals;
+		strcpy(l->why, change->why);
+		l->change = sum;
+	} else if ((l = malloc(sizeof *l)) != NULL) {
+		*l = *change;
+		STAILQ_INSERT_TAIL(&o->late, l, entry);
+	} else
+		desk_complain(o, change->device, "cannot keep its state", strerror(ENOMEM));
+}
+
 bool record_change(struct visit *v, const struct record_change *change)
 {
-	struct orders *o = v->orders;
 	struct desk_late late = {.scheduled = v->phone->scheduled, .version = v->version,
-	    .change = *change}, *copy;
+	    .change = *change};
 
 	strcpy(late.device, v->phone->device);
 	snprintf(late.why, sizeof late.why, "%s", change->why);
-	if (!apply(o, &late)) {
-		if ((copy = malloc(sizeof *copy)) == NULL) {
-			desk_complain(o, late.device, "cannot keep its state", strerror(ENOMEM));
-		} else {
-			*copy = late;
-			STAILQ_INSERT_TAIL(&o->late, copy, entry);
-		}
-	}
+	if (!apply(v->orders, &late))
+		put_off(v->orders, &late);
 	return desk_hold(v);
 }
 
-void record_retry(struct orders *o)
+void record_retry(struct orders *o, size_t most)
 {
-	struct desk_lates again;
+	struct desk_lates still = STAILQ_HEAD_INITIALIZER(still);
 	struct desk_late *l;
 
-	STAILQ_INIT(&again);
-	STAILQ_CONCAT(&again, &o->late);
-	while ((l = STAILQ_FIRST(&again)) != NULL) {
-		STAILQ_REMOVE_HEAD(&again, entry);
+	for (size_t i = 0; i < most && (l = STAILQ_FIRST(&o->late)) != NULL; i++) {
+		STAILQ_REMOVE_HEAD(&o->late, entry);
 		if (apply(o, l))
 			free(l);
 		else
-			STAILQ_INSERT_TAIL(&o->late, l, entry);
+			STAILQ_INSERT_TAIL(&still, l, entry);
 	}
+	/* The others first, the next time. */
+	STAILQ_CONCAT(&o->late, &still);
 }
 
 void record_forget(struct orders *o)

@@ -27,8 +27,8 @@ struct record_change {
  * is put off, so only what the spool shows by other files as well, or what may happen twice, comes
  * here. False, for those who end with it: there is no answer. */
 bool record_change(struct visit *, const struct record_change *);
-/* Once more what was put off. */
-void record_retry(struct orders *);
+/* Once more what was put off, but no more than so many. */
+void record_retry(struct orders *, size_t);
 void record_forget(struct orders *);
 
 #endif

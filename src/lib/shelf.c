@@ -178,7 +178,8 @@ static void tell(struct shelf *h, void (*each)(void *ctx, const struct stem *, e
 	buf_free(&news);
 }
 
-int shelf_news(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx)
+int shelf_news(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir),
+    void *ctx)
 {
 	int result = read_events(h), saved = errno;
 
@@ -187,7 +188,8 @@ int shelf_news(struct shelf *h, void (*each)(void *ctx, const struct stem *, enu
 	return result;
 }
 
-int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx)
+int shelf_poll(struct shelf *h, void (*each)(void *ctx, const struct stem *, enum spool_dir),
+    void *ctx)
 {
 	int result = read_directories(h), saved = errno;
 

@@ -16,9 +16,11 @@ void shelf_close(struct shelf *);
 int shelf_fd(const struct shelf *);
 
 /* Takes in what came: calls each for everything that is new in csr/ or lsc/. -1 with errno. */
-int shelf_news(struct shelf *, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx);
+int shelf_news(struct shelf *, void (*each)(void *ctx, const struct stem *, enum spool_dir),
+    void *ctx);
 /* Reads csr/ and lsc/ themselves, for what nobody told. The same answers. */
-int shelf_poll(struct shelf *, void (*each)(void *ctx, const struct stem *, enum spool_dir), void *ctx);
+int shelf_poll(struct shelf *, void (*each)(void *ctx, const struct stem *, enum spool_dir),
+    void *ctx);
 /* All that the shelf knows, with all that was published on this machine before this call, for batch_look.
  * Good until something is added. NULL with errno. */
 const struct index *shelf_index(struct shelf *);

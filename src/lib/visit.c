@@ -193,7 +193,8 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 		.sudi_certificate = m->sudi_certificate, .sudi_sha1 = m->sudi_sha1,
 		.sudi_sha512 = m->sudi_sha512,
 	};
-	struct proof_policy policy = {o->trust, desk_now(o), o->conf->accept_expired, o->conf->accept_weak_mic};
+	struct proof_policy policy = {.trust = o->trust, .now = desk_now(o),
+	    .allow_expired = o->conf->accept_expired, .allow_weak = o->conf->accept_weak_mic};
 	struct phone_state st;
 	struct cert *cert;
 	int result;
