@@ -3,11 +3,11 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <string.h>
 
 #include "key.h"
+#include "mint.h"
 #include "proof.h"
 #include "tap.h"
 
@@ -23,57 +23,29 @@ static struct trust *trust;
 
 /* CN signed by issuer, or by itself. */
 static struct cert *make(const char *cn, EVP_PKEY *own, const struct cert *issuer, EVP_PKEY *key,
-    time_t from, time_t to)
+    const EVP_MD *md, time_t from, time_t to)
 {
 	static const char *const ca[] = {"basicConstraints=critical,CA:TRUE",
 	    "keyUsage=critical,digitalSignature,keyCertSign", "subjectKeyIdentifier=hash", NULL};
 	static const char *const leaf[] = {"keyUsage=critical,digitalSignature",
 	    "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid", NULL};
-	X509 *x = X509_new();
-	X509V3_CTX v3;
-	unsigned char *der = NULL;
-	struct cert *c;
-	int len;
 
-	X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8,
-	    (const unsigned char *)cn, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer->x509 : x));
-	X509_set_version(x, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 77);
-	ASN1_TIME_set(X509_getm_notBefore(x), from);
-	ASN1_TIME_set(X509_getm_notAfter(x), to);
-	X509_set_pubkey(x, own);
-	X509V3_set_ctx(&v3, issuer != NULL ? issuer->x509 : x, x, NULL, NULL, 0);
-	for (const char *const *ext = issuer != NULL ? leaf : ca; *ext != NULL; ext++) {
-		char id[64], *value;
-		X509_EXTENSION *e;
-
-		snprintf(id, sizeof id, "%s", *ext);
-		value = strchr(id, '=');
-		*value++ = '\0';
-		must((e = X509V3_EXT_nconf(NULL, &v3, id, value)) != NULL, *ext);
-		X509_add_ext(x, e, -1);
-		X509_EXTENSION_free(e);
-	}
-	must(X509_sign(x, key, EVP_sha256()) > 0, "sign");
-	len = i2d_X509(x, &der);
-	must((c = cert_parse(der, (size_t)len, &r)) != NULL, r.text);
-	OPENSSL_free(der);
-	X509_free(x);
-	return c;
+	return mint(cn, own, issuer, key, md, from, to, issuer != NULL ? leaf : ca);
 }
 
 static void set_up(void)
 {
 	must((root_key = key_make("rsa:2048", &r)) != NULL && (rsa_key = key_make("rsa:2048", &r)) &&
 	    (ec_key = key_make("ec:256", &r)) && (other_key = key_make("rsa:2048", &r)), r.text);
-	root = make("Manufacturing", root_key, NULL, root_key, NOW - 9 * YEAR, NOW + 9 * YEAR);
-	mic = make("CP-8841-" DEVICE, rsa_key, root, root_key, NOW - YEAR, NOW + YEAR);
-	lsc = make(DEVICE, ec_key, root, root_key, NOW - YEAR, NOW + YEAR);
-	old = make("CP-8841-" DEVICE, rsa_key, root, root_key, NOW - 2 * YEAR, NOW - YEAR);
-	other = make("CP-8841-SEP001122334466", other_key, root, root_key, NOW - YEAR, NOW + YEAR);
-	nobody = make("Nobody", other_key, NULL, other_key, NOW - YEAR, NOW + YEAR);
-	stranger = make(DEVICE, rsa_key, nobody, other_key, NOW - YEAR, NOW + YEAR);
+	root = make("Manufacturing", root_key, NULL, root_key, EVP_sha256(), NOW - 9 * YEAR,
+	    NOW + 9 * YEAR);
+	mic = make("CP-8841-" DEVICE, rsa_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR);
+	lsc = make(DEVICE, ec_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR);
+	old = make("CP-8841-" DEVICE, rsa_key, root, root_key, EVP_sha256(), NOW - 2 * YEAR, NOW - YEAR);
+	other = make("CP-8841-SEP001122334466", other_key, root, root_key, EVP_sha256(), NOW - YEAR,
+	    NOW + YEAR);
+	nobody = make("Nobody", other_key, NULL, other_key, EVP_sha256(), NOW - YEAR, NOW + YEAR);
+	stranger = make(DEVICE, rsa_key, nobody, other_key, EVP_sha256(), NOW - YEAR, NOW + YEAR);
 	must((trust = trust_new()) != NULL && trust_put(trust, root, &r) == 0, r.text);
 }
 
@@ -394,6 +366,38 @@ static void tear_down(void)
 	trust_free(trust);
 }
 
+/* A certificate as old phones have it; refused with why, and with allow_weak too, or not. */
+static void weak_one(EVP_PKEY *key, const EVP_MD *md, const char *why, bool never, const char *what)
+{
+	struct cert *c = make("CP-7960-" DEVICE, key, root, root_key, md, NOW - YEAR, NOW + YEAR);
+	struct sent s = send_proof(c, key, DEVICE);
+	struct proof_policy policy = {.trust = trust, .now = NOW, .allow_weak = true};
+	struct cert *got;
+
+	ok(says(&s.proof, DEVICE, false, why), "%s", what);
+	got = proof_check(&s.proof, DEVICE, SESSION, &policy, &r);
+	ok((got == NULL) == never && (never || strstr(r.text, "is weak") != NULL) &&
+	    ERR_peek_error() == 0, never ? "never" : "which the settings can allow, with a remark");
+	cert_free(got);
+	s.proof.sha1.len--;
+	ok(proof_check(&s.proof, DEVICE, SESSION, &policy, &r) == NULL, "with right signatures only");
+	cert_free(c);
+	drop(&s);
+}
+
+static void weak(void)
+{
+	EVP_PKEY *bits1024 = EVP_RSA_gen(1024), *bits768 = EVP_RSA_gen(768);
+
+	must(bits1024 != NULL && bits768 != NULL, "short keys");
+	weak_one(rsa_key, EVP_sha1(), "too weak", false, "SHA-1");
+	weak_one(bits1024, EVP_sha256(), "1024", false, "an RSA key of 1024 bits");
+	weak_one(bits768, EVP_sha256(), "768", true, "one of 768 bits");
+	weak_one(rsa_key, EVP_md5(), "too weak", true, "MD5");
+	EVP_PKEY_free(bits1024);
+	EVP_PKEY_free(bits768);
+}
+
 int main(void)
 {
 	set_up();
@@ -401,6 +405,7 @@ int main(void)
 	certificates();
 	tampered(mic, rsa_key, "RSA");
 	tampered(lsc, ec_key, "EC");
+	weak();
 	padding();
 	sudi();
 	requests();

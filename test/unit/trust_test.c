@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <openssl/err.h>
 #include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <string.h>
 
 #include "key.h"
+#include "mint.h"
 #include "tap.h"
 #include "trust.h"
 
@@ -20,50 +20,11 @@
 static struct reason r;
 static EVP_PKEY *root_key, *mid_key, *leaf_key;
 
-/* NAME signed by ISSUER (itself when NULL) with key; extensions until the first NULL. */
-static struct cert *make(const char *name, EVP_PKEY *own, const struct cert *issuer, EVP_PKEY *key,
-    const EVP_MD *md, time_t from, time_t to, const char *const *ext)
-{
-	X509 *x = X509_new();
-	X509V3_CTX v3;
-	unsigned char *der = NULL;
-	struct cert *c;
-	int n;
-
-	X509_NAME_add_entry_by_NID(X509_get_subject_name(x), NID_commonName, MBSTRING_UTF8,
-	    (const unsigned char *)name, -1, -1, 0);
-	X509_set_issuer_name(x, X509_get_subject_name(issuer != NULL ? issuer->x509 : x));
-	X509_set_version(x, X509_VERSION_3);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 77);
-	ASN1_TIME_set(X509_getm_notBefore(x), from);
-	ASN1_TIME_set(X509_getm_notAfter(x), to);
-	X509_set_pubkey(x, own);
-	X509V3_set_ctx(&v3, issuer != NULL ? issuer->x509 : x, x, NULL, NULL, 0);
-	for (; *ext != NULL; ext++) {
-		char id[64], *value;
-		X509_EXTENSION *e;
-
-		snprintf(id, sizeof id, "%s", *ext);
-		value = strchr(id, '=');
-		*value++ = '\0';
-		must((e = X509V3_EXT_nconf(NULL, &v3, id, value)) != NULL, *ext);
-		X509_add_ext(x, e, -1);
-		X509_EXTENSION_free(e);
-	}
-	must(X509_sign(x, key, md) > 0, "sign");
-	n = i2d_X509(x, &der);
-	c = cert_parse(der, (size_t)n, &r);
-	must(c != NULL, r.text);
-	OPENSSL_free(der);
-	X509_free(x);
-	return c;
-}
-
 static struct cert *phone(const struct cert *issuer, EVP_PKEY *key, time_t from, time_t to)
 {
 	const char *const ext[] = {PHONE_USAGE, SKI, AKI, NULL};
 
-	return make("SEP001122334455", leaf_key, issuer, key, EVP_sha256(), from, to, ext);
+	return mint("SEP001122334455", leaf_key, issuer, key, EVP_sha256(), from, to, ext);
 }
 
 /* Checks, compares the answer and the reason, and frees the certificate. */
@@ -116,9 +77,9 @@ int main(void)
 	mid_key = key_make("ec:384", &r);
 	leaf_key = key_make("rsa:2048", &r);
 	must(t != NULL && root_key && mid_key && leaf_key, "set up");
-	root = make("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, ca_ext);
+	root = mint("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, ca_ext);
 	mid =
-	    make("Mid", mid_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
+	    mint("Mid", mid_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
 
 	ok(says(t, phone(root, root_key, NOW - 9, NOW + 9), NOW, -1, "not trusted: CN=Root"),
 	    "an empty list");
@@ -140,16 +101,16 @@ int main(void)
 	    "an intermediate that is not in the list");
 	ok(trust_put(t, mid, &r) == 0 && trust_count(t) == 2, "the intermediate is put in");
 	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""), "a chain of two");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
+	ok(says(t, mint("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
 	       NOW, 1, "no authority key identifier"),
 	    "no key identifiers: a remark");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, no_aki_ext),
+	ok(says(t, mint("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, no_aki_ext),
 	       NOW, 1, "no authority key identifier"),
 	    "no authority key identifier: a remark");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
+	ok(says(t, mint("x", leaf_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext),
 	       NOW + 10, -1, "expired on"),
 	    "but a remark forgives nothing else");
-	ok(says(t, make("x", leaf_key, root, root_key, EVP_sha1(), NOW - 9, NOW + 9, mid_ext + 2),
+	ok(says(t, mint("x", leaf_key, root, root_key, EVP_sha1(), NOW - 9, NOW + 9, mid_ext + 2),
 	       NOW, -1, "too weak"),
 	    "SHA-1 is too weak");
 	trust_free(t);
@@ -163,22 +124,22 @@ int main(void)
 	trust_free(t);
 
 	t = trust_new();
-	c = make("Bare", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
+	c = mint("Bare", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
 	    bare_ca_ext);
 	must(trust_put(t, c, &r) == 0, "a CA without key identifier");
-	ok(says(t, make("x", leaf_key, c, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW,
+	ok(says(t, mint("x", leaf_key, c, root_key, EVP_sha256(), NOW - 9, NOW + 9, bare_ext), NOW,
 	       1, "key identifier"),
 	    "a CA without key identifier: a remark");
 	cert_free(c);
-	c = make("Soft", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, soft_ext);
+	c = mint("Soft", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, soft_ext);
 	must(trust_put(t, c, &r) == 0, "a CA with basicConstraints not critical");
 	ok(says(t, phone(c, root_key, NOW - 9, NOW + 9), NOW, -1, "not marked critical"),
 	    "strict otherwise");
 	cert_free(c);
-	c = make("Short", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
+	c = mint("Short", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
 	    pathlen_ext);
 	cert_free(mid);
-	mid = make("Mid", mid_key, c, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
+	mid = mint("Mid", mid_key, c, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR / 2, mid_ext);
 	must(trust_put(t, c, &r) == 0 && trust_put(t, mid, &r) == 0, "a CA with pathlen:0");
 	ok(says(t, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, "path length"),
 	    "a chain too long for a CA");
@@ -190,7 +151,7 @@ int main(void)
 		char name[16];
 
 		snprintf(name, sizeof name, "CA %zu", i);
-		chain[i] = make(name, root_key, i > 0 ? chain[i - 1] : NULL, root_key, EVP_sha256(),
+		chain[i] = mint(name, root_key, i > 0 ? chain[i - 1] : NULL, root_key, EVP_sha256(),
 		    NOW - YEAR, NOW + YEAR, i > 0 ? mid_ext : ca_ext);
 		must(trust_put(t, chain[i], &r) == 0, "a long chain");
 	}
