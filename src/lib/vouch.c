@@ -12,7 +12,7 @@
 
 #define SEQUENCE (V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED)
 #define SPKI_MAX 4096		/* RSA-8192 has 1,050 bytes */
-#define LONG_LENGTH 128		/* from here on a length has bytes of its own; two are enough */
+#define LONG_LENGTH 128		/* from here on a length has bytes of its own, one or two */
 
 /* Makes an element of what is there, behind what comes first in it. */
 static void wrap(struct buf *b, uint8_t tag, const void *first, size_t first_len)
@@ -21,10 +21,10 @@ static void wrap(struct buf *b, uint8_t tag, const void *first, size_t first_len
 	struct buf outer = {.failed = b->failed};
 
 	buf_put_u8(&outer, tag);
-	if (len >= LONG_LENGTH) {
-		buf_put_u8(&outer, 0x82);
+	if (len >= LONG_LENGTH)
+		buf_put_u8(&outer, len > UINT8_MAX ? 0x82 : 0x81);
+	if (len > UINT8_MAX)
 		buf_put_u8(&outer, (uint8_t)(len >> 8));
-	}
 	buf_put_u8(&outer, (uint8_t)len);
 	buf_put(&outer, first, first_len);
 	buf_put(&outer, b->p, b->len);

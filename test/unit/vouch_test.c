@@ -99,6 +99,46 @@ static void refuses_key(EVP_PKEY *key, const char *why, const char *name)
 	EVP_PKEY_free(key);
 }
 
+/* The phone signs; for each length of the request there is, so that none has another form. */
+static void signs(const char *spec)
+{
+	struct reason r = {0};
+	EVP_PKEY *key = key_make(spec, &r);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char *der = NULL, sig[1024];
+	char device[DEVICE_MAX + 1] = "";
+	struct buf info = {0};
+	bool good = true;
+	int len;
+
+	must(key != NULL && ctx != NULL && (len = i2d_PUBKEY(key, &der)) > 0, spec);
+	for (size_t n = 0; n < DEVICE_MAX && good; n++) {
+		struct bytes spki = {der, (size_t)len};
+		size_t sig_len = sizeof sig;
+		struct csr *c;
+
+		device[n] = 'x';
+		info.len = 0;
+		good = vouch_info(spki, device, &info, &r) == 0 &&
+		    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		    EVP_DigestSign(ctx, sig, &sig_len, info.p, info.len) == 1 &&
+		    (c = vouch_signed(spki, device, (struct bytes){sig, sig_len}, &r)) != NULL;
+		if (!good)
+			break;
+		good = c->proof == CSR_OWN && strcmp(c->device, device) == 0 && as_openssl(c, spki);
+		csr_free(c);
+		sig[sig_len / 2] ^= 1;
+		c = vouch_signed(spki, device, (struct bytes){sig, sig_len}, &r);
+		good = good && c == NULL && strstr(r.text, "own key") != NULL;
+		csr_free(c);
+	}
+	ok(good, "%s, signed by the phone%s%s", spec, good ? "" : ": ", good ? "" : r.text);
+	buf_free(&info);
+	OPENSSL_free(der);
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+}
+
 int main(void)
 {
 	char longest[DEVICE_MAX + 1];
@@ -115,6 +155,10 @@ int main(void)
 	vouches("rsa:2048", DEVICE, rsa, "RSA, by an RA with RSA");
 	vouches("ec:384", longest, rsa, "EC, by an RA with RSA");
 	vouches("rsa:3072", DEVICE, ec, "RSA, by an RA with EC");
+	signs("rsa:2048");
+	signs("ec:256");
+	signs("ec:384");
+	signs("ec:521");
 
 	der = spki_of("rsa:2048", &len);
 	must(2 * len + 2 <= sizeof two, "room");
