@@ -27,7 +27,7 @@ static struct order take_order(struct bytes *in)
 	    .store_refusals = b >> 3 & 3, .phone_signs = b >> 5 & 1, .phone_must_sign = b >> 6 & 1,
 	    .fetch_mic = b >> 7, .keepalive = (c & 1) != 0 ? CAPFMSG_IN_PROGRESS :
 	    (c & 2) != 0 ? CAPFMSG_STATUS_REQUEST : 0, .key_failures = c >> 2 & 3,
-	    .key_tries = c >> 4 & 3, .why = {"no"}};
+	    .key_tries = c >> 4 & 3, .why = {.text = "no"}};
 }
 
 static struct bytes take_counted(struct bytes *in)
