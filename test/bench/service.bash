@@ -25,6 +25,9 @@ trap 'exit 130' INT TERM
 # As in test/bench/run: a place of its own on the disk.
 chattr +T "$w" 2>/dev/null
 
+# A descriptor for each phone.
+ulimit -S -n "$(ulimit -H -n)"
+
 say() {
 	if [ -t 2 ]; then
 		printf '\r\033[K%s' "$*" >&2
