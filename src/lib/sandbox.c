@@ -74,6 +74,7 @@ static const int reader[] = {
 	SCMP_SYS(fadvise64), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
 	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),
 	SCMP_SYS(wait4), SCMP_SYS(waitid),
+	SCMP_SYS(flock),	/* spool-check: does the maker of this stage live? */
 	-1,
 };
 static const int writer[] = {
@@ -81,7 +82,7 @@ static const int writer[] = {
 	SCMP_SYS(linkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync), SCMP_SYS(syncfs), SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(umask),
-	SCMP_SYS(flock), SCMP_SYS(fallocate),
+	SCMP_SYS(fallocate),
 	-1,
 };
 static const int server[] = {
