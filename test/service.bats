@@ -37,6 +37,9 @@ probe() {
 		phone-sim --server $PORT --timeout 2s --device SEP000000000009 >/dev/null 2>&1 3>&- &
 	fi
 	until_true grep -Eq "^probe: |signal 31|issuing process ended" log
+	if [ "$2" = hang-up ]; then
+		until_true grep -q "a worker ended" log
+	fi
 	SAID=$(sed -n 's/^probe: .*: //p' log | head -n 1)
 	SAID=${SAID:-killed}
 	kill -TERM $SERVER 2>/dev/null || true
@@ -94,6 +97,13 @@ probe_ready() {
 		probe capf-issuing "$what"
 		[ "$SAID" = killed ] || fail "$what: $SAID" "$(cat log)"
 	done
+}
+
+@test "a worker that hangs up on its master is ended, and another one comes" {
+	probe_ready
+	probe capf-worker hang-up
+	assert_equal "$SAID" done
+	grep -q 'event=error what="a worker ended" number=1 why="signal 9"' log
 }
 
 @test "without the sandbox they could: the probe is no dummy" {

@@ -24,6 +24,7 @@
 #define DELAY_MOST_MS 60000
 #define STOP_MS 5000		/* then those who have not ended are killed */
 #define STATUS_MS 10000
+#define MESSAGES_A_TURN 64
 #define SILENT_SECONDS 60	/* a worker turns every 10 s; after that nobody says that we are alive */
 
 /* When something was started, and when it is to be started again; milliseconds. */
@@ -241,13 +242,16 @@ static void ended(struct keeper *k, unsigned i, int status)
 		put_off(&post->worker, k->now);
 }
 
-/* What the worker said last comes before its end. */
-static void listen_to(struct keeper *k, unsigned i)
+/* What a worker says, and not so much that nobody else is heard. -1 when it has hung up, or talks nonsense. */
+static int listen_to(struct keeper *k, unsigned i)
 {
 	struct control c;
 	char text[512];
+	int result = 0;
 
-	while (k->post[i].control >= 0 && control_next(k->post[i].control, &c) == 1) {
+	for (int n = 0; n < MESSAGES_A_TURN; n++) {
+		if ((result = control_next(k->post[i].control, &c)) != 1)
+			break;
 		if (c.fd >= 0)
 			close(c.fd);
 		switch (c.type) {
@@ -277,6 +281,7 @@ static void listen_to(struct keeper *k, unsigned i)
 			break;
 		}
 	}
+	return result < 0 ? -1 : 0;
 }
 
 static void reap(struct keeper *k)
@@ -288,6 +293,7 @@ static void reap(struct keeper *k)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (unsigned i = 0; i < k->task->workers; i++)
 			if (k->post[i].pid == pid) {
+				/* Its last words. */
 				listen_to(k, i);
 				ended(k, i, status);
 			}
@@ -391,8 +397,9 @@ static void wait_for_all(struct keeper *k)
 	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
 	k->now = clock_ms();
 	for (unsigned i = 0; i < k->task->workers; i++)
-		if ((k->watched[i + 1].revents & POLLIN) != 0)
-			listen_to(k, i);
+		/* One that does not talk to us is at its end, or not ours any more. */
+		if (k->watched[i + 1].revents != 0 && listen_to(k, i) != 0)
+			kill(k->post[i].pid, SIGKILL);
 	while (read(k->signals, &info, sizeof info) == sizeof info)
 		take_signal(k, &info);
 	reap(k);

@@ -35,6 +35,8 @@ static int attempt(const char *what)
 		fd = socket(AF_INET, SOCK_STREAM, 0);
 	else if (strcmp(what, "fork") == 0 && (fd = (int)syscall(SYS_fork)) == 0)
 		_exit(0);
+	else if (strcmp(what, "hang-up") == 0)
+		fd = close(3);
 	else if (strcmp(what, "exec") == 0)
 		fd = execl("/bin/true", "true", NULL);
 	return fd;
