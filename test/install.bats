@@ -93,7 +93,8 @@ complete_here() {
 		assert_status 0
 		[ "$name" != capf ] || continue
 		for option in $(complete_here "$name -"); do
-			run --separate-stderr "$name" "$option"
+			# A server with one good option runs for ever.
+			run --separate-stderr timeout 2 "$name" "$option"
 			[[ $stderr != *"invalid option"* && $stderr != *unrecognized* ]] || fail "$name $option"
 		done
 		[ -n "$option" ] || fail "$name: no options"
