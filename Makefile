@@ -62,6 +62,10 @@ EXAMPLES = $(wildcard examples/*)
 LIB = $(O)/libcapfkit.a
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
+# Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
+CAPTIVES = $(addprefix $(O)/captive/,cert-import csr-sign csr-add lacking)
+CAPTIVE_CALLS = archive_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
+	sandbox_enter
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
@@ -76,7 +80,7 @@ FAULTS_session_test = calloc realloc
 say = @$(if $(V),set -x,echo '  $1  $@');
 
 all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
-units: $(UNITS) $(REPLAYS)
+units: $(UNITS) $(REPLAYS) $(CAPTIVES)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -95,6 +99,15 @@ $(O)/unit/%: test/unit/%.c $(LIB)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIB) $(LDFLAGS) \
 	    $(FAULTS_$*:%=-Wl,--wrap=%) \
 	    $(ALL_LIBS)
+
+$(O)/captive/lacking: test/captive/lacking.c
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(LDFLAGS) $(SANDBOX)
+
+$(O)/captive/%: $(O)/%.o test/captive/captive.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $^ $(LDFLAGS) \
+	    $(CAPTIVE_CALLS:%=-Wl,--wrap=%) $(ALL_LIBS)
 
 # A harness of test/fuzz: with a main() that takes files, and, under clang, with libFuzzer's.
 $(O)/replay/%: test/fuzz/%.c test/fuzz/driver.c $(LIB)

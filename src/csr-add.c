@@ -148,7 +148,7 @@ static void judge(void *ctx, struct bytes data, struct verdict *v, struct buf *d
 }
 
 /* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
-static int add_all(struct adding *ad, struct intake *in, const char *const *name)
+static int add_all(struct adding *ad, struct intake *in, const char *const *name, size_t files)
 {
 	size_t answers = 0, items = 0, entries = 0, file = 0;
 	enum intake_result result;
@@ -172,6 +172,13 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 			status = status_worst(status, status_of_one(errno));
 			status_warn_errno(name[file - 1], "%s", why.text);
 			continue;
+		case INTAKE_DIED:
+			/* In whose midst, nobody knows for certain. */
+			answers_drop(&ad->answers, 0);
+			batch_drop(ad->batch, 0);
+			status_warn(files == 1 ? name[0] : NULL, "%s%s; nothing was taken",
+			    files == 1 ? "" : "one of the files ", why.text);
+			return STATUS_REFUSED;
 		case INTAKE_DAMAGED:
 			answers_drop(&ad->answers, answers);
 			batch_drop(ad->batch, items);
@@ -182,7 +189,7 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 		default:
 			break;
 		}
-		status_warn_errno(file > 0 ? name[file - 1] : NULL, "cannot take its requests");
+		status_warn_errno(name[file > 0 ? file - 1 : 0], "cannot take its requests");
 		status = STATUS_TROUBLE;
 	}
 	return status;
@@ -248,7 +255,7 @@ int main(int argc, char *argv[])
 		status_die_errno(path, "cannot add requests");
 	narrow_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
 	progress_start(&ad.progress, "requests");
-	status = add_all(&ad, in, from.file);
+	status = add_all(&ad, in, from.file, from.files);
 	progress_end(&ad.progress);
 	/* Who added what is there already may have died before that was durable. */
 	ad.unsure = ad.known && (status == STATUS_TROUBLE || spool_sync_all(ad.spool, KNOWN) != 0);

@@ -11,6 +11,7 @@
 #include "archive.h"
 #include "cert.h"
 #include "csr.h"
+#include "device.h"
 #include "fileio.h"
 #include "intake.h"
 #include "ledger.h"
@@ -52,6 +53,12 @@ static int take(const struct output *o, const struct verdict *v)
 {
 	enum ledger_result result = LEDGER_OK;
 
+	/* A process that only says that it has checked it must not write our log, nor name a file. */
+	if (v->good && !device_ok(v->cn, strlen(v->cn))) {
+		errno = EPROTO;
+		status_warn_errno(v->entry, "cannot sign");
+		return STATUS_TROUBLE;
+	}
 	if (v->good && (result = ledger_put(o->ledger, v)) != LEDGER_TWICE)
 		return say(o, result);
 	status_warn(v->entry, "%s", v->good ? "a second request for this device" : v->reason.text);
@@ -71,7 +78,7 @@ static int sign_all(struct output *o, struct intake *in, struct sign *sign, cons
 	while (status < STATUS_USAGE && !o->damaged && (result = intake_next(in, &v, &why)) != INTAKE_END) {
 		if (result == INTAKE_VERDICT) {
 			status = status_worst(status, take(o, &v));
-		} else if (result == INTAKE_DAMAGED) {
+		} else if (result == INTAKE_DAMAGED || result == INTAKE_DIED) {
 			status_warn(name, "%s; no archive was written", why.text);
 			o->damaged = true;
 			status = STATUS_REFUSED;

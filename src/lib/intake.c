@@ -109,7 +109,8 @@ static int queue(struct intake *in, struct unpacked *u)
 		return 0;
 	if (admission != INTAKE_JUDGE)
 		u->kind = admission == INTAKE_ABORT ? UNPACK_DAMAGED : UNPACK_REFUSED;
-	in->ended = u->kind == UNPACK_END || u->kind == UNPACK_TROUBLE || admission == INTAKE_ABORT;
+	in->ended = u->kind == UNPACK_END || u->kind == UNPACK_DIED || u->kind == UNPACK_TROUBLE ||
+	    admission == INTAKE_ABORT;
 	in->job.len = 0;
 	if (u->kind == UNPACK_ENTRY) {
 		buf_put_u8(&in->job, 0);
@@ -147,6 +148,9 @@ static enum intake_result give(struct intake *in, struct bytes answer, struct ve
 		return INTAKE_UNREADABLE;
 	case UNPACK_DAMAGED:
 		return INTAKE_DAMAGED;
+	case UNPACK_DIED:
+		in->broken = true;
+		return INTAKE_DIED;
 	case UNPACK_TROUBLE:
 		return INTAKE_TROUBLE;
 	case UNPACK_REFUSED:
@@ -170,7 +174,7 @@ static enum intake_result failed(struct intake *in, struct reason *why)
 
 	in->broken = true;
 	if (saved == EPIPE && unpack_death(pool_signal(in->pool), why))
-		return INTAKE_DAMAGED;
+		return INTAKE_DIED;
 	errno = saved;
 	return INTAKE_TROUBLE;
 }

@@ -136,8 +136,8 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 	struct bytes rest, one;
 	struct buf all = {0};
 	unsigned char *more;
+	size_t len, pieces = 0;
 	int result = 0;
-	size_t len;
 
 	if (fileio_read_all(fd, UNPACK_FILE_MAX, &more, &len) != 0)
 		return say_unreadable(c, "cannot read");
@@ -149,8 +149,18 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 	rest = (struct bytes){all.p, all.len};
 	if (all.len == 0)
 		result = say_kind(c, UNPACK_ENTRY, 0);
-	while (result == 0 && blob_next(&rest, &one))
-		result = say(c, &(struct unpacked){.kind = UNPACK_ENTRY, .data = one});
+	while (result == 0 && blob_next(&rest, &one)) {
+		struct unpacked u = {.kind = UNPACK_ENTRY, .data = one};
+
+		if (++pieces <= UNPACK_PIECES_MAX) {
+			result = say(c, &u);
+			continue;
+		}
+		u = (struct unpacked){.kind = UNPACK_DAMAGED};
+		reason_set(&u.reason, "holds more than %d requests", UNPACK_PIECES_MAX);
+		result = say(c, &u);
+		break;
+	}
 	buf_free(&all);
 	return result;
 }
@@ -279,7 +289,7 @@ static void died(struct unpack *u, struct unpacked *out)
 	u->over = true;
 	*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
 	if (WIFSIGNALED(status) && unpack_death(WTERMSIG(status), &out->reason))
-		out->kind = UNPACK_DAMAGED;
+		out->kind = UNPACK_DIED;
 }
 
 /* Does it keep to the limits, and to what may stand where? */
@@ -287,13 +297,15 @@ static bool credible(struct unpack *u, const struct unpacked *v)
 {
 	bool entry = v->kind == UNPACK_ENTRY || v->kind == UNPACK_REFUSED;
 	bool of_file = v->kind == UNPACK_FILE || v->kind == UNPACK_UNREADABLE;
+	/* Of a file that is no archive. */
+	bool piece = entry && v->name[0] == '\0' && u->task.files > 0;
+	uint64_t entries = piece ? UNPACK_PIECES_MAX : u->task.limits.entries;
+	uint64_t bytes = piece ? UNPACK_FILE_MAX : u->task.limits.total_bytes;
 
 	u->entries = v->kind == UNPACK_FILE ? 0 : u->entries + entry;
 	u->bytes = v->kind == UNPACK_FILE ? 0 : u->bytes + v->data.len;
 	u->files += v->kind == UNPACK_FILE;
-	/* Pieces of a plain file have no name, and their number has no limit but the file's size. */
-	if (entry && v->name[0] != '\0' &&
-	    (u->entries > u->task.limits.entries || u->bytes > u->task.limits.total_bytes))
+	if (entry && (u->entries > entries || u->bytes > bytes))
 		return false;
 	if (v->data.len > u->task.most + 1 || (v->data.len > 0 && v->kind != UNPACK_ENTRY))
 		return false;

@@ -15,6 +15,7 @@
 #define UNPACK_NAME_MAX 255	/* an entry's name: what a file system takes */
 /* A file that is no archive may hold many requests in PEM; 10,000 of them have 12 MB. */
 #define UNPACK_FILE_MAX ((size_t)256 << 20)
+#define UNPACK_PIECES_MAX 500000	/* so many in it */
 
 struct unpack_task {
 	int fd;				/* an archive, or with files what "-" among them means */
@@ -34,6 +35,7 @@ enum unpack_kind {
 	UNPACK_DAMAGED,		/* the archive is refused, the reason says why; the next file follows */
 	UNPACK_TROUBLE,		/* error says why: no more will come */
 	UNPACK_END,		/* all is read and sound, but for what was said before */
+	UNPACK_DIED,		/* by what it had to read, the reason says how: no more will come */
 };
 
 struct unpacked {
@@ -48,8 +50,8 @@ struct unpack;
 
 /* Starts the process. What the task points to must stay. NULL with errno. */
 struct unpack *unpack_start(const struct unpack_task *);
-/* The next of what it says; data is valid until the next call. After END, TROUBLE, and a DAMAGED that
- * says how the process died, only TROUBLE comes. */
+/* The next of what it says; data is valid until the next call. After END, DIED and TROUBLE only
+ * TROUBLE comes. */
 void unpack_next(struct unpack *, struct unpacked *);
 void unpack_stop(struct unpack *);
 

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: ISC */
+/* Linked into a program in place of nothing: the linker leads some calls through here (--wrap, see the
+ * Makefile), so that what runs inside a narrowed process of the real program does what somebody would do
+ * who had taken it over. No program that is installed has any of this.
+ *
+ * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent.
+ * CAPTIVE_TRY names attempts, with commas; what became of each goes to stderr when the program ends.
+ * CAPTIVE_LIE is what a reader or judge says instead of the truth.
+ * CAPTIVE_OFF takes the sandbox away: then the attempts must succeed, or they would prove nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "archive.h"
+#include "batch.h"
+#include "cert.h"
+#include "csr.h"
+#include "ledger.h"
+#include "manifest.h"
+#include "pool.h"
+#include "sandbox.h"
+#include "unpack.h"
+#include "verdict.h"
+
+#define OUT 3		/* where a child of the pool speaks to its parent */
+
+extern const char program[];
+
+static pid_t first;	/* the process that main() is in */
+/* All processes write here, since a narrowed one may have no other way. */
+static struct {
+	bool begun;
+	char text[4096];
+} *shared;
+
+/* Attempts. */
+
+static int fd_result(int fd)
+{
+	return fd >= 0 ? close(fd) : -1;
+}
+static int passwd(void)
+{
+	return fd_result(open("/etc/passwd", O_RDONLY));
+}
+static int make(void)
+{
+	return fd_result(open("captured", O_WRONLY | O_CREAT, 0600));
+}
+static int inet(void)
+{
+	return fd_result(socket(AF_INET, SOCK_STREAM, 0));
+}
+static int local(void)
+{
+	return fd_result(socket(AF_UNIX, SOCK_STREAM, 0));
+}
+/* It has no socket to connect: to hear that from the kernel is to have been let through. */
+static int connecting(void)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return connect(-1, (struct sockaddr *)&to, sizeof to) == 0 || errno == EBADF ? 0 : -1;
+}
+static int spawn(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	return pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : -1;
+}
+static int signalling(void)
+{
+	return kill(first, 0);
+}
+static int tracing(void)
+{
+	int status;
+
+	if (ptrace(PTRACE_SEIZE, first, NULL, NULL) != 0 || ptrace(PTRACE_INTERRUPT, first, NULL, NULL) != 0 ||
+	    waitpid(first, &status, 0) != first)
+		return -1;
+	return ptrace(PTRACE_DETACH, first, NULL, NULL) == 0 ? 0 : -1;
+}
+static int memory(void)
+{
+	pid_t there = 0;
+	struct iovec to = {&there, sizeof there}, from = {&first, sizeof first};
+
+	return process_vm_readv(first, &to, 1, &from, 1, 0) == sizeof there ? 0 : -1;
+}
+static int executing(void)
+{
+	return execl("/bin/sh", "sh", "-c", ": >executed", (char *)NULL);
+}
+
+static void try_one(const char *what, size_t len)
+{
+	static const struct {
+		const char *name;
+		int (*attempt)(void);
+	} attempts[] = {
+		{"passwd", passwd}, {"make", make}, {"inet", inet}, {"unix", local},
+		{"connect", connecting}, {"fork", spawn}, {"signal", signalling},
+		{"ptrace", tracing}, {"memory", memory}, {"exec", executing},
+	};
+	char *end = shared->text + strlen(shared->text);
+	size_t room = sizeof shared->text - strlen(shared->text);
+
+	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++) {
+		if (strlen(attempts[i].name) != len || memcmp(attempts[i].name, what, len) != 0)
+			continue;
+		/* Stays so, when the attempt is its end. */
+		snprintf(end, room, "captive: %s: tried\n", attempts[i].name);
+		errno = 0;
+		snprintf(end, room, "captive: %s: %s\n", attempts[i].name,
+		    attempts[i].attempt() == 0 ? "done" : strerror(errno));
+	}
+}
+
+/* Lies. */
+
+static void put_entry(struct buf *b, enum unpack_kind kind, const char *name, const void *data,
+    size_t len)
+{
+	struct unpacked u = {.kind = kind, .data = {data, len}};
+
+	snprintf(u.name, sizeof u.name, "%s", name);
+	unpack_encode(&u, b);
+}
+
+static void lie_of_reader(const char *what)
+{
+	static const unsigned char huge[4] = {255, 255, 255, 255}, torn[8] = {0, 0, 1, 0, 7, 7, 7, 7};
+	static char large[1 << 17];
+	struct unpacked escape = {.kind = UNPACK_REFUSED, .name = "x\naccepted\t\x1b[2J",
+	    .reason = {.text = "y\naccepted\t\x1b[2J"}};
+	struct buf b = {0};
+	ssize_t n = 0;
+
+	if (strcmp(program, "csr-add") == 0)
+		put_entry(&b, UNPACK_FILE, "", NULL, 0);
+	if (strcmp(what, "huge") == 0)
+		n = write(OUT, huge, sizeof huge);
+	else if (strcmp(what, "torn") == 0)
+		n = write(OUT, torn, sizeof torn);
+	else if (strcmp(what, "kind") == 0)
+		put_entry(&b, (enum unpack_kind)99, "x", "", 0);
+	else if (strcmp(what, "data") == 0)
+		put_entry(&b, UNPACK_REFUSED, "x", "junk", 4);
+	else if (strcmp(what, "files") == 0)
+		for (int i = 0; i < 2; i++)
+			put_entry(&b, UNPACK_FILE, "", NULL, 0);
+	else if (strcmp(what, "large") == 0)
+		put_entry(&b, UNPACK_ENTRY, "x", large, sizeof large);
+	else if (strcmp(what, "early") == 0)
+		b.len = 0;
+	else if (strcmp(what, "escape") == 0)
+		unpack_encode(&escape, &b);
+	else if (strcmp(what, "long-name") == 0) {
+		buf_put_u8(&b, UNPACK_ENTRY);
+		buf_put_u32(&b, 0);
+		buf_put_blob(&b, large, 300);
+	} else if (strcmp(what, "nul-name") == 0) {
+		buf_put_u8(&b, UNPACK_ENTRY);
+		buf_put_u32(&b, 0);
+		buf_put_blob(&b, "x\0y", 3);
+		buf_put_text(&b, "");
+		buf_put_blob(&b, "", 0);
+	}
+	for (int i = 0; strcmp(what, "many") == 0 && i < 10; i++)
+		put_entry(&b, UNPACK_ENTRY, "x", "junk", 4);
+	for (int i = 0; strcmp(what, "bytes") == 0 && i < 10; i++)
+		put_entry(&b, UNPACK_ENTRY, "x", large, 60000);
+	/* As long as anybody listens. */
+	while (strcmp(what, "unnamed") == 0 && pool_write_parcel(OUT, &b) == 0) {
+		b.len = 0;
+		while (b.len < 60000)
+			put_entry(&b, UNPACK_ENTRY, "", "", 0);
+	}
+	put_entry(&b, UNPACK_END, "", NULL, 0);
+	if (n == 0)
+		pool_write_parcel(OUT, &b);
+	_exit(0);
+}
+
+void __real_verdict_encode(const struct verdict *, struct buf *);
+
+/* The truth, which is good, with one thing changed. */
+static void lie_of_judge(const char *what, struct verdict v, struct buf *out)
+{
+	static const unsigned char huge[4] = {255, 255, 255, 255};
+	size_t at = out->len;
+
+	if (strcmp(what, "slash") == 0)
+		strcpy(v.cn, "../../x");
+	else if (strcmp(what, "newline") == 0)
+		strcpy(v.cn, "SEP000000000001\n\x1b[2J");
+	else if (strcmp(what, "escape") == 0) {
+		v = (struct verdict){.good = false};
+		strcpy(v.reason.text, "y\naccepted\t\x1b[2J");
+	} else if (strcmp(what, "entry") == 0)
+		strcpy(v.entry, "other.der");
+	else if (strcmp(what, "serial") == 0)
+		strcpy(v.serial, "1\t2");
+	else if (strcmp(what, "time") == 0)
+		v.not_after = INT64_MAX;
+	else if (strcmp(what, "frame") == 0)
+		v.der_len--;
+	else if (strcmp(what, "unread") == 0)
+		v.read = false;
+	else if (strcmp(what, "huge") == 0)
+		_exit(write(OUT, huge, sizeof huge) != sizeof huge);
+	else if (strcmp(what, "fewer") == 0)
+		_exit(pool_write_parcel(OUT, &(struct buf){0}) != 0);
+	__real_verdict_encode(&v, out);
+	if (strcmp(what, "tail") == 0)
+		buf_put_u8(out, 0);
+	else if (strcmp(what, "bool") == 0)
+		out->p[at] = 7;
+	else if (strcmp(what, "spki") == 0)
+		out->len--, memmove(out->p + out->len - v.der_len - 100, out->p + out->len - v.der_len - 99,
+		    v.der_len + 100);
+	else if (strcmp(what, "more") == 0) {
+		/* Four answers, and no program asked more than three. */
+		struct buf four = {0};
+
+		for (int i = 0; i < 4; i++)
+			buf_put_blob(&four, out->p, out->len);
+		_exit(pool_write_parcel(OUT, &four) != 0);
+	}
+}
+
+/* Where it is at work. */
+
+static bool is_place(const char *place)
+{
+	const char *in = getenv("CAPTIVE_IN");
+
+	return in != NULL && strcmp(in, place) == 0 && (getpid() == first) == (strcmp(place, "parent") == 0);
+}
+
+static void at(const char *place)
+{
+	const char *list = getenv("CAPTIVE_TRY");
+
+	if (!is_place(place) || list == NULL || shared->begun)
+		return;
+	shared->begun = true;
+	while (*list != '\0') {
+		size_t len = strcspn(list, ",");
+
+		try_one(list, len);
+		list += len + (list[len] == ',');
+	}
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+	shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		abort();
+	first = getpid();
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);	/* where a child must be let */
+}
+
+__attribute__((destructor)) static void end(void)
+{
+	if (getpid() == first)
+		fputs(shared->text, stderr);
+}
+
+enum archive_result __real_archive_next(struct archive_reader *, struct archive_item *, struct reason *);
+enum archive_result __wrap_archive_next(struct archive_reader *, struct archive_item *, struct reason *);
+enum archive_result __wrap_archive_next(struct archive_reader *r, struct archive_item *item,
+    struct reason *why)
+{
+	const char *lie = getenv("CAPTIVE_LIE");
+
+	at("reader");
+	if (lie != NULL && is_place("reader"))
+		lie_of_reader(lie);
+	return __real_archive_next(r, item, why);
+}
+
+struct cert *__real_cert_parse(const void *, size_t, struct reason *);
+struct cert *__wrap_cert_parse(const void *, size_t, struct reason *);
+struct cert *__wrap_cert_parse(const void *p, size_t len, struct reason *why)
+{
+	at("judge");
+	return __real_cert_parse(p, len, why);
+}
+
+struct csr *__real_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
+struct csr *__wrap_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
+struct csr *__wrap_csr_parse(const void *p, size_t len, EVP_PKEY *ra, struct reason *why)
+{
+	at("judge");
+	return __real_csr_parse(p, len, ra, why);
+}
+
+struct manifest *__real_manifest_verify(const void *, size_t, const void *, size_t, const struct cert *,
+    struct reason *);
+struct manifest *__wrap_manifest_verify(const void *, size_t, const void *, size_t, const struct cert *,
+    struct reason *);
+struct manifest *__wrap_manifest_verify(const void *text, size_t len, const void *sig, size_t sig_len,
+    const struct cert *ra, struct reason *why)
+{
+	at("checker");
+	return __real_manifest_verify(text, len, sig, sig_len, ra, why);
+}
+
+void __wrap_verdict_encode(const struct verdict *, struct buf *);
+void __wrap_verdict_encode(const struct verdict *v, struct buf *out)
+{
+	const char *lie = getenv("CAPTIVE_LIE");
+
+	if (lie != NULL && is_place("judge"))
+		lie_of_judge(lie, *v, out);
+	else
+		__real_verdict_encode(v, out);
+}
+
+int __real_batch_commit(struct batch *);
+int __wrap_batch_commit(struct batch *);
+int __wrap_batch_commit(struct batch *b)
+{
+	at("parent");
+	return __real_batch_commit(b);
+}
+
+enum ledger_result __real_ledger_flush(struct ledger *);
+enum ledger_result __wrap_ledger_flush(struct ledger *);
+enum ledger_result __wrap_ledger_flush(struct ledger *l)
+{
+	at("parent");
+	return __real_ledger_flush(l);
+}
+
+int __real_sandbox_enter(const struct sandbox *);
+int __wrap_sandbox_enter(const struct sandbox *);
+int __wrap_sandbox_enter(const struct sandbox *sb)
+{
+	return getenv("CAPTIVE_OFF") != NULL ? 0 : __real_sandbox_enter(sb);
+}
