@@ -470,6 +470,29 @@ refused_made() {
 	refused_made toolarge 'larger than 65536 bytes$'
 }
 
+@test "refused: something else under the name of the good one, and of its name but for case" {
+	refused_made double 'neither PEM nor DER$'
+	fresh
+	refused_made double-case 'neither PEM nor DER$'
+}
+
+@test "refused: junk with two sizes, of which the extended header's counts" {
+	refused_made pax-size 'neither PEM nor DER$'
+}
+
+@test "accepted: names that mislead, by a NUL or by turning the direction, since names mean nothing" {
+	local name
+	for name in bidi nul; do
+		fresh
+		run --separate-stderr cert-import -s "$SPOOL" "$ARCHIVES/fine/$name.tgz"
+		assert_status 0
+		assert_line_count 2
+		assert_printable
+		assert_output_has "already	good.der	SEP000000000009"
+		cmp "$GOOD" "$SPOOL"/lsc/*
+	done
+}
+
 @test "refused: a thousand empty entries, a line each" {
 	run --separate-stderr cert-import -s "$SPOOL" "$ARCHIVES/manyempty.tgz"
 	assert_status 1
@@ -555,9 +578,17 @@ refused_whole() {
 		acl headers
 		sparse-map headers
 		many-members junk
+		size-negative negative size
+		size-2-62 damaged
+		size-octal negative size
+		pax-size-2-62 damaged
+		pax-size-negative negative
+		pax-size-more damaged
+		gzip-deep gzip inside a gzip
+		nested headers
 	EOT
 	# Every one there is was tried.
-	[ "$(ls "$ARCHIVES/whole" | wc -l)" -eq 25 ]
+	[ "$(ls "$ARCHIVES/whole" | wc -l)" -eq 33 ]
 }
 
 @test "refused as a whole: by a ceiling that capf.conf sets" {

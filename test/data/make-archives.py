@@ -3,6 +3,7 @@
 """Hostile archives for the tests: make-archives.py OUTDIR GOOD.der
 
 OUTDIR/*.tgz: one bad entry, then a good one, "good.der", which must still be taken.
+OUTDIR/fine/*.tgz: an odd one, then the good one; both are the same, and taken.
 OUTDIR/whole/*.tgz: to be refused as a whole; most hold a good.der first, which must not be taken.
 The tables at the end name them all. Only the standard library; no file is ever made large in memory.
 """
@@ -143,6 +144,29 @@ def longname_pax(good):
 
 def badutf8(good):
     return pax([(b"path", b"x\xff\xfe\xc0\xaf.der")]) + member(b"x.der", good)
+
+
+def bidi(good):
+    """Shown as x<reversed>, a name seems to end otherwise than it does."""
+    return pax([(b"path", "x\u202ered.exe".encode())]) + member(b"x.der", good)
+
+
+def nul(good):
+    return pax([(b"path", b"good.der\0/../../x.der")]) + member(b"x.der", good)
+
+
+def double(good):
+    """The name of the good one, with something else in it."""
+    return member(b"good.der", b"junk")
+
+
+def double_case(good):
+    return member(b"GOOD.der", b"junk")
+
+
+def pax_size(good):
+    """The extended header says what counts, and the data go by it; the old field lies."""
+    return pax([(b"size", b"4")]) + header(b"x.der", 1 << 30) + pad(b"junk")
 
 
 def symlink(good):
@@ -322,6 +346,55 @@ def sparse_map(path, tar):
                         (b"0\n" * (MIB // 2), 1024), (END, 1)])
 
 
+def binary(number):
+    """A size as GNU tar writes one that does not fit in octal."""
+    return bytes([0x80 if number >= 0 else 0xff]) + number.to_bytes(11, "big", signed=True)
+
+
+def sized(tar, size):
+    block = bytearray(header(b"x.der"))
+    block[124:136] = size
+    return tgz(tar[:-len(END)] + checksum(bytes(block)) + tar)
+
+
+def size_negative(path, tar):
+    write(path, sized(tar, binary(-512)))
+
+
+def size_2_62(path, tar):
+    write(path, sized(tar, binary(1 << 62)))
+
+
+def size_octal(path, tar):
+    write(path, sized(tar, b"-0000001000\0"))
+
+
+def pax_size_2_62(path, tar):
+    write(path, tgz(tar[:-len(END)] + pax([(b"size", b"%d" % (1 << 62))]) + member(b"x.der", b"junk") + tar))
+
+
+def pax_size_negative(path, tar):
+    write(path, tgz(tar[:-len(END)] + pax([(b"size", b"-512")]) + member(b"x.der", b"junk") + tar))
+
+
+def pax_size_more(path, tar):
+    """The extended header claims more than the old field: whoever goes by the one sees other entries
+    than who goes by the other."""
+    write(path, tgz(tar[:-len(END)] + pax([(b"size", b"1024")]) + member(b"x.der", b"junk") + tar))
+
+
+def nested(path, tar):
+    """A folder in a folder, five thousand times."""
+    write(path, tgz(tar[:-len(END)] + pax([(b"path", b"a/" * 5000 + b"x.der")]) + member(b"x.der", b"junk") +
+                    tar))
+
+
+def gzip_deep(path, tar):
+    for _ in range(100):
+        tar = tgz(tar)
+    write(path, tar)
+
+
 def many_members(path, tar):
     """A gzip of nothing, a million times: 20 MB that never become a byte of tar."""
     write(path, gzip.compress(b"", mtime=0) * 1000000 + b"junk")
@@ -334,7 +407,8 @@ ENTRIES = {
     "badutf8": badutf8, "symlink": symlink, "hardlink": hardlink, "chardev": chardev,
     "blockdev": blockdev, "fifo": fifo, "multivolume": multivolume, "unknown": unknown,
     "empty": empty, "manyempty": manyempty, "toolarge": toolarge, "sparse": sparse,
-    "sparse-pax": sparse_pax,
+    "sparse-pax": sparse_pax, "double": double,
+    "double-case": double_case, "pax-size": pax_size,
 }
 
 WHOLE = {
@@ -345,7 +419,14 @@ WHOLE = {
     "junk-in-tar": junk_in_tar, "no-end": no_end, "half-end": half_end, "badheader": badheader,
     "pax-100m": pax_100m, "longname-1m": longname_1m, "chain-10000": chain_10000, "acl": acl,
     "sparse-map": sparse_map, "many-members": many_members,
+    "size-negative": size_negative, "size-2-62": size_2_62, "size-octal": size_octal,
+    "pax-size-2-62": pax_size_2_62, "pax-size-negative": pax_size_negative,
+    "pax-size-more": pax_size_more, "gzip-deep": gzip_deep, "nested": nested,
 }
+
+
+# Names mean nothing, so odd ones that lead nowhere need no more than to be printed with care.
+FINE = {"bidi": bidi, "nul": nul}
 
 
 def write(path, data):
@@ -359,10 +440,13 @@ def main():
     out = sys.argv[1]
     with open(sys.argv[2], "rb") as f:
         good = f.read()
-    os.makedirs(os.path.join(out, "whole"), exist_ok=True)
+    for kind in ("fine", "whole"):
+        os.makedirs(os.path.join(out, kind), exist_ok=True)
     tar = member(b"good.der", good) + END
     for name, make in ENTRIES.items():
         write(os.path.join(out, name + ".tgz"), tgz(make(good) + tar))
+    for name, make in FINE.items():
+        write(os.path.join(out, "fine", name + ".tgz"), tgz(make(good) + tar))
     for name, make in WHOLE.items():
         make(os.path.join(out, "whole", name + ".tgz"), tar)
 

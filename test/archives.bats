@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: ISC
+# Every archive that make-archives.py makes, through every program that reads archives: the right verdict,
+# within two seconds of processor time and 64 MiB in the largest process, and nothing written beside the
+# spool or the output. refused.bats has the reasons, one by one.
+load helper
+
+SECONDS_MAX=2 KIB_MAX=65536
+
+setup_file() {
+	load helper
+	cd "$BATS_FILE_TMPDIR" || return 1
+	new_spool base
+	trust_lab base 2>/dev/null
+	csr-add -s base "$FIX/csr.tgz" >/dev/null
+	new_spool empty
+	python3 "$TESTDIR/data/make-archives.py" certs "$FIX/der/SEP000000000009.der"
+	python3 "$TESTDIR/data/make-archives.py" reqs "$FIX/csr/SEP000000000009.csr"
+	cc -O1 -o measure "$TESTDIR/bench/measure.c"
+}
+
+setup() {
+	setup_each
+	MADE=$BATS_FILE_TMPDIR
+	: >"$MADE/table"
+	bad=0
+}
+
+# around: what lies about, with the times of change. Ours are in work/, which is not looked at.
+around() {
+	find .. "$MADE" -path ../test -prune -o -path '*/work' -prune -o -path "$MADE/table" -prune -o -type f -printf '%p %s %T@\n' | sort
+}
+
+# judge KIND/NAME WANTED GOT: a line of the table, from what measure said.
+judge() {
+	local seconds kib mark=
+	read -r _ seconds kib <work/cost
+	[ "$2" = "$3" ] || mark="  wanted $2"
+	sanitized || awk -v s="$seconds" -v k="$kib" -v S=$SECONDS_MAX -v K=$KIB_MAX \
+	    'BEGIN { exit s <= S && k <= K ? 0 : 1 }' || mark="$mark  too dear"
+	printf '%-28s %-22s %6.2f s %6d KiB%s\n' "$1" "$3" "$seconds" "$kib" "$mark" >>table
+	[ -z "$mark" ] || bad=$((bad + 1))
+	rm -rf work/*
+}
+
+# each PROGRAM FOLDER FUNCTION: the function runs the program on one archive and sets WANTED and GOT.
+each() {
+	local archive name n=0
+	mkdir work
+	: >table
+	around >before
+	for archive in "$MADE/$1"/*.tgz "$MADE/$1"/*/*.tgz; do
+		name=${archive#"$MADE/$1/"}
+		name=${name%.tgz}
+		n=$((n + 1))
+		$2
+		judge "$name" "$WANTED" "$GOT"
+	done
+	around >after
+	# Both lists are younger than the first.
+	diff <(grep -Ev '/(before|after|table) ' before) <(grep -Ev '/(before|after|table) ' after) ||
+	    fail "something was written elsewhere"
+	[ "$n" -ge 60 ] && [ $bad -eq 0 ] || fail "$n archives, $bad of them not as they should be" "$(cat table)"
+}
+
+import_one() {
+	local rc=0
+	cp -a "$MADE/base" work/spool
+	spool_end work/spool >work/before
+	"$MADE/measure" work/cost cert-import -s work/spool "$archive" >work/out 2>work/err || rc=$?
+	GOT="$rc $(grep -c '^accepted' work/out || true)"
+	case $name in
+	whole/*)
+		WANTED="1 0"
+		spool_end work/spool | cmp -s - work/before || GOT="$GOT, changed" ;;
+	fine/*) WANTED="0 1" ;;
+	*) WANTED="1 1" ;;
+	esac
+	[ "$(ls work/spool/lsc | wc -l)" -eq "${GOT:2:1}" ] || GOT="$GOT, not kept"
+	[ -z "$(ls work/spool/tmp)" ] || GOT="$GOT, litter"
+}
+
+sign_one() {
+	local rc=0
+	"$MADE/measure" work/cost csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o work/out.tgz "$archive" \
+	    >work/out 2>work/err || rc=$?
+	GOT="$rc $([ ! -e work/out.tgz ] || tar tf work/out.tgz | tr '\n' ' ')"
+	case $name in
+	whole/*) WANTED="1 " ;;
+	directory) WANTED="0 SEP000000000009.der " ;;
+	*) WANTED="1 SEP000000000009.der " ;;	# odd ones that are fine: a second request for the device
+	esac
+}
+
+add_one() {
+	local rc=0
+	cp -a "$MADE/empty" work/spool
+	spool_end work/spool >work/before
+	"$MADE/measure" work/cost csr-add -s work/spool "$archive" >work/out 2>work/err || rc=$?
+	GOT="$rc $(grep -c '^added' work/out || true)"
+	case $name in
+	whole/*)
+		WANTED="1 0"
+		spool_end work/spool | cmp -s - work/before || GOT="$GOT, changed" ;;
+	fine/* | directory | slash) WANTED="0 1" ;;
+	*) WANTED="1 1" ;;
+	esac
+	[ "$(ls work/spool/csr | wc -l)" -eq "${GOT:2:1}" ] || GOT="$GOT, not kept"
+	[ -z "$(ls work/spool/tmp)" ] || GOT="$GOT, litter"
+}
+
+@test "cert-import and every hostile archive: the verdict, the time, the memory" {
+	each certs import_one
+}
+
+@test "csr-sign and every hostile archive: the verdict, the time, the memory" {
+	each reqs sign_one
+}
+
+@test "csr-add and every hostile archive: the verdict, the time, the memory" {
+	each reqs add_one
+}
+
+@test "cut off at every 512th byte, as a tar and as a gzip: refused, and nothing imported" {
+	local size at form last
+	cp -a "$MADE/base" spool.cut
+	tar cf all.tar -C "$FIX/der" SEP000000000001.der SEP000000000002.der SEP000000000003.der
+	cp "$FIX/der.tgz" all.tgz
+	spool_state spool.cut >before
+	for form in tar tgz; do
+		size=$(stat -c %s all.$form)
+		last=$((size - 1))
+		# The end of a tar is two blocks of nothing; what fills the last record may be missing.
+		[ $form = tgz ] || last=$((512 * ($(tar tvRf all.tar |
+		    sed -n 's/^block \([0-9]*\): \*\* Block of NULs.*/\1/p') + 1)))
+		for ((at = 512; at <= last; at += 512)); do
+			head -c $at all.$form >cut
+			run --separate-stderr cert-import -s spool.cut cut
+			[ "$status" -eq 1 ] && [ -z "$output" ] || fail "$form cut at $at" "$(show_run)"
+			assert_stderr_line_count 1
+			assert_stderr_has "nothing was imported"
+		done
+	done
+	spool_state spool.cut | diff before -
+}
