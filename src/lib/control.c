@@ -45,7 +45,8 @@ int control_next(int socket, struct control *c)
 	struct iovec part = {c->packet, sizeof c->packet};
 	union ancillary extra = {0};
 	struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = extra.space,
-	    .msg_controllen = sizeof extra.space};
+	    /* Room for one descriptor and no second: with its padding, two would fit. */
+	    .msg_controllen = CMSG_LEN(sizeof c->fd)};
 	const struct cmsghdr *head;
 	ssize_t n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 

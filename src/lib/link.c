@@ -482,6 +482,7 @@ void link_bury(struct link_home *home)
 		say(l, "closed", NULL, NULL);
 		link_free(l);
 		home->count--;
+		home->buried++;
 	}
 }
 

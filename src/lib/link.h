@@ -27,6 +27,7 @@ struct link_home {
 	struct orders *orders;
 	struct link_list live, dead;
 	unsigned count;		/* both */
+	unsigned buried;	/* since somebody last set it to 0 */
 	uint64_t number;	/* of the last one */
 	uint32_t session;	/* id of the last one */
 	/* A phone proved who it is. */
