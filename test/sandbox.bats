@@ -138,6 +138,20 @@ free() {
 	done
 }
 
+@test "what narrowed processes print comes to nobody" {
+	local program place
+	for program in cert-import csr-sign csr-add; do
+		for place in reader judge; do
+			CAPTIVE_IN=$place CAPTIVE_TRY=speak captive $program
+			assert_status 0
+			# A sanitizer has to say what it has found.
+			sanitized || assert_equal "$stderr" "captive: speak: done"
+		done
+	done
+	CAPTIVE_OFF=1 CAPTIVE_IN=reader CAPTIVE_TRY=speak captive cert-import
+	assert_stderr_has "cert-import: all is well"
+}
+
 # lied PROGRAM PLACE LIE: the parent does not believe it, and nothing comes of it.
 lied() {
 	CAPTIVE_IN=$2 CAPTIVE_LIE=$3 captive "$1"

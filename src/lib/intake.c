@@ -53,7 +53,8 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 
 static int init(void *ctx)
 {
-	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .seconds = SECONDS, .memory = MEMORY};
+	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true, .seconds = SECONDS,
+	    .memory = MEMORY};
 	struct intake *in = ctx;
 
 	if (in->task.init != NULL && in->task.init(in->task.ctx) != 0)

@@ -387,6 +387,18 @@ static int narrow_resources(const struct sandbox *sb, uint64_t have)
 	return 0;
 }
 
+/* What a sanitizer has found is still to be read. */
+static int silence(void)
+{
+	int null = SANITIZED ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC), result;
+
+	if (null < 0 || null == STDERR_FILENO)
+		return null < 0 ? -1 : 0;
+	result = dup2(null, STDERR_FILENO);
+	close(null);
+	return result < 0 ? -1 : 0;
+}
+
 static bool have_seccomp(void)
 {
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
@@ -406,13 +418,14 @@ int sandbox_enter(const struct sandbox *sb)
 {
 #ifdef CAPFKIT_COVERAGE
 	/* The counters are written at exit, next to the objects. No build that is installed has this. */
-	(void)sb, (void)narrow_resources, (void)narrow_paths, (void)narrow_calls, (void)data_size;
+	(void)sb, (void)narrow_resources, (void)narrow_paths, (void)narrow_calls, (void)data_size,
+	    (void)silence;
 	return 0;
 #else
 	int abi = landlock_abi();
 	uint64_t have = sb->memory != 0 ? data_size() : 0;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	if ((sb->mute && silence() != 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    (abi >= LANDLOCK_ABI_MIN && narrow_paths(sb, abi) != 0) || narrow_resources(sb, have) != 0)
 		return -1;
 	return have_seccomp() ? narrow_calls(sb) : 0;

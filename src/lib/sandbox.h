@@ -42,6 +42,7 @@ struct sandbox_path {
 
 struct sandbox {
 	enum sandbox_profile profile;
+	bool mute;			/* says nothing more on stderr, where it would be taken for us */
 	bool forks;			/* starts children of its own later: each inherits all of this */
 	const struct sandbox_path *path;	/* nothing else can be opened */
 	size_t paths;

@@ -24,8 +24,8 @@ static struct issuer *load_issuer(struct sign *s, bool *of_key, struct reason *w
 
 static int init_checker(void *ctx)
 {
-	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .memory = CHECKER_MEMORY,
-	    .seconds = CHECKER_SECONDS};
+	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true,
+	    .memory = CHECKER_MEMORY, .seconds = CHECKER_SECONDS};
 
 	(void)ctx;
 	return sandbox_enter(&sb);

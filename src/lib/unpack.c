@@ -194,7 +194,8 @@ static int read_file(struct child *c, const char *name)
 /* For files: each may be opened, and libc's table of UTF-8, without which names cannot be read. */
 static int narrow(const struct unpack_task *task)
 {
-	struct sandbox sb = {.profile = SANDBOX_COMPUTE, .memory = MEMORY + 3 * task->limits.entry_bytes};
+	struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true,
+	    .memory = MEMORY + 3 * task->limits.entry_bytes};
 	struct sandbox_path *path;
 	int result;
 

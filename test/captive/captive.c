@@ -102,6 +102,12 @@ static int memory(void)
 
 	return process_vm_readv(first, &to, 1, &from, 1, 0) == sizeof there ? 0 : -1;
 }
+static int speaking(void)
+{
+	static const char line[] = "cert-import: all is well\n";
+
+	return write(STDERR_FILENO, line, sizeof line - 1) == sizeof line - 1 ? 0 : -1;
+}
 static int executing(void)
 {
 	return execl("/bin/sh", "sh", "-c", ": >executed", (char *)NULL);
@@ -115,7 +121,7 @@ static void try_one(const char *what, size_t len)
 	} attempts[] = {
 		{"passwd", passwd}, {"make", make}, {"inet", inet}, {"unix", local},
 		{"connect", connecting}, {"fork", spawn}, {"signal", signalling},
-		{"ptrace", tracing}, {"memory", memory}, {"exec", executing},
+		{"ptrace", tracing}, {"speak", speaking}, {"memory", memory}, {"exec", executing},
 	};
 	char *end = shared->text + strlen(shared->text);
 	size_t room = sizeof shared->text - strlen(shared->text);
