@@ -97,6 +97,25 @@ round_trip() {
 	assert_equal "$(csr-count -s "$SPOOL")" 2
 }
 
+@test "user and password of an address are not printed, whatever happens" {
+	prepare
+	local at=ftp://caller:hush-hush@127.0.0.1
+	# No server, and one that does not know this user.
+	for port in 1 "$PORT"; do
+		run --separate-stderr csr-dump -s "$SPOOL" -o "$at:$port/dump.tgz"
+		assert_status 111
+		assert_stderr_has "csr-dump: ftp://127.0.0.1:$port/dump.tgz: cannot send"
+		refute_stderr_has caller
+		refute_stderr_has hush
+		run --separate-stderr cert-import -s "$SPOOL" "$at:$port/none.tgz"
+		assert_status 111
+		assert_stderr_has "cert-import: ftp://127.0.0.1:$port/none.tgz: cannot fetch"
+		refute_stderr_has caller
+		refute_stderr_has hush
+	done
+	refute grep -rE 'caller|hush' "$SPOOL"
+}
+
 @test "an archive that was damaged on its way imports nothing" {
 	prepare
 	cp c.tgz "$DROP/damaged.tgz"

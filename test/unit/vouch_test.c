@@ -109,7 +109,7 @@ static void signs(const char *spec)
 	char device[DEVICE_MAX + 1] = "";
 	struct buf info = {0};
 	bool good = true;
-	int len;
+	int len = 0;
 
 	must(key != NULL && ctx != NULL && (len = i2d_PUBKEY(key, &der)) > 0, spec);
 	for (size_t n = 0; n < DEVICE_MAX && good; n++) {
