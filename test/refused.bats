@@ -683,6 +683,16 @@ refused_request() {
 	refused_request 'neither PEM nor DER$'
 }
 
+@test "refused requests: a file of more than 500,000 that are nothing" {
+	python3 -c 'print("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" * 500001)' >many.pem
+	spool_state >before
+	run --separate-stderr csr-add -s "$SPOOL" many.pem
+	assert_status 1
+	assert_equal "$output" ""
+	assert_equal "$stderr" "csr-add: many.pem: holds more than 500000 requests; nothing was taken from it"
+	spool_state | diff before -
+}
+
 @test "refused requests: archives that are bad as a whole" {
 	local name
 	spool_state >before

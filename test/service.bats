@@ -27,7 +27,7 @@ load serving
 probe() {
 	: >log
 	# Through a pipe: an issuing process can write into no file.
-	LD_PRELOAD=$PWD/probe.so PROBE_IN=$1 PROBE=$2 capf-serve -l 127.0.0.1:0 </dev/null \
+	LD_PRELOAD=$PRELOAD PROBE_IN=$1 PROBE=$2 capf-serve -l 127.0.0.1:0 </dev/null \
 	    2> >(exec cat >log 3>&-) 3>&- &
 	SERVER=$!
 	echo $SERVER >>pids
@@ -46,10 +46,10 @@ probe() {
 	wait $SERVER || true
 }
 probe_ready() {
-	if sanitized; then
-		skip "what is preloaded would come before the sanitizer"
-	fi
 	cc -shared -fPIC -O1 -o probe.so "$TESTDIR/data/probe.c" -ldl
+	PRELOAD=$PWD/probe.so
+	# A sanitizer wants to be the first.
+	sanitized && PRELOAD=$(cc -print-file-name=libasan.so):$PRELOAD
 	by_itself
 	echo old >outside
 }
