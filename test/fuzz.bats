@@ -21,7 +21,7 @@ build() {
 		assert_status 0
 		[ "${output%% *}" -ge 3 ] || fail "$name has hardly a case" "$(show_run)"
 	done
-	[ "$n" -ge 13 ]
+	[ "$n" -ge 15 ]
 }
 
 @test "every kept case has its harness" {

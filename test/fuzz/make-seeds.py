@@ -190,6 +190,16 @@ facts = bytes(64) + counted(b"SEP001122334455") + counted(b"01ab") + struct.pack
 seed("verdict", "good", b"\1" + counted(b"a.der") + counted(b"") + b"\1" + facts + counted(b"\x30\0"))
 seed("verdict", "read", b"\0" + counted(b"a.der") + counted(b"expired") + b"\1" + facts + counted(b""))
 
+# What an unpacking process tells: a kind, an errno, a name, a reason, data.
+def told(kind, name=b"", reason=b"", data=b"", error=0):
+    return struct.pack(">BI", kind, error) + counted(name) + counted(reason) + counted(data)
+
+
+seed("unpack", "archive", told(2, b"a.der", data=b"\x30\0") + told(3, b"../x", b"has \"..\" in its name") + told(6))
+seed("unpack", "files", told(0) + told(1, reason=b"cannot open", error=2) + told(0) + told(2, data=b"junk") + told(6))
+seed("unpack", "damaged", told(2, b"a.der", data=b"\x30\0") + told(4, reason=b"is cut off"))
+seed("unpack", "trouble", told(5, error=12))
+
 # Manifests.
 TEXT = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed  a.csr\n"
 seed("manifest", "text", "\1" + TEXT + TEXT.replace("a.csr", "b.csr"))
