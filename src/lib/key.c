@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -74,12 +75,18 @@ int secret_ask(struct secret *s, const char *prompt, struct reason *r)
 {
 	char line[SECRET_MAX + 1];
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), ok;
+	sigset_t child, before;
 
 	/* Without a terminal OpenSSL would read stdin, where the archive comes from. */
 	if (fd < 0)
 		return reason_set(r, "needs a pass phrase, and there is no terminal to ask on");
 	close(fd);
+	/* OpenSSL catches every signal meanwhile; a child that ends would be taken for an interruption. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, &before);
 	ok = EVP_read_pw_string_min(line, 1, SECRET_MAX, prompt, 0) == 0;
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (ok) {
 		secret_wipe(s);
 		ok = (s->text = strdup(line)) != NULL;
