@@ -30,6 +30,7 @@ const char synopsis[] =
     "                [--no-eku] [--no-key-ids] [file]";
 
 struct output {
+	struct unpack *from;	/* what comes in */
 	struct ledger *ledger;
 	const char *name, *log_name;
 	int log;		/* -1: none */
@@ -120,8 +121,8 @@ static int finish(const struct output *o, struct archive_writer *w, struct outfi
 }
 
 /* From the archive that is being unpacked to the archive at path: all of it or none. An exit status. */
-static int run(struct output *o, struct sign *sign, struct unpack *from, const char *name,
-    const char *path, size_t jobs, int level)
+static int run(struct output *o, struct sign *sign, const char *name, const char *path, size_t jobs,
+    int level)
 {
 	const struct intake_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
 	struct archive_writer *w = NULL;
@@ -132,11 +133,11 @@ static int run(struct output *o, struct sign *sign, struct unpack *from, const c
 	if (outfile_open(&out, path, 0644) != 0) {
 		status = status_of(errno);
 		status_warn_errno(o->name, "cannot write an archive there");
-		unpack_stop(from);
+		unpack_stop(o->from);
 		return status;
 	}
 	/* The workers start before the writer, whose buffers they need not have. */
-	in = intake_open(from, &task, jobs);
+	in = intake_open(o->from, &task, jobs);
 	secret_wipe(&sign->secret);
 	narrow_beside(path, -1);
 	if (in == NULL || (w = archive_create(out.fd, level)) == NULL ||
@@ -170,7 +171,6 @@ int main(int argc, char *argv[])
 	bool no_eku = false, no_key_ids = false, of_key;
 	long days = issue_policy_default.days, jobs = 0, level = 6;
 	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
-	struct unpack *unpack;
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
 		{'C', "cn", OPTION_TEXT, &cn, 0, 0},
@@ -221,7 +221,7 @@ int main(int argc, char *argv[])
 	if (sign.require_manifest)
 		from.most = MANIFEST_MAX_BYTES;
 	/* Whatever reads what came from outside starts before the key is here. */
-	if ((unpack = unpack_start(&from)) == NULL || sign_start_checker(&sign) != 0)
+	if ((o.from = unpack_start(&from)) == NULL || sign_start_checker(&sign) != 0)
 		status_die_errno(NULL, "cannot start");
 	close(from.fd);
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
@@ -231,7 +231,7 @@ int main(int argc, char *argv[])
 	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
 		status_die_path(log, "cannot open the log");
-	status = run(&o, &sign, unpack, name, output, (size_t)jobs, (int)level);
+	status = run(&o, &sign, name, output, (size_t)jobs, (int)level);
 	sign_free(&sign);
 	cert_free(ca_cert);
 	cert_free(ra_cert);

@@ -684,6 +684,10 @@ refused_request() {
 }
 
 @test "refused requests: a file of more than 500,000 that are nothing" {
+	# With sanitizers it takes minutes, and shows nothing more.
+	if sanitized; then
+		return 0
+	fi
 	python3 -c 'print("-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" * 500001)' >many.pem
 	spool_state >before
 	run --separate-stderr csr-add -s "$SPOOL" many.pem

@@ -276,7 +276,7 @@ void orders_commit(struct orders *o)
 
 	record_retry(o, LATE_A_TURN);
 	/* What an answer leads to is for the next round. */
-	for (int more = 0; more < 4 && !orders_idle(o); more++) {
+	for (int more = 0; more < 4 && !o->spool->torn && !orders_idle(o); more++) {
 		uint64_t round = o->round++;
 		struct batch *batch = o->batch;
 		bool done;

@@ -412,8 +412,13 @@ static void turn(struct server *s)
 		return;
 	/* Before anything of it shows; and what became of it. */
 	show(s);
-	while (!orders_idle(s->home.orders))
+	while (!s->spool->torn && !orders_idle(s->home.orders))
 		orders_commit(s->home.orders);
+	if (s->spool->torn) {
+		/* What it reads there is not to be told to any phone. The next worker makes it durable first. */
+		complain(s, "cannot go on with this spool", "what was written may not be on the disk");
+		s->stop = s->failed = true;
+	}
 	link_bury(&s->home);
 	show(s);
 	board_others(s->task->board, s->task->number, &others, &operations);

@@ -414,7 +414,11 @@ int spool_move(struct spool *s, const struct stem *stem, enum stem_kind kind, en
 
 int spool_sync(struct spool *s, enum spool_dir d)
 {
-	return fsync(s->dir[d]);
+	int result = fsync(s->dir[d]);
+
+	/* A second fsync may succeed without having written anything. */
+	s->torn = s->torn || result != 0;
+	return result;
 }
 
 int spool_sync_all(struct spool *s, unsigned dirs)

@@ -41,6 +41,7 @@ struct spool {
 	int dir[SPOOL_DIRS];
 	const char *who;	/* the program, for the journal */
 	time_t now;
+	bool torn;		/* a directory shows names that may not be on the disk */
 	struct buf journal;	/* lines not yet written */
 };
 

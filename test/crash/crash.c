@@ -65,6 +65,7 @@ static enum how how;
 static int error;
 static const char *under;
 static pid_t reader;	/* 0: all are */
+static pid_t self;	/* who wrote the last line here; a child inherits its parent's */
 static char cwd[PATH_MAX];
 
 /* What we have opened. */
@@ -171,6 +172,15 @@ static bool possible(const char *call, bool change)
 	}
 }
 
+/* A process that has not been heard before. */
+static void introduce(void)
+{
+	if (self == getpid())
+		return;
+	self = getpid();
+	note(0, "new", "process", "", NULL);
+}
+
 /* Stands before a call. 0: make it; -1: it fails, errno is set; 1: make half of it. */
 static int step(bool change, const char *call, int fd, const char *path, int to, const char *to_path)
 {
@@ -182,6 +192,7 @@ static int step(bool change, const char *call, int fd, const char *path, int to,
 	if (shared == NULL || (!change && reader != 0 && getpid() != reader) ||
 	    !counts(from = absolute(fd, path, a, sizeof a)))
 		return 0;
+	introduce();
 	n = atomic_fetch_add(&shared->count, 1) + 1;
 	strike = at != 0 && (n == at || (n > at && how == ON)) && (error == 0 || possible(call, change));
 	note(n, !strike || how == SHORT ? (change ? "change" : "read") : error != 0 ? "failed" : "killed",
