@@ -106,7 +106,7 @@ int main(int argc, char *argv[])
 	if ((listen_where != NULL ? listen_at(&listen, listen_where, conf.enable_ipv6, &why) :
 	    listen_default(&listen, &conf, &why)) != 0 ||
 	    sink_open(&sink, log != NULL ? log : conf.log, program, &why) != 0)
-		status_die(STATUS_USAGE, NULL, "%s", why.text);
+		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
 	if (user != NULL)
 		become(user);
 	check_rights(path, user);

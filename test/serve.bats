@@ -450,6 +450,11 @@ PY
 	assert_stderr_has "enable-ipv6"
 	run --separate-stderr capf-serve extra
 	assert_status 100
+	start
+	run --separate-stderr capf-serve -l "$PORT"
+	assert_status 111
+	assert_stderr_has "in use"
+	stop
 	printf 'issuer = capf\nissuer-certificate = /nowhere\n' >>"$SPOOL/capf.conf"
 	run --separate-stderr capf-serve -l 127.0.0.1:0
 	assert_status 100

@@ -70,7 +70,11 @@ static int listen_one(struct listen *l, const char *address, bool ipv6, struct r
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
 	}
 	if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+		/* Another server may be about to end, a network about to come; a right does not come by itself. */
+		bool trouble = errno != EACCES;
+
 		reason_set(why, "%.60s: cannot listen: %s", address, strerror(errno));
+		why->trouble = trouble;
 		freeaddrinfo(found);
 		if (fd >= 0)
 			close(fd);
