@@ -9,7 +9,8 @@
  *	OOM_AT=N		the Nth such call fails, from 1; without it none does
  *	OOM_ALL=1		and all behind it, in whatever process
  *
- * Who calls is told by the return address. */
+ * Who calls is told by the return address. Calls from libseccomp are not counted and do not fail: version 2.5.4
+ * goes round for ever in seccomp_load() when some of its allocations fail. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,24 +32,34 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
 static struct counts {
 	atomic_ulong own, other, struck;
 } *counts;
-static uintptr_t from, to;	/* the program's own text */
+static struct text {
+	uintptr_t from, to;
+} own_text, spared;	/* the program's, and libseccomp's */
 static unsigned long at;
 static bool other, all;
 
-/* The first object is the program. */
+/* The first object is the program, and has no name. */
 static int find_text(struct dl_phdr_info *info, size_t size, void *ctx)
 {
+	struct text *t = own_text.to == 0 ? &own_text :
+	    strstr(info->dlpi_name, "/libseccomp.") != NULL ? &spared : NULL;
+
 	(void)size;
 	(void)ctx;
-	for (int i = 0; i < info->dlpi_phnum; i++) {
+	for (int i = 0; t != NULL && i < info->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
 
 		if (p->p_type == PT_LOAD && (p->p_flags & PF_X) != 0) {
-			from = info->dlpi_addr + p->p_vaddr;
-			to = from + p->p_memsz;
+			t->from = info->dlpi_addr + p->p_vaddr;
+			t->to = t->from + p->p_memsz;
 		}
 	}
-	return 1;
+	return 0;
+}
+
+static bool within(const struct text *t, void *caller)
+{
+	return (uintptr_t)caller >= t->from && (uintptr_t)caller < t->to;
 }
 
 __attribute__((constructor)) static void start(void)
@@ -72,10 +83,10 @@ __attribute__((constructor)) static void start(void)
 
 static bool fails(void *caller)
 {
-	bool own = (uintptr_t)caller >= from && (uintptr_t)caller < to;
+	bool own = within(&own_text, caller);
 	unsigned long n;
 
-	if (counts == NULL)
+	if (counts == NULL || within(&spared, caller))
 		return false;
 	n = atomic_fetch_add(own ? &counts->own : &counts->other, 1) + 1;
 	if (own == other || at == 0 || (all ? n < at : n != at))
