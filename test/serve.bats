@@ -455,6 +455,16 @@ PY
 	assert_status 111
 	assert_stderr_has "in use"
 	stop
+	# Who takes its place need not know when it is gone.
+	start
+	first=$SERVER at=$PORT
+	{ sleep 1; kill $first; } 3>&- &
+	capf-serve -l "$at" </dev/null >out 2>log2 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log2
+	stop
+	assert_equal "$RC" 0
 	printf 'issuer = capf\nissuer-certificate = /nowhere\n' >>"$SPOOL/capf.conf"
 	run --separate-stderr capf-serve -l 127.0.0.1:0
 	assert_status 100

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <arpa/inet.h>
@@ -13,6 +14,9 @@
 #include "listen.h"
 
 #define BACKLOG 4096
+/* A server that was killed leaves its address when the last of its processes has ended, which a disk may delay. */
+#define TRIES 50
+#define PAUSE_MS 100
 #define FIRST_HANDED 3	/* sd_listen_fds(3) */
 
 /* Takes a socket, which is closed when there are too many. */
@@ -47,6 +51,17 @@ static int split(const char *address, char *host, size_t size, const char **port
 	return 0;
 }
 
+/* To bind and to listen, as soon as nobody else does. */
+static int claim(int fd, const struct addrinfo *at)
+{
+	const struct timespec pause = {0, PAUSE_MS * 1000000L};
+
+	for (int i = 1; bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0; i++)
+		if (errno != EADDRINUSE || i == TRIES || nanosleep(&pause, NULL) != 0)
+			return -1;
+	return 0;
+}
+
 static int listen_one(struct listen *l, const char *address, bool ipv6, struct reason *why)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
@@ -69,7 +84,7 @@ static int listen_one(struct listen *l, const char *address, bool ipv6, struct r
 		if (found->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
 	}
-	if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+	if (fd < 0 || claim(fd, found) != 0) {
 		/* Another server may be about to end, a network about to come; a right does not come by itself. */
 		bool trouble = errno != EACCES;
 
