@@ -114,3 +114,22 @@ hostile() {
 @test "16 MiB of rubbish" {
 	hostile $((HANDSHAKE + ANSWER + FAREWELL + 10)) --rubbish 16777216
 }
+
+@test "who goes on after our last words is not heard to the end" {
+	run --separate-stderr python3 - "$PORT" <<-'END'
+		import socket, ssl, sys
+		host, port = sys.argv[1].rsplit(":", 1)
+		context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+		context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+		peer = context.wrap_socket(socket.create_connection((host, int(port)), 30))
+		rubbish, sent = b"\xa5" * 65536, 0
+		try:
+		    while sent < 256 << 20:
+		        sent += peer.send(rubbish)
+		except OSError:
+		    pass
+		# What the kernel's buffers on both sides hold.
+		print("heard" if sent >= 64 << 20 else "not heard")
+	END
+	assert_output_has "not heard"
+}

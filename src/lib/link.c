@@ -19,6 +19,7 @@
 #define OUTSIDE_SECONDS 60
 #define FAREWELL_SECONDS 5	/* for our last words, and for the phone to hang up */
 #define BAD_FAREWELL_SECONDS 1	/* the same when it was refused */
+#define DEAF_MOST 65536		/* what a phone may have sent before it heard them */
 #define MAX_MESSAGE (CAPFMSG_HEADER + CAPFMSG_BODY_MAX)
 #define PEER_MAX 56
 
@@ -42,6 +43,7 @@ struct link {
 	struct session *session;
 	struct visit *visit;
 	bool failed, late;	/* the session was ended; because its time was over */
+	size_t unheard;		/* bytes that came after our last words */
 	struct event io, timer;
 	struct buf in;		/* a message that is not whole yet */
 	struct buf out;		/* messages to be sent, each with its length before it */
@@ -321,13 +323,15 @@ static void shake(struct link *l)
 	}
 }
 
-/* What comes after our last words is thrown away. */
+/* What comes after our last words is thrown away. Who goes on for ever shall not keep us from the others. */
 static void drain(struct link *l)
 {
 	char rubbish[4096];
 	ssize_t n = recv(l->fd, rubbish, sizeof rubbish, 0);
 
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (n > 0)
+		l->unheard += (size_t)n;
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || l->unheard > DEAF_MOST)
 		die(l);
 }
 
