@@ -35,6 +35,12 @@ trust_lab() {
 	trust-add -s "${1:-$SPOOL}" capf "$FIX/root.pem" "$FIX/sub.pem" "$FIX/ec.pem"
 }
 
+# ten_wait [SPOOL]: the same, and the ten requests of the fixtures wait.
+ten_wait() {
+	trust_lab "$@" 2>/dev/null
+	csr-add -s "${1:-$SPOOL}" "$FIX/csr.tgz" >/dev/null
+}
+
 # make_csr DEVICE [KEY]: DEVICE.csr here. KEY is a name under $FIX/key (rsa1 to rsa10, ec256 ...) or
 # a file; by default one of the ten, by the last digit of the name.
 make_csr() {

@@ -4,7 +4,6 @@
 load helper
 
 setup_file() {
-	load helper
 	# fleet/: 40 devices with keys of their own, their requests and certificates, twice over: a is the
 	# older key of each device, b the newer one.
 	local dir=$BATS_FILE_TMPDIR/fleet round i device
@@ -42,21 +41,22 @@ pack() {
 	tar czf "$1" "${@:2}"
 }
 
-# feed ARCHIVE FIFO...: all of them get the archive, and its last bytes only when every reader has had
-# the rest, so that they are all about to commit at the same moment.
+# feed FIFO ARCHIVE [FIFO ARCHIVE]...: each gets its archive, and the last bytes only when every reader has
+# had the rest, so that they are all about to commit at the same moment.
 feed() {
-	local archive=$1 fifo fd fds=()
-	shift
-	for fifo in "$@"; do
-		exec {fd}>"$fifo"
+	local fd i fds=()
+	for ((i = 1; i < $#; i += 2)); do
+		exec {fd}>"${!i}"
 		fds+=("$fd")
 	done
 	for fd in "${fds[@]}"; do
-		head -c -64 "$archive" >&"$fd"
+		head -c -64 "$2" >&"$fd"
+		set -- "${@:3}" "${@:1:2}"
 	done
 	for fd in "${fds[@]}"; do
-		tail -c 64 "$archive" >&"$fd"
+		tail -c 64 "$2" >&"$fd"
 		exec {fd}>&-
+		shift 2
 	done
 }
 
@@ -93,8 +93,7 @@ feed() {
 }
 
 @test "import twice: import once" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	run --separate-stderr cert-import -s "$SPOOL" "$FIX/der.tgz"
 	assert_status 0
 	assert_line_count 10
@@ -108,8 +107,7 @@ feed() {
 }
 
 @test "the same certificate twice in one archive: accepted once" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	cp "$FIX/der/SEP000000000001.der" a.der
 	cp "$FIX/der/SEP000000000001.der" b.der
 	pack x.tgz a.der b.der
@@ -120,8 +118,7 @@ feed() {
 }
 
 @test "two certificates for one request: the first wins, the other is told" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	cp "$FIX/der/SEP000000000001.der" a.der
 	sign_openssl "$FIX/csr/SEP000000000001.csr" b.der ec
 	pack x.tgz a.der b.der
@@ -220,8 +217,7 @@ feed() {
 }
 
 @test "a ready certificate becomes stale when the device makes a newer key" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	cert-import -s "$SPOOL" "$FIX/der.tgz" >/dev/null
 	make_csr SEP000000000001 rsa2
 	csr-add -s "$SPOOL" SEP000000000001.csr >/dev/null
@@ -232,8 +228,7 @@ feed() {
 }
 
 @test "import after sign leaves nothing pending" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	csr-dump -s "$SPOOL" | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" |
 	cert-import -s "$SPOOL" >answers
 	assert_equal "$(grep -c '^accepted' answers)" 10
@@ -244,8 +239,7 @@ feed() {
 }
 
 @test "csr-delete all leaves nothing pending, superseded or ready" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	pack x.tgz -C "$FIX/der" SEP000000000001.der SEP000000000002.der
 	cert-import -s "$SPOOL" x.tgz >/dev/null
 	make_csr SEP000000000002 rsa3
@@ -270,8 +264,7 @@ feed() {
 }
 
 @test "all or nothing: one bad entry, and the good ones stay out" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	spool_state >before
 	echo rubbish >b.der
 	cp "$FIX"/der/*.der .
@@ -288,8 +281,7 @@ feed() {
 }
 
 @test "a dry run changes nothing, and says what the real one says" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	make_csr SEP000000000001 rsa2
 	csr-add -s "$SPOOL" SEP000000000001.csr >/dev/null
 	cp "$FIX"/der/*.der .
@@ -318,8 +310,7 @@ feed() {
 }
 
 @test "whoever only looks changes nothing" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	pack x.tgz -C "$FIX/der" SEP000000000001.der
 	cert-import -s "$SPOOL" x.tgz >/dev/null
 	make_csr SEP000000000001 rsa2
@@ -353,7 +344,7 @@ feed() {
 		first=$!
 		cert-import -s spool <two >two.said &
 		second=$!
-		feed "$FLEET/a.der.tgz" one two
+		feed one "$FLEET/a.der.tgz" two "$FLEET/a.der.tgz"
 		csr-dump -s spool -o part.tgz 2>/dev/null &
 		third=$!
 		wait $first
@@ -391,12 +382,7 @@ feed() {
 		first=$!
 		cert-import -s spool <two >two.said &
 		second=$!
-		exec 7>one 8>two
-		head -c -64 "$FLEET/a.der.tgz" >&7
-		head -c -64 "$FLEET/a.other.tgz" >&8
-		tail -c 64 "$FLEET/a.der.tgz" >&7
-		tail -c 64 "$FLEET/a.other.tgz" >&8
-		exec 7>&- 8>&-
+		feed one "$FLEET/a.der.tgz" two "$FLEET/a.other.tgz"
 		wait $first || [ $? -eq 1 ]
 		wait $second || [ $? -eq 1 ]
 		tally one.said two.said | diff - /dev/fd/3 3<<-'EOT'
@@ -432,12 +418,7 @@ feed() {
 		first=$!
 		csr-add -s spool -P 1700000001 <two >two.said &
 		second=$!
-		exec 7>one 8>two
-		head -c -64 "$FLEET/a.der.tgz" >&7
-		head -c -64 "$FLEET/b.csr.tgz" >&8
-		tail -c 64 "$FLEET/b.csr.tgz" >&8
-		tail -c 64 "$FLEET/a.der.tgz" >&7
-		exec 7>&- 8>&-
+		feed two "$FLEET/b.csr.tgz" one "$FLEET/a.der.tgz"
 		wait $first
 		wait $second
 		refute grep -qv '^accepted\|^stale' one.said
@@ -516,8 +497,7 @@ overtaken() {
 }
 
 @test "a stdout that is full gives 111, in every program that prints" {
-	trust_lab
-	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
+	ten_wait
 	pack x.tgz -C "$FIX/der" SEP000000000001.der SEP000000000002.der
 	pack y.tgz -C "$FIX/der" SEP000000000003.der
 	cert-import -s "$SPOOL" x.tgz >/dev/null

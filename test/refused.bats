@@ -6,12 +6,10 @@
 load helper
 
 setup_file() {
-	load helper
 	cd "$BATS_FILE_TMPDIR" || return 1
-	# base: the lab CAs trusted, ten requests pending. good.der is for the ninth of them.
+	# good.der is for the ninth of the requests in base.
 	new_spool base
-	trust_lab base 2>/dev/null
-	csr-add -s base "$FIX/csr.tgz" >/dev/null
+	ten_wait base
 	cp "$FIX/der/SEP000000000009.der" good.der
 	python3 "$TESTDIR/data/make-archives.py" archives good.der
 	# stranger: a CA that nobody trusts.

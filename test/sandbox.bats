@@ -9,11 +9,9 @@ REFUSALS=passwd,make,signal
 DEADLY="inet unix connect fork ptrace memory exec"
 
 setup_file() {
-	load helper
 	cd "$BATS_FILE_TMPDIR" || return 1
 	new_spool base
-	trust_lab base 2>/dev/null
-	csr-add -s base "$FIX/csr.tgz" >/dev/null
+	ten_wait base
 	new_spool empty
 	tar czf one.der.tgz -C "$FIX/der" SEP000000000001.der
 	tar czf one.csr.tgz -C "$FIX/csr" SEP000000000001.csr
