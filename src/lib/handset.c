@@ -36,9 +36,14 @@ struct handset {
 	long tries;		/* since it came, or came back */
 	struct tls *tls;
 	struct event event;
-	bool armed, closing, napping, slept, making, hello;
-	struct sim_action key;	/* that it makes */
+	bool armed;		/* the event is waited for */
+	bool slept;		/* the last one was for time that has passed */
+	bool closing;		/* hangs up when all is said */
+	bool hello;		/* said: the first call of the handshake was made */
+	bool napping;
 	double nap_end;
+	bool making;
+	struct sim_action key;	/* that it makes */
 	enum sim_step strayed;	/* where it had its last nap before TLS was up */
 	struct buf in, out;
 	size_t sent;		/* of out */
@@ -83,7 +88,7 @@ static void disarm(struct handset *p)
 }
 
 /* Milliseconds that this phone still has; -1: for ever. */
-static long left(const struct handset *p)
+static long patience_left(const struct handset *p)
 {
 	long patience = p->plan->patience_ms;
 	double gone = (now() - p->start) * 1000;
@@ -96,7 +101,7 @@ static long left(const struct handset *p)
 /* Comes back when the socket is ready, or after ms (-1: never). */
 static void await(struct handset *p, short what, long ms)
 {
-	long limit = left(p);
+	long limit = patience_left(p);
 	struct timeval tv;
 
 	if (limit >= 0 && (ms < 0 || limit < ms))
@@ -272,6 +277,18 @@ static void tell(struct handset *p, const struct sim_event *e)
 	}
 }
 
+/* True when it comes back, since TLS has to read or write first. */
+static bool awaits(struct handset *p, enum tls_result result)
+{
+	if (result == TLS_WANT_READ)
+		await(p, EV_READ, -1);
+	else if (result == TLS_WANT_WRITE)
+		await(p, EV_WRITE, -1);
+	else
+		return false;
+	return true;
+}
+
 /* Sends what is queued, each message in one write. False when that has to wait, or the phone is at its
  * end. */
 static bool flush(struct handset *p)
@@ -283,24 +300,17 @@ static bool flush(struct handset *p)
 		struct reason why;
 		int len = capfmsg_length(rest, &why);
 		size_t n = plan->by_bytes ? 1 : len > 0 ? (size_t)len : rest.len;
+		enum tls_result result = tls_write(p->tls, rest.p, n, &why);
 
-		switch (tls_write(p->tls, rest.p, n, &why)) {
-		case TLS_DONE:
-			p->sent += n;
-			break;
-		case TLS_WANT_READ:
-			await(p, EV_READ, -1);
+		if (awaits(p, result))
 			return false;
-		case TLS_WANT_WRITE:
-			await(p, EV_WRITE, -1);
-			return false;
-		case TLS_CLOSED:
-		case TLS_FAILED:
+		if (result != TLS_DONE) {
 			if (p->sim.outcome == SIM_RUNNING)
 				sim_end(&p->sim, p->sim.stopped ? SIM_STOPPED : SIM_LOST, why.text);
 			end(p);
 			return false;
 		}
+		p->sent += n;
 		if (plan->by_bytes && plan->byte_ms > 0 && p->sent < p->out.len) {
 			await(p, 0, plan->byte_ms);
 			return false;
@@ -374,18 +384,11 @@ static bool hear(struct handset *p)
 	struct bytes record = {read, 0};
 	struct sim_event gone = {.type = SIM_GONE};
 	struct reason why;
+	enum tls_result result = tls_read(p->tls, read, sizeof read, &record.len, &why);
 
-	switch (tls_read(p->tls, read, sizeof read, &record.len, &why)) {
-	case TLS_DONE:
-		break;
-	case TLS_WANT_READ:
-		await(p, EV_READ, -1);
+	if (awaits(p, result))
 		return false;
-	case TLS_WANT_WRITE:
-		await(p, EV_WRITE, -1);
-		return false;
-	case TLS_CLOSED:
-	case TLS_FAILED:
+	if (result != TLS_DONE) {
 		tell(p, &gone);
 		end(p);
 		return false;
@@ -471,31 +474,24 @@ static void shake(struct handset *p)
 {
 	struct reason why = {.text = ""};
 	bool first = !p->hello;
+	enum tls_result result;
 
 	/* The first call says hello; then it may take its time. */
 	if (!first && strays(p, SIM_HANDSHAKE))
 		return;
 	p->hello = true;
-	switch (tls_handshake(p->tls, &why)) {
-	case TLS_DONE:
-		p->phase = TALKING;
-		p->rubbish = p->plan->rubbish;
-		/* A quick server, or a slow machine: all was done within the first call. */
-		if (!first || p->plan->sim.delay[SIM_HANDSHAKE] > 0 || !strays(p, SIM_HANDSHAKE))
-			talk(p);
+	result = tls_handshake(p->tls, &why);
+	if ((result == TLS_WANT_READ && strays(p, SIM_HANDSHAKE)) || awaits(p, result))
 		return;
-	case TLS_WANT_READ:
-		if (!strays(p, SIM_HANDSHAKE))
-			await(p, EV_READ, -1);
-		return;
-	case TLS_WANT_WRITE:
-		await(p, EV_WRITE, -1);
-		return;
-	case TLS_CLOSED:
-	case TLS_FAILED:
+	if (result != TLS_DONE) {
 		end_as(p, SIM_NO_TLS, why.text);
 		return;
 	}
+	p->phase = TALKING;
+	p->rubbish = p->plan->rubbish;
+	/* A quick server, or a slow machine: all was done within the first call. */
+	if (!first || p->plan->sim.delay[SIM_HANDSHAKE] > 0 || !strays(p, SIM_HANDSHAKE))
+		talk(p);
 }
 
 static void open_tls(struct handset *p)
@@ -567,7 +563,7 @@ static void connect_now(struct handset *p)
 /* Something happened: the socket is ready, or time has passed. */
 static void go(struct handset *p)
 {
-	if (p->slept && left(p) == 0) {
+	if (p->slept && patience_left(p) == 0) {
 		end_as(p, SIM_TOO_LONG, "took too long");
 		return;
 	}
