@@ -568,6 +568,8 @@ waiting() {
 	--server 127.0.0.1:1 --device SEP001122334455 --mode trust-me
 	--server 127.0.0.1:1 --device SEP001122334455 --drop nowhere
 	--server 127.0.0.1:1 --device SEP001122334455 --refuse connect
+	--server 127.0.0.1:1 --device SEP001122334455 --refuse wait
+	--server 127.0.0.1:1 --device SEP001122334455 --refuse end
 	--server 127.0.0.1:1 --device SEP001122334455 --delay key
 	--server 127.0.0.1:1 --device SEP001122334455 --delay key=5s
 	--server 127.0.0.1:1 --device SEP001122334455 --tamper all

@@ -18,13 +18,18 @@ static int choose(const char *option, const char *text, const char *const names[
 	return reason_set(r, "%s: %.100s is none of its words", option, text);
 }
 
+static int no_step(const char *option, const char *text, struct reason *r)
+{
+	return reason_set(r, "%s: %.100s is no step that it can have", option, text);
+}
+
 /* A step, this one or a later one. */
 static int read_step(const char *option, const char *text, enum sim_step first, enum sim_step *to,
     struct reason *r)
 {
 	*to = text != NULL ? sim_step_of(text, strlen(text)) : SIM_STEPS;
 	if (text != NULL && (*to == SIM_STEPS || *to < first))
-		return reason_set(r, "%s: %.100s is no step that it can have", option, text);
+		return no_step(option, text, r);
 	return 0;
 }
 
@@ -63,5 +68,8 @@ int knobs_read(const struct knobs *k, struct sim_plan *p, struct reason *r)
 	    read_step("--refuse", k->refuse, SIM_AUTH, &p->refuse, r) != 0 ||
 	    read_step("--stop", k->stop, SIM_AUTH, &p->stop, r) != 0)
 		return -1;
+	/* Nobody asks it for anything there. */
+	if (p->refuse == SIM_WAIT || p->refuse == SIM_END)
+		return no_step("--refuse", k->refuse, r);
 	return k->delay != NULL ? read_delays(k->delay, p->delay, r) : 0;
 }
