@@ -106,6 +106,12 @@ static void begin(const struct sim_plan *p)
 #define REFUSED "55 0f 0000002a 0004 01 0001 07"
 #define UNKNOWN "55 0f 0000002a 0004 01 0001 09"
 
+static void greet(const struct sim_plan *p)
+{
+	begin(p);
+	hears(HELLO);
+}
+
 /* STORE_CERTIFICATE_REQUEST with a certificate of this key for this name. */
 static struct bytes store_request(EVP_PKEY *key, const char *name)
 {
@@ -142,8 +148,7 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 {
 	struct sim_plan p = plan();
 
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(only_sends(ANSWER), "AUTH_RESPONSE of a null string, byte for byte");
 	hears(WANT_RSA);
 	ok(got.count == 2 && sends(0, PROGRESS) && is(1, SIM_MAKE_KEY) && got.list[1].bits == 2048 &&
@@ -160,8 +165,7 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 	hears(HELLO);
 	ok(got.count == 0, "nothing comes after the end");
 
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_P384);
 	ok(is(1, SIM_MAKE_KEY) && got.list[1].key_type == CAPFMSG_EC && got.list[1].curve == CAPFMSG_P384,
 	    "an EC key");
@@ -173,8 +177,7 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 	step(SIM_MESSAGE, store_request(ec, "Model 7-" DEVICE), NULL);
 	ok(is(0, SIM_KEEP), "one with the model before the name is");
 
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears("55 0b 0000002a 0000");
 	ok(only_sends("55 0c 0000002a 0004 01 0001 07"), "no LSC to be fetched");
 	hears("55 0d 0000002a 0000");
@@ -183,8 +186,7 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 	ok(ends(SIM_DELETED), "deleted, at the end");
 
 	p.mic.der = (struct bytes){(const unsigned char *)"\x30\x00", 2};
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears("55 0b 0000002a 0004 03 0001 02");
 	ok(only_sends("55 0c 0000002a 000e 01 0001 01 04 0007 01 0004 0001 3000"), "the MIC is fetched");
 	hears(NOTHING);
@@ -206,8 +208,7 @@ static void endings(void)
 	struct sim_plan p = plan();
 
 	for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
-		begin(&p);
-		hears(HELLO);
+		greet(&p);
 		hears(list[i].message);
 		ok(got.count == 1 && ends(list[i].outcome), "%s: %s", list[i].message,
 		    sim_outcome_name(list[i].outcome));
@@ -215,8 +216,7 @@ static void endings(void)
 	begin(&p);
 	step(SIM_GONE, (struct bytes){NULL, 0}, NULL);
 	ok(ends(SIM_LOST), "the server hangs up");
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(PROGRESS);
 	ok(got.count == 0, "a sign of life of the server needs no answer");
 	hears("55 12 0000002a 0000");
@@ -228,33 +228,28 @@ static void versions(void)
 	struct sim_plan p = plan();
 
 	p.version = 2;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(only_sends("55 02 0000002a 0012 07 0001 02 0d 0007 43534631323300 01 0001 01"),
 	    "version 2, byte for byte");
 	hears("55 03 0000002a 0005 0a 0002 0800");
 	ok(is(1, SIM_MAKE_KEY) && got.list[1].bits == 2048, "KEY_SIZE alone is enough for it");
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	ok(sends(1, NO_KEY), "KEY_TYPE is too much");
 
 	p = plan();
 	p.mode = SIM_STRING;
 	p.string = "1234";
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(only_sends("55 02 0000002a 001a 07 0001 03 0d 0007 43534631323300 01 0001 01 0b 0005 3132333400"),
 	    "a string goes with its NUL");
 	p.reversed = true;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(only_sends("55 02 0000002a 001a 0b 0005 3132333400 01 0001 01 0d 0007 43534631323300 07 0001 03"),
 	    "and in the opposite order");
 	p = plan();
 	p.progress = 0;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears("55 03 0000002a 0008 11 0001 01 12 0001 07");
 	ok(only_sends(NO_KEY), "an unknown curve");
 	hears("55 03 0000002a 0005 0a 0002 0001");
@@ -270,8 +265,7 @@ static void plans(EVP_PKEY *rsa)
 	struct sim_plan p = plan();
 
 	p.drop = SIM_KEY;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	ok(got.count == 1 && ends(SIM_DROPPED), "drops at the key");
 	sim_connect(&sim);
@@ -281,8 +275,7 @@ static void plans(EVP_PKEY *rsa)
 
 	p = plan();
 	p.drop = SIM_WAIT;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	made(rsa);
 	ok(got.count == 2 && is(0, SIM_SEND) && ends(SIM_DROPPED) && sim.key != NULL,
@@ -290,8 +283,7 @@ static void plans(EVP_PKEY *rsa)
 	sim_connect(&sim);
 	ok(sim.key == NULL, "and has lost it");
 	p.keep_key = true;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	made(rsa);
 	sim_connect(&sim);
@@ -301,20 +293,17 @@ static void plans(EVP_PKEY *rsa)
 
 	p = plan();
 	p.refuse = SIM_KEY;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	ok(sends(1, NO_KEY), "refuses to make a key");
 	p.refuse = SIM_DELETE;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears("55 0d 0000002a 0000");
 	ok(only_sends("55 0e 0000002a 0004 01 0001 07"), "refuses to delete");
 
 	p = plan();
 	p.stop = SIM_KEY;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	hears(WANT_RSA);
 	ok(only_sends(ABORT), "the user stops it");
 	hears(REFUSED);
@@ -322,22 +311,19 @@ static void plans(EVP_PKEY *rsa)
 
 	p = plan();
 	p.hang = SIM_AUTH;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(got.count == 0, "hangs");
 	hears(REFUSED);
 	ok(ends(SIM_REFUSED), "until the server has had enough");
 
 	p = plan();
 	p.claim_long = true;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(only_sends("55 02 0000002a ffff"), "claims 65,535 bytes");
 
 	p = plan();
 	p.tamper = SIM_SESSION;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(got.count == 1 && memcmp(got.list[0].bytes.p, "\x55\x02\0\0\0\x2b", 6) == 0,
 	    "answers in another session");
 }
@@ -349,8 +335,7 @@ static void delays(void)
 	p.delay[SIM_AUTH] = 100;
 	p.delay[SIM_KEY] = 900;
 	p.progress = 3;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	ok(got.count == 1 && is(0, SIM_SLEEP) && got.list[0].ms == 100, "takes its time");
 	timer();
 	ok(only_sends(ANSWER), "and then answers");
@@ -364,8 +349,7 @@ static void delays(void)
 	timer();
 	ok(got.count == 1 && is(0, SIM_MAKE_KEY), "then the key");
 	p.progress = 0;
-	begin(&p);
-	hears(HELLO);
+	greet(&p);
 	timer();
 	hears(WANT_RSA);
 	ok(got.count == 1 && is(0, SIM_SLEEP) && got.list[0].ms == 900, "or all of it in silence");
