@@ -406,15 +406,17 @@ static bool fits(struct sim *s, const struct capfmsg *m, struct reason *r)
 
 static void on_store(struct sim *s, struct sim_actions *a, const struct capfmsg *m)
 {
+	bool good = false;
+
 	if (refuses(s, SIM_STORE)) {
 		reason_set(&s->why, "did not store the certificate, as planned");
-	} else if (fits(s, m, &s->why)) {
+	} else if ((good = fits(s, m, &s->why))) {
 		s->stored = true;
 		s->why.text[0] = '\0';
 		sim_give_lsc(s, (struct sim_cert){m->certificate, s->key});
 		act(a, SIM_KEEP)->bytes = m->certificate;
 	}
-	say_reason(s, a, CAPFMSG_STORE_RESPONSE, s->stored ? CAPFMSG_DONE : CAPFMSG_REFUSED);
+	say_reason(s, a, CAPFMSG_STORE_RESPONSE, good ? CAPFMSG_DONE : CAPFMSG_REFUSED);
 }
 
 static void on_fetch(struct sim *s, struct sim_actions *a, const struct capfmsg *m)

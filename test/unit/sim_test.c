@@ -176,6 +176,8 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 	ok(only_sends("55 0a 0000002a 0004 01 0001 07"), "nor one for another phone");
 	step(SIM_MESSAGE, store_request(ec, "Model 7-" DEVICE), NULL);
 	ok(is(0, SIM_KEEP), "one with the model before the name is");
+	step(SIM_MESSAGE, store_request(rsa, DEVICE), NULL);
+	ok(only_sends("55 0a 0000002a 0004 01 0001 07"), "and then the other one still is not");
 
 	greet(&p);
 	hears("55 0b 0000002a 0000");
