@@ -141,7 +141,7 @@ each_room() {
 		exec 7>feed
 		head -c 4000 "$FIX/der.tgz" >&7
 		# It waits for the rest now, past its first look at the disk.
-		until compgen -G "$SMALL/spool/tmp/*" >/dev/null; do sleep 0.02; done
+		until_true compgen -G "$SMALL/spool/tmp/*"
 		leave_kib $kib
 		tail -c +4001 "$FIX/der.tgz" >&7
 		exec 7>&-
@@ -349,11 +349,7 @@ serve_small() {
 	phone-set -s "$SMALL/spool" --operation install --auth string --string 12345 all
 	capf-serve -s "$SMALL/spool" -l 127.0.0.1:0 </dev/null >/dev/null 2>log 3>&- &
 	SERVER=$!
-	local i
-	for ((i = 0; i < 600; i++)); do
-		! grep -q event=ready log || break
-		sleep 0.05
-	done
+	until_true grep -q event=ready log
 	PORT=$(sed -n 's/.*event=listening address=//p' log)
 }
 # sim DEVICE [ARGUMENT...]: one phone, which does not try again.
@@ -406,11 +402,8 @@ still_pending() {
 	[[ $output == *$'\t'refused$'\t'* ]]
 	grep -qx 'wrong-strings = 1' "$SMALL/spool/phone/$device.state"
 	phone-sim --server "$PORT" --keys "$FIX/key" --string 12345 --timeout 60s --device $device >phone.out 3>&- &
-	local pid=$! i
-	for ((i = 0; i < 600; i++)); do
-		[ "$(csr-count -s "$SMALL/spool")" -eq 0 ] || break
-		sleep 0.05
-	done
+	local pid=$!
+	until_true compgen -G "$SMALL/spool/csr/$device+*"
 	csr-dump -s "$SMALL/spool" | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SMALL/spool/ca/CAPF.cer" |
 	    cert-import -s "$SMALL/spool"
 	wait $pid

@@ -2,43 +2,22 @@
 # Fleets of phones that wait for an offline CA while their server is killed. FLEET says how many (200, and
 # 1000 in `make check-fleet`). Afterwards the records must agree with what the phones saw.
 load helper
+load serving
 
 N=${FLEET:-200}
 
 setup() {
-	setup_each
-	export CAPF_SPOOL=$SPOOL
+	setup_server
 	sanitized && N=${FLEET:-40}
-	PORT=
-	trust_lab
+	TRIES=2400 PORT=
 	seq -f 'SEP%012.0f' 1 $N >names
 	phone-add -f names
 	phone-set --operation install --auth null --key-order ec --ec 256 all
 }
 
-teardown() {
-	local pid
-	for pid in $(cat pids 2>/dev/null); do
-		kill -KILL "$pid" 2>/dev/null || true
-	done
-	kill_server 2>/dev/null || true
-}
-
-# until_true COMMAND...: it comes true within two minutes.
-until_true() {
-	local i
-	for ((i = 0; i < 6000; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.02
-	done
-	tail -n 30 log* >&2 || true
-	fail "never came true: $*"
-}
-
-# The server, in a group of its own, at the same port each time. The port is none that the system gives to
-# those who connect: a phone that calls a dead server from the server's own port would reach itself.
+# In place of the one in serving.bash: the server in a group of its own, at the same port each time. The port is
+# none that the system gives to those who connect: a phone that calls a dead server from the server's own port
+# would reach itself.
 start() {
 	local tries
 	for ((tries = 0; tries < 20; tries++)); do
@@ -46,6 +25,7 @@ start() {
 		: >log
 		setsid capf-serve -l 127.0.0.1:$PORT </dev/null >>out 2>log 3>&- &
 		SERVER=$!
+		echo $SERVER >>pids
 		until_true ready_or_gone
 		if grep -q event=ready log; then
 			return 0
@@ -55,7 +35,7 @@ start() {
 	fail "does not start: $(cat log)"
 }
 ready_or_gone() {
-	grep -q event=ready log || ! kill -0 $SERVER
+	grep -q event=ready log || gone $SERVER
 }
 # All of it, whatever it is doing.
 kill_server() {
@@ -75,17 +55,11 @@ all_done() {
 	wait ${FLEETS[$1]} || fail "$1: $(cat sum.$1)" "$(tail -n 30 log)"
 	[[ $(cat sum.$1) =~ failed=0\ unfinished=0 ]] || fail "$(cat sum.$1)"
 }
-count() {
-	ls "$SPOOL/$1" | wc -l
-}
-has() {
-	[ "$(count "$1")" -eq "$2" ]
-}
 has_some() {
 	[ "$(count "$1")" -ge "$2" ]
 }
-# The CA's part, with what it signed in issued.log.
-sign_all() {
+# The CA's part but for the import, with what it signed in issued.log.
+sign_waiting() {
 	csr-dump -o requests.tgz
 	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" --log issued.log \
 	    -o certificates.tgz requests.tgz
@@ -109,7 +83,7 @@ agrees() {
 	fleet a 1 $N
 	until_true has csr $N
 	assert_equal "$(count lsc)" 0
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	assert_equal "$(grep -c '^accepted' imported)" $N
 	all_done a
@@ -133,7 +107,7 @@ through_kills() {
 	start
 	fleet b $((half + 1)) $((N - half)) --hang store $1
 	until_true has csr $N
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	assert_equal "$(cut -f 1 imported | sort | uniq -c | xargs)" "$N accepted"
 }
@@ -158,7 +132,7 @@ through_kills() {
 	# The first half cannot use what comes: it refuses, and is asked for new keys.
 	until_true has csr $half
 	assert_equal "$(stale-lsc list | wc -l)" $half
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	all_done a
 	has installed $half && has lsc $((N - half))
@@ -166,7 +140,7 @@ through_kills() {
 	start
 	until_true has csr $((N - half))
 	assert_equal "$(stale-lsc list | wc -l)" $N
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	all_done b
 	assert_equal "$(signed)" $((2 * N))
@@ -178,7 +152,7 @@ through_kills() {
 	start
 	fleet a 1 $N
 	until_true has csr $N
-	sign_all
+	sign_waiting
 	mv certificates.tgz old.tgz
 	kill_server
 	start
@@ -187,7 +161,7 @@ through_kills() {
 	cert-import old.tgz >imported || true
 	assert_equal "$(cut -f 1 imported | sort | uniq -c | xargs)" "$N stale"
 	assert_equal "$(stale-lsc list | wc -l)" $N
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	all_done a
 	assert_equal "$(stale-lsc list | wc -l)" $N
@@ -201,7 +175,7 @@ through_kills() {
 	start
 	fleet a 1 3
 	until_true has csr 3
-	sign_all
+	sign_waiting
 	cert-import certificates.tgz >imported
 	all_done a
 	agrees

@@ -111,6 +111,19 @@ refute() {
 	[ "$rc" -gt 0 ] && [ "$rc" -lt 126 ] && [ "$rc" -ne 99 ] || fail "wanted a failure, got $rc: $*"
 }
 
+# until_true COMMAND...: it comes true within a minute, or TRIES twentieths of a second.
+until_true() {
+	local i
+	for ((i = 0; i < ${TRIES:-1200}; i++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.05
+	done
+	tail -n 100 log >&2 2>/dev/null || true
+	fail "never came true: $*"
+}
+
 # spool_state [SPOOL]: every file with its mode and the hash of its bytes. Laws compare two of these.
 spool_state() {
 	(cd "${1:-$SPOOL}" && find . -printf '%m %y %p\n' | sort -k3 &&

@@ -3,40 +3,20 @@
 # the phones beside them are served, and the server is no larger afterwards. That they are served as quickly
 # is for test/bench/hostile to show.
 load helper
+load serving
 
 BAD=50 HONEST=50
 HANDSHAKE=2 ANSWER=3 FAREWELL=5	# the last one is the server's own
 
 setup() {
-	setup_each
-	export CAPF_SPOOL=$SPOOL
-	trust_lab
+	setup_server
 	seq -f 'SEP%012.0f' 1 $((HONEST + 1 + BAD)) | phone-add -f -
 	phone-set --operation install --auth null --key-order ec --ec 256 all
-	printf '%s\n' 'issuer = capf' "issuer-certificate = $FIX/root.pem" "issuer-key = $FIX/root.key" \
-	    "handshake-timeout = ${HANDSHAKE}s" "message-timeout = ${ANSWER}s" >>"$SPOOL/capf.conf"
-	setsid capf-serve -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
-	SERVER=$!
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	by_itself "handshake-timeout = ${HANDSHAKE}s" "message-timeout = ${ANSWER}s"
+	start
 	honest
 }
-teardown() {
-	kill -KILL -- -$SERVER 2>/dev/null || true
-	kill -KILL "${ATTACKER:-}" 2>/dev/null || true
-}
 
-until_true() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.1
-	done
-	cat log >&2
-	fail "never came true: $*"
-}
 # Phones that have an order get their certificates; as phones do, they try again when a busy machine takes
 # longer than these deadlines.
 honest() {
@@ -48,24 +28,26 @@ honest() {
 }
 # KiB of memory of all the server's processes.
 memory() {
-	cat /proc/[0-9]*/stat 2>/dev/null | awk -v sid=$SERVER -v page="$(getconf PAGESIZE)" '
-	    $6 == sid { s += $24 } END { printf "%.0f\n", s * page / 1024 }'
+	local p
+	for p in $(processes); do
+		cat /proc/$p/stat
+	done | awk -v page="$(getconf PAGESIZE)" '{ s += $24 } END { printf "%.0f\n", s * page / 1024 }'
 }
 descriptors() {
 	local p
-	for p in $(cat /proc/[0-9]*/stat 2>/dev/null | awk -v sid=$SERVER '$6 == sid { print $1 }'); do
+	for p in $(processes); do
 		ls /proc/$p/fd
 	done | wc -l
 }
 # hostile SECONDS ARGUMENT...: no client stays longer, and honest ones are served meanwhile and afterwards.
 hostile() {
-	local limit=$1 before=$(memory) open=$(descriptors) after
+	local limit=$1 before=$(memory) open=$(descriptors) after attacker
 	nice phone-sim --server $PORT --pattern SEP%012d --fleet $BAD --first $((HONEST + 1)) --report seen \
 	    --timeout 60s "${@:2}" >sum 2>&1 3>&- &
-	ATTACKER=$!
+	attacker=$!
+	echo $attacker >>pids
 	honest
-	wait $ATTACKER || true
-	ATTACKER=
+	wait $attacker || true
 	honest
 	awk -F '\t' -v limit=$limit -v bad=$BAD '
 	$7 > limit { print $1 " stayed for " $7 " s" }

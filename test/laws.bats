@@ -466,7 +466,7 @@ overtaken() {
 	local import=$!
 	exec 7>one
 	head -c -64 "$FLEET/a.der.tgz" >&7
-	until compgen -G "spool/tmp/*" >/dev/null; do sleep 0.02; done
+	until_true compgen -G "spool/tmp/*"
 	"$@" >/dev/null
 	tail -c 64 "$FLEET/a.der.tgz" >&7
 	exec 7>&-

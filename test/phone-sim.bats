@@ -10,18 +10,6 @@ teardown() {
 	peer_end
 }
 
-# A bound for what must come, in tenths of a second; generous, since machines are busy.
-wait_for() {
-	local i
-	for ((i = 0; i < 600; i++)); do
-		if "$@"; then
-			return 0
-		fi
-		sleep 0.1
-	done
-	fail "never came: $*"
-}
-
 # peer FLOW...: a server on a free port, in $SERVER; what it is told is in peer/log.
 peer() {
 	peer_end
@@ -30,7 +18,7 @@ peer() {
 	python3 "$TESTDIR/data/capf-peer.py" peer "$FIX/root.pem" "$FIX/root.key" "$FIX/root.pem" "$FIX/root.key" \
 	    "$@" 3>&- >peer/out 2>&1 &
 	PEER=$!
-	wait_for test -e peer/port
+	until_true test -e peer/port
 	SERVER=127.0.0.1:$(cat peer/port)
 }
 peer_end() {
@@ -364,12 +352,12 @@ proofs() {
 	peer mute install
 	sim --never-speak --timeout 1s
 	assert_end 1 too-long "too long"
-	wait_for log_has '^mute 0$'
+	until_true log_has '^mute 0$'
 	sim --hang handshake --timeout 1s
 	assert_end 1 too-long "too long"
 	sim --hang auth --timeout 1s
 	assert_end 1 too-long "too long"
-	wait_for log_has '^error hung up'
+	until_true log_has '^error hung up'
 }
 
 @test "bytes one by one, a message that is too long, rubbish" {
@@ -444,7 +432,7 @@ waiting() {
 	peer listen
 	timeout 120 phone-sim --server "$SERVER" --fleet 200 3>&- >out 2>err &
 	local pid=$!
-	wait_for waiting 200
+	until_true waiting 200
 	# timeout passes the signal on.
 	kill "$pid"
 	wait "$pid" || true
@@ -453,7 +441,7 @@ waiting() {
 	assert_equal "$(cat err)" ""
 	timeout 120 phone-sim --server "$SERVER" --device SEP001122334455 3>&- >out 2>err &
 	pid=$!
-	wait_for waiting 201
+	until_true waiting 201
 	kill "$pid"
 	wait "$pid" || true
 	[[ $(cat out) =~ ^SEP001122334455$'\t'running$'\t'[0-9.]+$ ]] || fail "$(cat out)"

@@ -2,11 +2,15 @@
 # For the files that run capf-serve: `load serving` after `load helper`. The server listens on loopback, at any
 # free port.
 
-setup() {
+# A file with a setup of its own calls this first.
+setup_server() {
 	setup_each
 	export CAPF_SPOOL=$SPOOL
 	ln -s "$FIX/key" keys
 	trust_lab
+}
+setup() {
+	setup_server
 }
 
 teardown() {
@@ -17,19 +21,6 @@ teardown() {
 	if [ -e elsewhere ]; then
 		rm -rf "$(cat elsewhere)"
 	fi
-}
-
-# until_true COMMAND...: it comes true within a minute.
-until_true() {
-	local i
-	for ((i = 0; i < ${TRIES:-1200}; i++)); do
-		if "$@" >/dev/null 2>&1; then
-			return 0
-		fi
-		sleep 0.05
-	done
-	cat log >&2 2>/dev/null || true
-	fail "never came true: $*"
 }
 
 # start [ARGUMENT...]: the server in the background: SERVER is its pid, PORT its first address.
@@ -94,6 +85,10 @@ by_itself() {
 	    "issuer-key = $FIX/root.key" "$@" >>"$SPOOL/capf.conf"
 }
 
+# The numbers of all its processes.
+processes() {
+	echo $SERVER $(cat /proc/$SERVER/task/$SERVER/children)
+}
 # children NAME: of the server, those that call themselves so.
 children() {
 	local pid

@@ -33,12 +33,11 @@ EOF
 		    --address "127.0.0.1:$((PORT + 1))" "$DROP" 3>&- &
 		echo $! >>"$BATS_FILE_TMPDIR/pids"
 	fi
-	for _ in $(seq 50); do
-		(exec 9<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null && return 0
-		sleep 0.1
-	done
-	cat "$BATS_FILE_TMPDIR/vsftpd.log"
-	return 1
+	listens() { (exec 9<>"/dev/tcp/127.0.0.1/$PORT"); }
+	until_true listens || {
+		cat "$BATS_FILE_TMPDIR/vsftpd.log"
+		return 1
+	}
 }
 
 teardown_file() {
