@@ -78,8 +78,8 @@ load serving
 	start
 	for i in $(seq 1 100); do
 		for port in $first $PORT; do
-			phone-sim --server $port --timeout 60s --device SEP000000000001 --string 2222$i \
-			    >guess.$i.${port##*:} 2>&1 3>&- &
+			phone-sim --server $port --timeout 60s --retry 500 --time-scale 300 --device SEP000000000001 \
+			    --string 2222$i >guess.$i.${port##*:} 2>&1 3>&- &
 			echo $! >>pids
 		done
 	done
@@ -105,7 +105,7 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	echo $locker >>pids
 	until_true grep -q locked locker
 	sim SEP000000000001 --string 99999
-	ended refused
+	ended lost
 	sim SEP000000000002
 	ended installed
 	assert_equal "$(state SEP000000000002)" pending

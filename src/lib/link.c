@@ -217,7 +217,7 @@ static void run(struct link *l, const struct session_event *first)
 	while (answered && l->stage == TALKING) {
 		session_step(l->session, &event, &actions);
 		answered = false;
-		for (size_t i = 0; i < actions.count; i++)
+		for (size_t i = 0; i < actions.count && l->stage != DEAD; i++)
 			answered = act(l, &actions.list[i], &answer) || answered;
 		event = answer;
 	}

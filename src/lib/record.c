@@ -29,7 +29,7 @@ int record_load(struct orders *o, const char *device, struct phone *p, struct ph
 	return result;
 }
 
-/* The lock, then the state. 1, 0 or -1 as record_lock. */
+/* The lock, then the state. 1, 0 or -1 as record_lock; -2 when there is trouble. */
 static int lock(struct orders *o, const char *device, time_t scheduled, struct phone_state *st)
 {
 	int result = lock_try(&o->lock, device);
@@ -39,10 +39,12 @@ static int lock(struct orders *o, const char *device, time_t scheduled, struct p
 	if (result < 0)
 		desk_complain(o, device, "cannot lock its record", strerror(errno));
 	if (result <= 0)
-		return -1;
+		return result - 1;
 	/* What cannot be read cannot be changed, and the phone must not be told that it was. */
 	if ((result = record_load(o, device, &p, st, &why)) < 0) {
 		desk_complain(o, device, "cannot read its record", why.text);
+		if (why.trouble)
+			return -2;
 		group_fail(o->group);
 	}
 	result = result == 1 && p.scheduled == scheduled;
@@ -69,7 +71,9 @@ static void save(struct orders *o, const char *device, unsigned version, struct 
 
 int record_lock(struct visit *v, struct phone_state *st)
 {
-	return lock(v->orders, v->phone->device, v->phone->scheduled, st);
+	int result = lock(v->orders, v->phone->device, v->phone->scheduled, st);
+
+	return result < 0 ? -1 : result;
 }
 
 void record_save(struct visit *v, struct phone_state *st)
@@ -87,22 +91,22 @@ struct desk_late {
 	char why[PHONE_TEXT_MAX + 1];
 };
 
-/* False when somebody else has the lock. */
-static bool apply(struct orders *o, const struct desk_late *l)
+/* 1; 0 when somebody else has the lock, -1 when there is trouble. */
+static int apply(struct orders *o, const struct desk_late *l)
 {
 	struct phone_state st;
 	int result = lock(o, l->device, l->scheduled, &st);
 
 	if (result < 0)
-		return false;
+		return result + 1;
 	if (result == 0 || (st.status != PHONE_PENDING && l->change.status != PHONE_SUCCESSFUL))
-		return true;
+		return 1;
 	st.status = l->change.status;
 	st.attempts += l->change.attempts;
 	st.refusals = (l->change.other_key ? 0 : st.refusals) + l->change.refusals;
 	strcpy(st.reason, l->why);
 	save(o, l->device, l->version, &st);
-	return true;
+	return 1;
 }
 
 /* One entry for an order, however often its phone comes while somebody keeps the lock. */
@@ -127,19 +131,25 @@ static void put_off(struct orders *o, const struct desk_late *change)
 	} else if ((l = malloc(sizeof *l)) != NULL) {
 		*l = *change;
 		STAILQ_INSERT_TAIL(&o->late, l, entry);
-	} else
+	} else {
 		desk_complain(o, change->device, "cannot keep its state", strerror(ENOMEM));
+		group_fail(o->group);
+	}
 }
 
 bool record_change(struct visit *v, const struct record_change *change)
 {
 	struct desk_late late = {.scheduled = v->phone->scheduled, .version = v->version,
 	    .change = *change};
+	int result;
 
 	strcpy(late.device, v->phone->device);
 	snprintf(late.why, sizeof late.why, "%s", change->why);
-	if (!apply(v->orders, &late))
+	if ((result = apply(v->orders, &late)) == 0)
 		put_off(v->orders, &late);
+	/* There may be no end to that: the phone is not told, and comes again. */
+	if (result < 0)
+		group_fail(v->orders->group);
 	return desk_hold(v);
 }
 
@@ -150,7 +160,7 @@ void record_retry(struct orders *o, size_t most)
 
 	for (size_t i = 0; i < most && (l = STAILQ_FIRST(&o->late)) != NULL; i++) {
 		STAILQ_REMOVE_HEAD(&o->late, entry);
-		if (apply(o, l))
+		if (apply(o, l) == 1)
 			free(l);
 		else
 			STAILQ_INSERT_TAIL(&still, l, entry);

@@ -10,7 +10,7 @@
 int record_load(struct orders *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
 /* Locks the phone and gives the state of the order that this visit is about, to be changed. 1; 0 when there
- * is another order by now, or none; -1 when somebody else has the lock. */
+ * is another order by now, or none; -1 when somebody else has the lock, or there is trouble. */
 int record_lock(struct visit *, struct phone_state *);
 /* Goes with the next commit; the lock is held. */
 void record_save(struct visit *, struct phone_state *);

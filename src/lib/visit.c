@@ -127,20 +127,27 @@ static void make_order(struct visit *v, const struct phone_state *st)
 		look_for_traces(v);
 }
 
+/* Our trouble is no verdict on a phone: it loses its connection, and so comes again by itself. */
+static bool hang_up(struct visit *v, const char *why)
+{
+	v->orders->hooks->drop(v->link, why);
+	return false;
+}
+
 static bool look_up(struct visit *v, const struct session_action *a,
     struct session_event *answer)
 {
 	struct orders *o = v->orders;
+	struct reason why = {.text = "out of memory", .trouble = true};
 	struct phone_state st;
-	struct reason why;
 	int found = -1;
 
 	v->version = a->message->version;
 	*answer = (struct session_event){.type = SESSION_ORDER, .order = &v->order};
 	if ((v->phone = calloc(1, sizeof *v->phone)) != NULL)
 		found = record_load(o, a->message->device, v->phone, &st, &why);
-	else
-		reason_set(&why, "out of memory");
+	if (found < 0 && why.trouble)
+		return hang_up(v, why.text);
 	if (found < 0) {
 		v->order.operation = SESSION_REJECT;
 		reason_set(&v->order.why, "its record: %.200s", why.text);
@@ -183,7 +190,7 @@ static void count_wrong_string(struct visit *v, struct session_event *answer)
 	record_save(v, &st);
 }
 
-/* 0, 1 for a wrong string, -1 for the rest, both with the reason. */
+/* 0, 1 for a wrong string, -1 for the rest, -2 when that cannot be told now; all but 0 with the reason. */
 static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *why)
 {
 	struct orders *o = v->orders;
@@ -206,7 +213,7 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 		/* Another connection may have come to the last try since LOOK_UP; and without the lock
 		 * a guess would not be counted, so it gets no verdict. */
 		if ((result = record_lock(v, &st)) < 0)
-			return reason_set(why, "another server has its record at this moment");
+			return reason_set(why, "its record cannot be had at this moment") - 1;
 		if (result == 0 || st.status != PHONE_PENDING ||
 		    st.wrong_strings >= o->conf->string_tries)
 			return reason_set(why, "the operation is over");
@@ -231,6 +238,8 @@ static bool authenticate(struct visit *v, const struct session_action *a,
 {
 	int result = check_proof(v, a->message, &v->why);
 
+	if (result == -2)
+		return hang_up(v, v->why.text);
 	*answer = (struct session_event){.type = SESSION_AUTH_BAD, .why = v->why.text};
 	if (result == 1) {
 		count_wrong_string(v, answer);
