@@ -89,6 +89,9 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	orders_poll(s->home.orders);
 	gate_look(&s->gate, true);
 	want_issuing(s);
+	/* Lines wait for a disk that is full, until it is not. */
+	if (spool_log_flush(s->spool) != 0)
+		complain(s, "cannot write to the journal", strerror(errno));
 	/* What ten thousand phones had would stay with us, page by page, in small holes. */
 	if (s->home.buried >= MANY) {
 		s->home.buried = 0;
@@ -294,6 +297,8 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 			take_settings(s, &c);
 		else if (c.type == CONTROL_ISSUING && c.fd >= 0 && s->up)
 			await_greeting(s, c.fd);
+		else if (c.type == CONTROL_JOURNAL && c.fd >= 0)
+			spool_log_hold(s->spool, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)
@@ -348,9 +353,14 @@ static int set_up(struct server *s, struct reason *why)
  * it trusts, to change what belongs to phones. */
 static int narrow(struct server *s, struct reason *why)
 {
-	struct sandbox_path path[SPOOL_DIRS + 1];
+	struct sandbox_path path[SPOOL_DIRS];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
+	int journal = spool_log_open(s->spool);
 
+	if (journal < 0)
+		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
+	/* By its name it could not be opened later; the master hands over the next one. */
+	spool_log_hold(s->spool, journal);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
@@ -362,11 +372,6 @@ static int narrow(struct server *s, struct reason *why)
 			rights |= SANDBOX_DIRS;
 		path[sb.paths++] = (struct sandbox_path){s->spool->dir[d], NULL, rights};
 	}
-	/* The file as it is now; one of the same name that comes later is another one. */
-	path[sb.paths++] = (struct sandbox_path){s->spool->root, SPOOL_JOURNAL,
-	    SANDBOX_READ | SANDBOX_WRITE};
-	if (spool_log_make(s->spool) != 0)
-		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* Its files are not for later either. */
 	tls_init();
 	return sandbox_enter(&sb) == 0 ? 0 :
