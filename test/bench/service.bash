@@ -33,9 +33,10 @@ until_true() {
 		sleep 0.05
 	done
 }
+# start [ARGUMENT...]
 start() {
 	: >"$w/log"
-	setsid "$bin/capf-serve" -l 127.0.0.1:0 </dev/null >/dev/null 2>"$w/log" &
+	setsid "$bin/capf-serve" -l 127.0.0.1:0 "$@" </dev/null >/dev/null 2>"$w/log" &
 	server=$!
 	until_true 30 grep -q event=ready "$w/log"
 	at=$(sed -n 's/.*event=listening address=//p' "$w/log")
