@@ -116,9 +116,9 @@ int main(int argc, char *argv[])
 	if (encrypt != NULL && secret_read(&secret, encrypt, &why) != 0)
 		status_die(status_of_given(why.trouble), encrypt, "%s", why.text);
 	if ((key = key_make(spec, &why)) == NULL)
-		status_die(STATUS_USAGE, spec, "%s", why.text);
+		status_die(status_of_given(why.trouble), spec, "%s", why.text);
 	if ((x = issue_ca(&profile, key, parent.cert, parent.key, now, &why)) == NULL)
-		status_die(STATUS_USAGE, profile.subject, "%s", why.text);
+		status_die(status_of_given(why.trouble), profile.subject, "%s", why.text);
 	narrow_beside(argv[arg], -1);
 	write_pair(argv[arg], key, &secret, x);
 	secret_wipe(&secret);

@@ -45,15 +45,18 @@ static int make_pair(struct pair *p, const char *spec, const char *name, int day
 
 	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
 	    asprintf(&subject, "CN=CAPF-%08x%s%s", random, *name != '\0' ? "," : "", name) < 0)
-		return reason_set(why, "%s", strerror(errno));
+		return reason_errno(why);
 	profile.subject = subject;
 	*object = spec;
 	if ((p->key = key_make(spec, why)) != NULL)
 		*object = *name != '\0' ? name : "CAPF";
 	if (p->key != NULL &&
-	    (x = issue_ca(&profile, p->key, NULL, NULL, now, why)) != NULL &&
-	    (len = i2d_X509(x, &der)) > 0)
-		p->cert = cert_parse(der, (size_t)len, why);
+	    (x = issue_ca(&profile, p->key, NULL, NULL, now, why)) != NULL) {
+		if ((len = i2d_X509(x, &der)) > 0)
+			p->cert = cert_parse(der, (size_t)len, why);
+		else
+			reason_memory(why);
+	}
 	OPENSSL_free(der);
 	X509_free(x);
 	free(subject);
@@ -102,7 +105,7 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	/* Before anything is touched: what cannot be made is wrong usage. */
 	if (make_pair(&pair, spec, name, (int)days, now, &object, &why) != 0)
-		status_die(STATUS_USAGE, object, "cannot make a certificate: %s", why.text);
+		status_die(status_of_given(why.trouble), object, "cannot make a certificate: %s", why.text);
 	s = open_spool(path, renew, now);
 	narrow_below(SANDBOX_WRITER, s->root, NULL, 0);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */

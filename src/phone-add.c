@@ -45,7 +45,7 @@ struct adding {
 static void refuse(struct adding *add, const char *object, const struct reason *why)
 {
 	status_warn(object, "%s", why->text);
-	add->status = status_worst(add->status, why->trouble ? STATUS_TROUBLE : STATUS_REFUSED);
+	add->status = status_worst(add->status, status_of_item(why->trouble));
 }
 
 /* What a template says, kept from one row to the next. A default one need not be there. */
@@ -245,7 +245,10 @@ static void commit(struct adding *add)
 		else
 			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
 	}
-	add->status = enter_flush(add->spool, add->status);
+	if (spool_log_flush(add->spool) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		add->status = STATUS_TROUBLE;
+	}
 	if (n > 0)
 		explicit_bzero(item, n * sizeof *item);
 	buf_free(&add->items);

@@ -86,7 +86,7 @@ static int show(struct view *v, const char *device)
 	if (found < 0)
 		status_warn(device, "its record: %s", why.text);
 	if (found <= 0)
-		return found < 0 ? STATUS_REFUSED : STATUS_OK;
+		return found < 0 ? status_of_item(why.trouble) : STATUS_OK;
 	phone_look(&p, &st, v->spool->now, &look);
 	roster_look(&v->index, device, &lsc);
 	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
@@ -97,7 +97,7 @@ static int show(struct view *v, const char *device)
 		/* The server was quicker, and it is in another directory by now. */
 		if (errno != ENOENT) {
 			status_warn(device, "its certificate: %s", why.text);
-			status = STATUS_REFUSED;
+			status = status_of_item(why.trouble);
 		}
 	}
 	if (v->expires && (lsc.cert == NULL || expires >= v->before))

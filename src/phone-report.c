@@ -113,12 +113,12 @@ static int report(struct report *r, const char *device)
 	if (found < 0)
 		status_warn(device, "its record: %s", why.text);
 	if (found <= 0)
-		return found < 0 ? STATUS_REFUSED : STATUS_OK;
+		return found < 0 ? status_of_item(why.trouble) : STATUS_OK;
 	roster_look(&r->index, device, &lsc);
 	if (lsc.cert != NULL && store_not_after(r->spool, lsc.cert->dir, &lsc.cert->stem, &expires,
 	    &why) != 0 && errno != ENOENT) {
 		status_warn(device, "its certificate: %s", why.text);
-		status = STATUS_REFUSED;
+		status = status_of_item(why.trouble);
 	}
 	put_order(r, &p, &st);
 	put(r, roster_lscs[lsc.lsc]);

@@ -146,7 +146,7 @@ static const char *read_string(const char *text, struct secret *to)
 	if (strcmp(text, "-") == 0)
 		text = "/dev/stdin";
 	if (secret_read(to, text, &why) != 0)
-		status_die(STATUS_USAGE, text, "%s", why.text);
+		status_die(status_of_given(why.trouble), text, "%s", why.text);
 	return to->text;
 }
 
@@ -168,7 +168,7 @@ static X509 *load_server(const char *path, struct cert **c)
 	if (path == NULL)
 		return NULL;
 	if ((*c = cert_load(path, &why)) == NULL)
-		status_die(STATUS_USAGE, path, "%s", why.text);
+		status_die(status_of_given(why.trouble), path, "%s", why.text);
 	return (*c)->x509;
 }
 
@@ -289,12 +289,12 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 		status_usage("%s", why.text);
 	if (fleet_device(plan->pattern, plan->first, name, &why) != 0 ||
 	    fleet_device(plan->pattern, plan->first + plan->count - 1, name, &why) != 0)
-		status_die(STATUS_USAGE, plan->pattern, "%s", why.text);
+		status_die(status_of_given(why.trouble), plan->pattern, "%s", why.text);
 	if (dial_resolve(&phone->to, a->server, a->v4 ? AF_INET : a->v6 ? AF_INET6 : AF_UNSPEC,
 	    &why) != 0)
-		status_die(STATUS_USAGE, a->server, "%s", why.text);
+		status_die(status_of_given(why.trouble), a->server, "%s", why.text);
 	if (a->source != NULL && dial_from(&phone->to, a->source, &why) != 0)
-		status_die(STATUS_USAGE, NULL, "%s", why.text);
+		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
 }
 
 int main(int argc, char *argv[])
@@ -313,9 +313,9 @@ int main(int argc, char *argv[])
 	read_options(argc, argv, &asked, &plan, &o);
 	make_plan(&asked, &plan, &o.wallet);
 	if (wallet_open(&o.wallet, &plan.phone.sim, &why) != 0)
-		status_die(STATUS_USAGE, NULL, "%s", why.text);
+		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
 	if (asked.keys != NULL && keyring_load(&ring, asked.keys, &why) != 0)
-		status_die(STATUS_USAGE, asked.keys, "%s", why.text);
+		status_die(status_of_given(why.trouble), asked.keys, "%s", why.text);
 	plan.phone.sim.string = read_string(asked.string, &secret);
 	plan.phone.tls = tls_client(load_server(asked.server_cert, &only), asked.legacy, &why);
 	if (plan.phone.tls == NULL)

@@ -118,7 +118,7 @@ static int check_dir(struct checking *ck, enum spool_dir d)
 			continue;
 		}
 		if (len > 0 && check_content(ck, &list[i], data, len, &why) != 0)
-			find(ck, path, why.text);
+			blame(ck, path, &why);
 		free(data);
 	}
 	free(list);
@@ -153,8 +153,12 @@ static struct cert *check_capf(struct checking *ck)
 
 	if (store_check_capf(ck->spool, false, &why) != 0)
 		blame(ck, "ca/" STORE_PAIR, &why);
-	if (store_capf(ck->spool, &own, NULL, &why) != 0)
+	if (store_capf(ck->spool, &own, NULL, &why) != 0) {
+		/* Requests that it vouches for cannot be looked at without it. */
+		if (why.trouble)
+			status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
 		return NULL;
+	}
 	when_iso(own->not_after, iso);
 	if (own->not_after < ck->spool->now && reason_set(&why, "it expired on %s", iso))
 		find(ck, "ca/" STORE_PAIR, why.text);
@@ -236,9 +240,11 @@ static void repair(struct checking *ck)
 
 	if (state_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
-	if (conf_load(&conf, ck->spool->root, &why) == 0 &&
-	    (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
-	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0))
+	if (conf_load(&conf, ck->spool->root, &why) != 0) {
+		if (why.trouble)
+			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);
+	} else if (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
+	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0)
 		status_die_errno(ck->spool->path, "cannot take old requests away");
 	if (store_check_capf(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);

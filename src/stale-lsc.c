@@ -9,7 +9,7 @@
 
 #include "bytes.h"
 #include "enter.h"
-#include "given.h"
+#include "names.h"
 #include "narrow.h"
 #include "options.h"
 #include "prune.h"
@@ -46,8 +46,10 @@ static int view_one(struct spool *s, const struct stem *stem)
 	if (c == NULL && errno == ENOENT)
 		return STATUS_OK;
 	if (c != NULL && ((subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
-	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL))
-		reason_set(&why, "out of memory");
+	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL)) {
+		reason_memory(&why);
+		status = STATUS_TROUBLE;
+	}
 	if (issuer == NULL) {
 		free(subject);
 		cert_free(c);
@@ -106,10 +108,12 @@ static int delete(struct spool *s, struct names *names, bool dry_run)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *verb;
+	const char *path = spool_default(), *file = NULL, *object, *verb, *device;
 	bool null = false, dry_run = false, header = false;
 	time_t now = time(NULL);
 	struct names names;
+	size_t unused = 0;
+	struct reason why;
 	struct spool *s;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -129,13 +133,17 @@ int main(int argc, char *argv[])
 		status_usage("wants list, view or delete, not %s", verb);
 	if (*verb == 'd' && arg == argc && file == NULL)
 		status_usage("delete wants device names, or \"all\"");
-	given_names(&names, argc - arg, argv + arg, file, null);
+	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
+		status_die(status_of_given(why.trouble), object, "%s", why.text);
 	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
 	narrow_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
-	status = given_unused(&names, "has no stale certificate", status);
+	while ((device = names_unused(&names, &unused)) != NULL) {
+		status_warn(device, "has no stale certificate");
+		status = status_worst(status, STATUS_REFUSED);
+	}
 	names_free(&names);
 	spool_close(s);
 	return status_flush(status);

@@ -48,14 +48,14 @@ static bool is_mic_root(const char *cn)
 	return false;
 }
 
-static bool is_own(const struct adding *ad, const struct cert *c)
+/* The spool's own certificate? -1 with a reason when that cannot be told. */
+static int is_own(const struct adding *ad, const struct cert *c, struct reason *why)
 {
-	struct reason why;
 	struct cert *own;
 	bool same;
 
-	if (store_capf(ad->spool, &own, NULL, &why) != 0)
-		return false;
+	if (store_capf(ad->spool, &own, NULL, why) != 0)
+		return why->trouble ? -1 : 0;
 	same = memcmp(own->digest, c->digest, sizeof c->digest) == 0;
 	cert_free(own);
 	return same;
@@ -81,11 +81,15 @@ static void warn_of(const struct adding *ad, const struct cert *c, const char *o
 /* What there is against a certificate. -1 with a reason. */
 static int refuse(const struct adding *ad, const struct cert *c, struct reason *why)
 {
+	int own;
+
 	if (c == NULL || cert_check_ca(c, why) != 0)
 		return -1;
-	if (strstr(c->cn, "CAPF-") != NULL && !is_own(ad, c))
+	if (strstr(c->cn, "CAPF-") == NULL || (own = is_own(ad, c, why)) > 0)
+		return 0;
+	if (own == 0)
 		return reason_set(why, "its CN contains CAPF-, which is for this spool's own certificate");
-	return 0;
+	return -1;
 }
 
 /* One certificate of a file; goes on after a bad one. */
@@ -100,7 +104,7 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 	ad->seen++;
 	if (refuse(ad, c, &why) != 0) {
 		status_warn(object, "%s", why.text);
-		ad->status = STATUS_REFUSED;
+		ad->status = status_worst(ad->status, status_of_item(why.trouble));
 		return 0;
 	}
 	result = store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn);

@@ -99,7 +99,10 @@ int main(int argc, char *argv[])
 	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
-	status = enter_flush(s, status);
+	if (spool_log_flush(s) != 0) {
+		status_warn_errno(SPOOL_JOURNAL, "cannot write");
+		status = STATUS_TROUBLE;
+	}
 	spool_close(s);
 	return status_flush(status);
 }

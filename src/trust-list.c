@@ -25,11 +25,15 @@ static int show(void *ctx, const char *file, const char *description, const stru
     const struct reason *why)
 {
 	struct listing *l = ctx;
-	char escaped[1024], said[1024], iso[WHEN_ISO + 1], hex[2 * sizeof c->digest + 1], *subject;
+	char escaped[1024], said[1024], iso[WHEN_ISO + 1], hex[2 * sizeof c->digest + 1];
+	char *subject = c != NULL ? cert_name_line(X509_get_subject_name(c->x509)) : NULL;
+	struct reason cause = *why;
 
-	if (c == NULL || (subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL) {
-		status_warn(file, "%s", c == NULL ? why->text : "out of memory");
-		l->status = STATUS_REFUSED;
+	if (c != NULL && subject == NULL)
+		reason_memory(&cause);
+	if (subject == NULL) {
+		status_warn(file, "%s", cause.text);
+		l->status = status_worst(l->status, status_of_item(cause.trouble));
 		return 0;
 	}
 	when_iso(c->not_after, iso);

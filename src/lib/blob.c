@@ -420,7 +420,7 @@ static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allo
 		return NULL;
 	}
 	if ((copy = malloc(in.len)) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	memcpy(copy, in.p, in.len);
@@ -428,9 +428,9 @@ static unsigned char *unwrap_der(struct bytes in, enum blob_kind want, bool allo
 	return copy;
 }
 
-/* Base64 of a PEM body, RFC 7468: nothing but its alphabet and white space. NULL when it is
+/* Base64 of a PEM body, RFC 7468: nothing but its alphabet and white space. NULL with a reason when it is
  * wrong. */
-static unsigned char *decode(struct bytes in, size_t *out_len)
+static unsigned char *decode(struct bytes in, size_t *out_len, struct reason *r)
 {
 	unsigned char *text = malloc(in.len + 1), *out = malloc(in.len + 1);
 	size_t n = 0, pad = 0;
@@ -445,11 +445,16 @@ static unsigned char *decode(struct bytes in, size_t *out_len)
 		if (n > 0 && n % 4 == 0 && n <= INT_MAX && pad < 3)
 			len = EVP_DecodeBlock(out, text, (int)n);
 	}
-	free(text);
 	if (len < 0) {
+		if (text == NULL || out == NULL)
+			reason_memory(r);
+		else
+			reason_set(r, "is PEM with broken base64");
+		free(text);
 		free(out);
 		return NULL;
 	}
+	free(text);
 	*out_len = (size_t)len - pad;
 	return out;
 }
@@ -480,8 +485,8 @@ static unsigned char *unwrap_pem(struct bytes in, enum blob_kind want, bool allo
 
 		say_behind(rest, want, next_pem(&tail,
 		    &next) ? kind_label(next.label) : BLOB_UNKNOWN, r);
-	} else if ((der = decode(one.body, &len)) == NULL)
-		reason_set(r, "is PEM with broken base64");
+	} else if ((der = decode(one.body, &len, r)) == NULL)
+		; /* said already */
 	else {
 		in.p = der;
 		in.len = len;

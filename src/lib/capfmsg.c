@@ -371,7 +371,7 @@ int capfmsg_encode(const struct capfmsg *m, struct buf *b, struct reason *r)
 	size_t start = b->len, body;
 
 	if (b->failed)
-		return reason_set(r, "out of memory");
+		return reason_memory(r);
 	buf_put_u8(b, MAGIC);
 	buf_put_u8(b, m->command);
 	buf_put_u32(b, m->session);

@@ -29,6 +29,9 @@ static int decode(struct cert *c, struct reason *r)
 		/* On failure OpenSSL has freed what it was given. */
 		return osslerr_set(r, "is not a certificate");
 	c->x509 = x;
+	/* A key that is none is refused where keys are looked at. */
+	if (X509_get0_pubkey(x) == NULL && osslerr_lack())
+		return reason_memory(r);
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate");
 	return 0;
@@ -91,7 +94,7 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 		return NULL;
 	}
 	if ((c = calloc(1, sizeof *c)) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	c->der = blob_unwrap(data, len, BLOB_CERT, false, &c->der_len, &c->pem, r);
@@ -99,11 +102,11 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
 	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
 	    key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
-	    lean_sha256(c->der, c->der_len, c->digest) < 0) {
+	    lean_sha256(c->der, c->der_len, c->digest, r) < 0) {
 		cert_free(c);
 		c = NULL;
 	}
-	ERR_clear_error();
+	osslerr_end(c != NULL ? 0 : -1, r);
 	return c;
 }
 
@@ -200,8 +203,7 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		else
 			res = 0;
 	}
-	ERR_clear_error();
-	return res;
+	return osslerr_end(res, r);
 }
 
 /* The signature is not looked at: that of a root says nothing, and the others are checked with the
@@ -221,8 +223,7 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 		reason_set(r, "has a keyUsage without keyCertSign");
 	else
 		res = 0;
-	ERR_clear_error();
-	return res;
+	return osslerr_end(res, r);
 }
 
 char *cert_pem(X509 *x, size_t *len)

@@ -310,9 +310,9 @@ int conf_lines(const char *text,
 		return reason_set(why, "there are no [sections] here");
 	if ((line = too_long(text)) > 0)
 		return reason_set(why, "line %d: has more than %d bytes", line, MAX_LINE);
-	if ((line = ini_parse_string(text, take_line, &p)) == 0)
-		return 0;
-	return reason_set(why, "line %d: %s", line, cause.text);
+	if ((line = ini_parse_string(text, take_line, &p)) <= 0)
+		return line == 0 ? 0 : reason_memory(why);
+	return reason_because(why, &cause, "line %d: %s", line, cause.text);
 }
 
 int conf_parse(struct conf *c, const char *text, struct reason *why)

@@ -14,10 +14,10 @@ enum control_type {
 	/* To a worker. */
 	CONTROL_SETTINGS,	/* struct conf; and an issuing process when that wants one */
 	CONTROL_ISSUING,	/* another issuing process */
-	CONTROL_JOURNAL,	/* the spool's journal, opened anew */
 	/* To the master. */
 	CONTROL_READY,		/* the settings are in force: the first ones, or new ones */
 	CONTROL_REFUSED,	/* they are not: why */
+	CONTROL_TROUBLE,	/* they are not, by no fault of theirs: why */
 	CONTROL_WANTED,		/* the issuing process has ended */
 	/* Both ways, the master hands it on without a look at it: a phone proved who it is, when and where its
 	 * other connections, to other workers, have been overtaken. */

@@ -25,6 +25,8 @@ static int decode(struct csr *c, struct reason *r)
 	    lean_context(), NULL);
 	if (c->req == NULL)
 		return osslerr_set(r, "is not a certificate request");
+	if (X509_REQ_get0_pubkey(c->req) == NULL && osslerr_lack())
+		return reason_memory(r);
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate request");
 	/* This also throws away the bytes that OpenSSL has kept: they are really made again. */
@@ -96,7 +98,7 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *ra, struct reason 
 		return NULL;
 	}
 	if ((c = calloc(1, sizeof *c)) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	/* Attributes may hold a FALSE that is no default; encoding again decides. */
@@ -106,7 +108,7 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *ra, struct reason 
 		csr_free(c);
 		c = NULL;
 	}
-	ERR_clear_error();
+	osslerr_end(c != NULL ? 0 : -1, r);
 	return c;
 }
 

@@ -62,6 +62,8 @@ static int resolve_one(struct dial *d, const char *text, size_t len, int family,
 		return reason_set(r, "%.*s is not HOST:PORT or [ADDRESS]:PORT", (int)len, text);
 	/* A phone of one family cannot reach a server of the other: not an error of the user. */
 	error = getaddrinfo(host, port, &hints, &list);
+	if (error == EAI_MEMORY)
+		return reason_memory(r);
 	if (error == EAI_ADDRFAMILY || error == EAI_NODATA)
 		return 0;
 	if (error != 0)
@@ -89,8 +91,11 @@ int dial_resolve(struct dial *d, const char *servers, int family, struct reason 
 int dial_from(struct dial *d, const char *address, struct reason *r)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *one;
+	int error = getaddrinfo(address, NULL, &hints, &one);
 
-	if (getaddrinfo(address, NULL, &hints, &one) != 0)
+	if (error == EAI_MEMORY)
+		return reason_memory(r);
+	if (error != 0)
 		return reason_set(r, "%.100s is no address", address);
 	memcpy(&d->from.addr, one->ai_addr, one->ai_addrlen);
 	d->from.len = one->ai_addrlen;

@@ -110,7 +110,7 @@ static bool ask_issuer(struct visit *v, struct bytes spki, struct session_event 
 	buf_free(&v->key);
 	buf_put(&v->key, spki.p, spki.len);
 	if (v->key.failed) {
-		reason_set(&v->why, "out of memory");
+		reason_memory(&v->why);
 		return refuse(v, answer);
 	}
 	v->issued = true;
@@ -151,7 +151,7 @@ static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event 
 		free(pem);
 	}
 	if (result != 0) {
-		reason_set(&v->why, "cannot keep its request: %s", strerror(errno));
+		reason_trouble(&v->why, "cannot keep its request: %s", strerror(errno));
 		desk_complain(o, v->phone->device, "cannot keep its request", strerror(errno));
 		return refuse(v, answer);
 	}
@@ -176,7 +176,7 @@ static int check_signed(struct visit *v, const struct session_action *a)
 	if (result > 0)
 		reason_set(&v->why, "the phone signed the bare hash, without DigestInfo, which no CA can check");
 	else if (result < 0)
-		reason_set(&v->why, "the phone's request %.200s", why.text);
+		reason_because(&v->why, &why, "the phone's request %.200s", why.text);
 	return result;
 }
 
@@ -190,8 +190,8 @@ static struct csr *make_request(struct visit *v, const struct session_action *a,
 	*final = false;
 	if (capfmsg_has(a->message, CAPFMSG_SHA2_SIGNED_DATA)) {
 		signature = check_signed(v, a);
-		*final = signature < 0 || (signature > 0 && o->conf->csr_proof == CONF_PROOF_PHONE);
-		if (*final)
+		*final = (signature < 0 && !v->why.trouble) || (signature > 0 && o->conf->csr_proof == CONF_PROOF_PHONE);
+		if (*final || signature < 0)
 			return NULL;
 		if (signature == 0)
 			return vouch_signed(a->bytes, v->phone->device, a->message->sha2_signature, &v->why);

@@ -171,7 +171,7 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 
 	*sum = (struct fleet_summary){0};
 	if (f == NULL)
-		return reason_set(r, "out of memory");
+		return reason_memory(r);
 	f->plan = plan;
 	f->sum = sum;
 	f->phones = calloc(plan->count, sizeof *f->phones);
@@ -183,12 +183,12 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 	}
 	if (sigterm == NULL || sigint == NULL || evsignal_add(sigint, NULL) != 0 ||
 	    evsignal_add(sigterm, NULL) != 0) {
-		reason_set(r, "cannot start: out of memory or descriptors");
+		reason_trouble(r, "cannot start: out of memory or descriptors");
 	} else {
 		f->start = now();
 		evtimer_assign(&f->ticker, f->base, on_tick, f);
 		event_active(&f->ticker, EV_TIMEOUT, 0);
-		res = event_base_dispatch(f->base) < 0 ? reason_set(r, "cannot wait for events") : 0;
+		res = event_base_dispatch(f->base) < 0 ? reason_trouble(r, "cannot wait for events") : 0;
 		sum_up(f);
 		evtimer_del(&f->ticker);
 	}

@@ -33,7 +33,7 @@ struct intake {
 	struct buf der;		/* in a worker: of the entry at hand */
 };
 
-/* In a worker. A job is empty, or a byte and the entry. */
+/* In a worker. A job is empty, or a byte and the entry. The answer is a verdict, or empty. */
 static int work(void *ctx, struct bytes job, struct buf *out)
 {
 	struct intake *in = ctx;
@@ -45,8 +45,9 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 	in->task.judge(in->task.ctx, (struct bytes){job.p + 1, job.len - 1}, &v, &in->der);
 	v.der = in->der.p;
 	v.der_len = in->der.len;
-	if (in->der.failed)
-		return -1;
+	/* No answer instead of one that would be about us: nothing is refused for want of memory. */
+	if (in->der.failed || (!v.good && v.reason.trouble))
+		return 0;
 	verdict_encode(&v, out);
 	return 0;
 }
@@ -108,6 +109,10 @@ static int queue(struct intake *in, struct unpacked *u)
 		admission = in->task.admit(in->task.ctx, &item, &u->reason);
 	if (admission == INTAKE_SKIP)
 		return 0;
+	if (admission != INTAKE_JUDGE && u->reason.trouble) {
+		errno = ENOMEM;
+		return -1;
+	}
 	if (admission != INTAKE_JUDGE)
 		u->kind = admission == INTAKE_ABORT ? UNPACK_DAMAGED : UNPACK_REFUSED;
 	in->ended = u->kind == UNPACK_END || u->kind == UNPACK_DIED || u->kind == UNPACK_TROUBLE ||
@@ -160,7 +165,7 @@ static enum intake_result give(struct intake *in, struct bytes answer, struct ve
 	case UNPACK_ENTRY:
 		if (!verdict_decode(answer, v)) {
 			in->broken = true;
-			errno = EPROTO;
+			errno = answer.len == 0 ? ENOMEM : EPROTO;
 			return INTAKE_TROUBLE;
 		}
 	}

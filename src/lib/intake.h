@@ -17,8 +17,8 @@
 enum intake_admission {
 	INTAKE_JUDGE,		/* hand the entry to a worker */
 	INTAKE_SKIP,		/* it is none of the workers' business */
-	INTAKE_REFUSE,		/* refuse it, the reason says why */
-	INTAKE_ABORT,		/* refuse the archive, the reason says why */
+	INTAKE_REFUSE,		/* refuse it, the reason says why: when that is trouble, it ends all */
+	INTAKE_ABORT,		/* refuse the archive, the reason says why; likewise */
 };
 
 struct intake_task {
@@ -28,7 +28,8 @@ struct intake_task {
 	 * After it the worker is narrowed to computing, unless it needs outside and does that itself. */
 	int (*init)(void *ctx);
 	bool outside;
-	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. */
+	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. One that is not
+	 * good because of trouble ends all with that. */
 	void (*judge)(void *ctx, struct bytes data, struct verdict *, struct buf *der);
 	void *ctx;
 };

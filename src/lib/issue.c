@@ -177,20 +177,23 @@ static void put_tail(struct buf *b, const X509_NAME *subject)
 			put_rdn(b, X509_NAME_get_entry(subject, at));
 }
 
-/* RFC 4055 5: NULL behind RSA's; RFC 5758 3.2: nothing behind ECDSA's. */
-static void put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
+/* RFC 4055 5: NULL behind RSA's; RFC 5758 3.2: nothing behind ECDSA's. False when keys of this kind sign otherwise. */
+static bool put_algor(struct buf *b, EVP_PKEY *key, const EVP_MD *md)
 {
 	int type = EVP_PKEY_get_base_id(key), nid = NID_undef;
-	X509_ALGOR *algor = X509_ALGOR_new();
+	X509_ALGOR *algor;
 	unsigned char *der = NULL;
 	int len = -1;
 
-	if (algor != NULL && OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md), type) &&
-	    X509_ALGOR_set0(algor, OBJ_nid2obj(nid),
+	if (!OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(md), type))
+		return false;
+	algor = X509_ALGOR_new();
+	if (algor != NULL && X509_ALGOR_set0(algor, OBJ_nid2obj(nid),
 		type == EVP_PKEY_RSA ? V_ASN1_NULL : V_ASN1_UNDEF, NULL))
 		len = i2d_X509_ALGOR(algor, &der);
 	put_i2d(b, der, len);
 	X509_ALGOR_free(algor);
+	return true;
 }
 
 bool issue_digest(const char *name, const char **digest)
@@ -232,10 +235,8 @@ static int check_ca(const struct cert *ca, EVP_PKEY *key, time_t now, struct rea
 		when_iso(ca->not_after, iso);
 		return reason_set(r, "expired on %s", iso);
 	}
-	if (EVP_PKEY_eq(X509_get0_pubkey(ca->x509), key) != 1) {
-		ERR_clear_error();
-		return reason_set(r, "the key is not the key of this certificate");
-	}
+	if (EVP_PKEY_eq(X509_get0_pubkey(ca->x509), key) != 1)
+		return osslerr_end(reason_set(r, "the key is not the key of this certificate"), r);
 	return 0;
 }
 
@@ -244,12 +245,13 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 {
 	unsigned char *der = NULL;
 	struct issuer *i;
+	bool known;
 	int len;
 
 	if (check_policy(policy, r) < 0 || check_ca(ca, key, now, r) < 0)
 		return NULL;
 	if ((i = calloc(1, sizeof *i)) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	EVP_PKEY_up_ref(i->key = key);
@@ -257,8 +259,7 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 	i->not_before = ca->not_before;
 	i->not_after = ca->not_after;
 	i->md = EVP_MD_fetch(NULL, digest_for(key, policy->digest), NULL);
-	if (i->md != NULL)
-		put_algor(&i->algor, key, i->md);
+	known = i->md != NULL && put_algor(&i->algor, key, i->md);
 	len = i2d_X509_NAME(X509_get_subject_name(ca->x509), &der);
 	put_i2d(&i->issuer, der, len);
 	put_tail(&i->tail, X509_get_subject_name(ca->x509));
@@ -275,13 +276,15 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 	if (policy->key_ids)
 		put_extension(&i->extensions, authority_id(X509_get0_subject_key_id(ca->x509),
 		    X509_get_X509_PUBKEY(ca->x509)));
-	if (i->md == NULL || i->algor.failed || i->issuer.failed || i->tail.failed ||
-	    i->usage_rsa.failed || i->usage_ec.failed || i->extensions.failed) {
+	if (!known)
 		osslerr_set(r, "cannot make ready to sign");
-		issuer_free(i);
-		return NULL;
-	}
-	return i;
+	else if (i->algor.failed || i->issuer.failed || i->tail.failed || i->usage_rsa.failed ||
+	    i->usage_ec.failed || i->extensions.failed)
+		reason_memory(r);
+	else
+		return i;
+	issuer_free(i);
+	return NULL;
 }
 
 void issuer_free(struct issuer *i)
@@ -432,6 +435,7 @@ int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struc
 	unsigned char serial[SERIAL_BYTES];
 	struct buf body = {0}, whole = {0};
 	time_t from;
+	bool full;
 	int ok;
 
 	if (now < i->not_before || now >= i->not_after)
@@ -451,12 +455,15 @@ int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struc
 		ok = !body.failed && put_signature(&body, i, &tbs);
 	}
 	put_element(&whole, V_ASN1_SEQUENCE | V_ASN1_CONSTRUCTED, body.p, body.len);
-	ok = ok && !body.failed && !whole.failed &&
-	    lean_sha256(whole.p, whole.len, out->digest) == 0;
+	full = body.failed || whole.failed;
+	ok = ok && !full;
+	if (!ok)
+		full ? reason_memory(r) : osslerr_set(r, "cannot be signed");
+	ok = ok && lean_sha256(whole.p, whole.len, out->digest, r) == 0;
 	buf_free(&body);
 	if (!ok) {
 		buf_free(&whole);
-		return osslerr_set(r, "cannot be signed");
+		return -1;
 	}
 	bytes_hex(serial, sizeof serial, out->serial);
 	out->der = whole.p;
@@ -566,7 +573,7 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 	if (key_check(key, r) < 0)
 		return NULL;
 	if ((x = X509_new()) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	if (read_subject(X509_get_subject_name(x), p->subject, r) < 0) {
@@ -587,6 +594,6 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 		x = NULL;
 	}
 	EVP_MD_free(md);
-	ERR_clear_error();
+	osslerr_end(x != NULL ? 0 : -1, r);
 	return x;
 }

@@ -18,6 +18,13 @@
 
 #define MAX_PACKET 65536	/* one key or one certificate is much smaller */
 
+/* What stands before a certificate, or before what is wrong. */
+enum word {
+	WORD_NO,
+	WORD_YES,
+	WORD_TROUBLE,	/* no, by no fault of what was asked */
+};
+
 struct issuing {
 	int fd;
 	bool greeted;
@@ -45,7 +52,7 @@ static void answer(const struct issuer *issuer, time_t clock, struct bytes in, s
 		ok = issue_phone(issuer, csr, time(NULL) + clock, &issued, &why);
 	out->len = 0;
 	buf_put_u64(out, number);
-	buf_put_u8(out, ok == 0);
+	buf_put_u8(out, ok == 0 ? WORD_YES : WORD_NO);
 	if (ok == 0)
 		buf_put_blob(out, issued.der, issued.der_len);
 	else
@@ -60,7 +67,7 @@ static int greet(int fd, const struct cert *ca, const struct issuer *issuer, con
 	struct buf out = {0};
 	int result = -1;
 
-	buf_put_u8(&out, issuer != NULL);
+	buf_put_u8(&out, issuer != NULL ? WORD_YES : why->trouble ? WORD_TROUBLE : WORD_NO);
 	if (issuer != NULL)
 		buf_put_blob(&out, ca->der, ca->der_len);
 	else
@@ -79,15 +86,7 @@ static int narrow(const struct issuing_task *task, struct reason *why)
 
 	if (strncmp(task->key, "pkcs11:", 7) == 0 || sandbox_enter(&sb) == 0)
 		return 0;
-	return reason_set(why, "cannot narrow the process: %s", strerror(errno));
-}
-
-/* Those who found the fault did not know what they looked at. */
-static void blame(struct reason *why, const char *what)
-{
-	struct reason cause = *why;
-
-	reason_set(why, "%s: %.*s", what, REASON_MAX - 64, cause.text);
+	return reason_trouble(why, "cannot narrow the process: %s", strerror(errno));
 }
 
 /* NULL when it is over. */
@@ -103,8 +102,6 @@ static struct issuer *make_ready(const struct issuing_task *task, int fd)
 	policy.days = task->days;
 	if (key != NULL)
 		issuer = issuer_new(ca, key, &policy, time(NULL) + task->clock, &why);
-	if (issuer == NULL)
-		blame(&why, ca == NULL || key != NULL ? "the issuer's certificate" : "the issuer's key");
 	EVP_PKEY_free(key);
 	if (issuer != NULL && narrow(task, &why) != 0) {
 		issuer_free(issuer);
@@ -179,39 +176,38 @@ void issuing_close(struct issuing *i)
 	free(i);
 }
 
-/* A packet with a yes or no and a text. As issuing_next(). */
-static int receive(struct issuing *i, uint64_t *number, bool *ok, struct bytes *text)
+/* A packet with a word and a text. As issuing_next(). */
+static int receive(struct issuing *i, uint64_t *number, uint8_t *word, struct bytes *text)
 {
 	ssize_t n = recv(i->fd, i->packet, sizeof i->packet, 0);
 	struct bytes in = {i->packet, n > 0 ? (size_t)n : 0};
-	uint8_t yes;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n <= 0 || (number != NULL && !bytes_get_u64(&in, number)) || !bytes_get_u8(&in, &yes) ||
+	if (n <= 0 || (number != NULL && !bytes_get_u64(&in, number)) || !bytes_get_u8(&in, word) ||
 	    !bytes_get_blob(&in, &text->p, &text->len)) {
 		errno = n < 0 ? errno : EPIPE;
 		return -1;
 	}
-	*ok = yes != 0;
 	return 1;
 }
 
 int issuing_greeting(struct issuing *i, struct reason *why)
 {
 	struct bytes text;
-	bool ok;
-	int result = i->greeted ? 1 : receive(i, NULL, &ok, &text);
+	uint8_t word;
+	int result = i->greeted ? 1 : receive(i, NULL, &word, &text);
 
 	if (result < 0)
-		return reason_set(why, "the issuing process ended");
+		return reason_trouble(why, "the issuing process ended");
 	if (result == 0 || i->greeted)
 		return result;
-	if (!ok)
-		return reason_set(why, "%.*s", (int)text.len, (const char *)text.p);
+	if (word != WORD_YES)
+		return (word == WORD_TROUBLE ? reason_trouble : reason_set)(why, "%.*s", (int)text.len,
+		    (const char *)text.p);
 	buf_put(&i->certificate, text.p, text.len);
 	if (i->certificate.failed)
-		return reason_set(why, "out of memory");
+		return reason_memory(why);
 	i->greeted = true;
 	return 1;
 }
@@ -268,14 +264,14 @@ int issuing_write(struct issuing *i)
 int issuing_next(struct issuing *i, uint64_t *number, struct bytes *der, const char **why)
 {
 	struct bytes text;
-	bool ok;
-	int result = receive(i, number, &ok, &text);
+	uint8_t word;
+	int result = receive(i, number, &word, &text);
 
 	if (result <= 0)
 		return result;
-	*der = ok ? text : (struct bytes){NULL, 0};
+	*der = word == WORD_YES ? text : (struct bytes){NULL, 0};
 	*why = NULL;
-	if (!ok) {
+	if (word != WORD_YES) {
 		reason_set(&i->why, "%.*s", (int)text.len, (const char *)text.p);
 		*why = i->why.text;
 	}

@@ -89,11 +89,13 @@ int secret_ask(struct secret *s, const char *prompt, struct reason *r)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (ok) {
 		secret_wipe(s);
-		ok = (s->text = strdup(line)) != NULL;
+		s->text = strdup(line);
 	}
 	OPENSSL_cleanse(line, sizeof line);
 	ERR_clear_error();
-	return ok ? 0 : reason_set(r, "no pass phrase was given");
+	if (!ok)
+		return reason_set(r, "no pass phrase was given");
+	return s->text != NULL ? 0 : reason_memory(r);
 }
 
 void secret_wipe(struct secret *s)
@@ -195,7 +197,7 @@ static EVP_PKEY *from_store(OSSL_STORE_CTX *store, const struct asking *a, struc
  * be readable for others; that is between the administrator and his backup. */
 static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
-	unsigned char *data = malloc(KEY_MAX_BYTES + 1);
+	unsigned char *data = NULL;
 	EVP_PKEY *key = NULL;
 	OSSL_STORE_CTX *store;
 	BIO *bio = NULL;
@@ -203,12 +205,12 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	ssize_t n = -1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (data != NULL && fd >= 0)
+	if (fd >= 0 && (data = malloc(KEY_MAX_BYTES + 1)) != NULL)
 		while (len <= KEY_MAX_BYTES &&
 		    ((n = read(fd, data + len, KEY_MAX_BYTES + 1 - len)) > 0 ||
 			(n < 0 && errno == EINTR)))
 			len += n > 0 ? (size_t)n : 0;
-	if (data == NULL || fd < 0 || n < 0)
+	if (data == NULL || n < 0)
 		reason_errno(r);
 	else if (len == 0)
 		reason_set(r, "is empty");
@@ -297,12 +299,13 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 
 	ERR_clear_error();
 	if (ui == NULL)
-		osslerr_set(r, "cannot make ready for a pass phrase");
+		reason_memory(r);
 	else if (key_is_uri(uri))
 		key = from_uri(uri, ui, &a, r);
 	else
 		key = from_file(uri, ui, &a, r);
 	UI_destroy_method(ui);
+	osslerr_end(key != NULL ? 0 : -1, r);
 	return key;
 }
 
@@ -351,8 +354,10 @@ char *key_pem(EVP_PKEY *key, const struct secret *secret, size_t *len, struct re
 		pem[n] = '\0';
 		*len = (size_t)n;
 	}
-	if (pem == NULL)
+	if (!ok)
 		osslerr_set(r, "the key cannot be written");
+	else if (pem == NULL)
+		reason_memory(r);
 	PKCS8_PRIV_KEY_INFO_free(plain);
 	X509_SIG_free(locked);
 	BIO_free(bio);
@@ -370,20 +375,21 @@ int key_spki(EVP_PKEY *key, unsigned char out[32], struct reason *r)
 {
 	unsigned char *der = NULL;
 	int len = i2d_PUBKEY(key, &der);
-	int ok = len > 0 && lean_sha256(der, (size_t)len, out) == 0;
-
+	int res = len > 0 ? lean_sha256(der, (size_t)len, out, r) :
+	    osslerr_set(r, "the public key cannot be encoded");
 	OPENSSL_free(der);
-	return ok ? 0 : osslerr_set(r, "the public key cannot be encoded");
+	return res;
 }
 
 int key_spki_of(const X509_PUBKEY *pub, unsigned char out[32], struct reason *r)
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509_PUBKEY(pub, &der);
-	int ok = len > 0 && lean_sha256(der, (size_t)len, out) == 0;
+	int res = len > 0 ? lean_sha256(der, (size_t)len, out, r) :
+	    osslerr_set(r, "the public key cannot be encoded");
 
 	OPENSSL_free(der);
-	return ok ? 0 : osslerr_set(r, "the public key cannot be encoded");
+	return res;
 }
 
 static int check_rsa(EVP_PKEY *key, struct reason *r)
@@ -429,13 +435,13 @@ static int check_ec(EVP_PKEY *key, struct reason *r)
 int key_check(EVP_PKEY *key, struct reason *r)
 {
 	if (key == NULL)
-		return reason_set(r,
-		    "has a key that is neither RSA nor EC on P-256, P-384 or P-521");
+		return osslerr_end(reason_set(r,
+		    "has a key that is neither RSA nor EC on P-256, P-384 or P-521"), r);
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
-		return check_rsa(key, r);
+		return osslerr_end(check_rsa(key, r), r);
 	case EVP_PKEY_EC:
-		return check_ec(key, r);
+		return osslerr_end(check_ec(key, r), r);
 	}
 	return reason_set(r, "has a key that is neither RSA nor EC");
 }

@@ -15,6 +15,7 @@
 #include "capfmsg.h"
 #include "fileio.h"
 #include "keyring.h"
+#include "osslerr.h"
 
 #define FILE_MAX (64 << 20)	/* 30,000 keys of 2048 bits */
 
@@ -35,7 +36,7 @@ static int put(struct keyring *k, EVP_PKEY *key, struct reason *r)
 
 	if (room > k->room && (more = realloc(more, room * sizeof *more)) == NULL) {
 		EVP_PKEY_free(key);
-		return reason_set(r, "out of memory");
+		return reason_memory(r);
 	}
 	k->keys = more;
 	k->room = room;
@@ -51,14 +52,13 @@ static int read_keys(struct keyring *k, const void *data, size_t len, struct rea
 	int res = 0;
 
 	if (bio == NULL)
-		return reason_set(r, "out of memory");
+		return reason_memory(r);
 	while (res == 0 && (key = PEM_read_bio_PrivateKey(bio, NULL, no_pass, NULL)) != NULL)
 		res = put(k, key, r);
 	if (res == 0 && k->n == before)
 		res = reason_set(r, "has no private key that can be read");
 	BIO_free(bio);
-	ERR_clear_error();
-	return res;
+	return osslerr_end(res, r);
 }
 
 static int read_file(struct keyring *k, int dirfd, const char *name, struct reason *r)
@@ -68,7 +68,7 @@ static int read_file(struct keyring *k, int dirfd, const char *name, struct reas
 	size_t len = 0;
 
 	if (fd < 0 || fileio_read_all(fd, FILE_MAX, &data, &len) != 0)
-		reason_set(r, "%.100s: %s", name, strerror(errno));
+		reason_errno_of(r, name);
 	else
 		res = read_keys(k, data, len, r);
 	if (data != NULL)

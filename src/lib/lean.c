@@ -107,10 +107,10 @@ OSSL_LIB_CTX *lean_context(void)
 	return lean.ctx;
 }
 
-int lean_sha256(const void *data, size_t len, unsigned char out[32])
+int lean_sha256(const void *data, size_t len, unsigned char out[32], struct reason *r)
 {
 	CRYPTO_THREAD_run_once(&once, make);
 	if (lean.sha256 == NULL || EVP_Digest(data, len, out, NULL, lean.sha256, NULL) != 1)
-		return -1;
+		return reason_memory(r);
 	return 0;
 }

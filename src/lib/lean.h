@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <openssl/evp.h>
 
+#include "reason.h"
+
 /* The context, made on first use and never freed. It has the default provider's own digests, RSA
  * and EC public keys and their signatures, and nothing else: no random numbers, no private keys.
  * NULL, which is OpenSSL's own context and always right, when it cannot be made. */
 OSSL_LIB_CTX *lean_context(void);
 
-/* SHA-256 of some bytes. -1 when out of memory. */
-int lean_sha256(const void *, size_t, unsigned char out[32]);
+/* SHA-256 of some bytes. -1 with a reason: memory is short. */
+int lean_sha256(const void *, size_t, unsigned char out[32], struct reason *);
 
 #endif

@@ -68,10 +68,13 @@ static int listen_one(struct listen *l, const char *address, bool ipv6, struct r
 	    .ai_socktype = SOCK_STREAM}, *found = NULL;
 	const char *port;
 	char host[64];
-	int fd, one = 1;
+	int fd, one = 1, error;
 
-	if (split(address, host, sizeof host, &port) != 0 ||
-	    getaddrinfo(host, port, &hints, &found) != 0)
+	error = split(address, host, sizeof host, &port) != 0 ? EAI_NONAME :
+	    getaddrinfo(host, port, &hints, &found);
+	if (error == EAI_MEMORY)
+		return reason_memory(why);
+	if (error != 0)
 		return reason_set(why, "%.60s: not ADDRESS:PORT or [ADDRESS]:PORT", address);
 	if (found->ai_family == AF_INET6 && !ipv6) {
 		freeaddrinfo(found);
@@ -86,10 +89,8 @@ static int listen_one(struct listen *l, const char *address, bool ipv6, struct r
 	}
 	if (fd < 0 || claim(fd, found) != 0) {
 		/* Another server may be about to end, a network about to come; a right does not come by itself. */
-		bool trouble = errno != EACCES;
-
-		reason_set(why, "%.60s: cannot listen: %s", address, strerror(errno));
-		why->trouble = trouble;
+		(errno == EACCES ? reason_set : reason_trouble)(why, "%.60s: cannot listen: %s", address,
+		    strerror(errno));
 		freeaddrinfo(found);
 		if (fd >= 0)
 			close(fd);
@@ -138,7 +139,7 @@ static int take_handed(struct listen *l, bool ipv6, struct reason *why)
 		if (*name == '[' && !ipv6)
 			return reason_set(why, "%s was handed over, and enable-ipv6 is no", name);
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
-			return reason_set(why, "descriptor %d: %s", fd, strerror(errno));
+			return reason_trouble(why, "descriptor %d: %s", fd, strerror(errno));
 		if (add(l, fd, why) != 0)
 			return -1;
 	}

@@ -37,9 +37,10 @@ int manifest_add(struct manifest *m, const char *name, const void *data, size_t 
 {
 	unsigned char digest[DIGEST];
 	char hex[HEX + 1];
+	struct reason why;
 
 	/* Such a name could not be read again. */
-	if (*name == '\0' || strchr(name, '\n') != NULL || lean_sha256(data, len, digest) < 0)
+	if (*name == '\0' || strchr(name, '\n') != NULL || lean_sha256(data, len, digest, &why) < 0)
 		return -1;
 	bytes_hex(digest, sizeof digest, hex);
 	buf_put(&m->text, hex, HEX);
@@ -88,7 +89,7 @@ int manifest_sign(const char *text, size_t len, const struct cert *signer, EVP_P
 		*out_len = (size_t)n;
 		ERR_clear_error();
 	} else
-		n = osslerr_set(r, "cannot sign " MANIFEST_SUMS);
+		n = n > 0 ? reason_memory(r) : osslerr_set(r, "cannot sign " MANIFEST_SUMS);
 	OPENSSL_free(der);
 	CMS_ContentInfo_free(cms);
 	BIO_free(bio);
@@ -126,12 +127,12 @@ static int check_signature(const void *text, size_t len, const void *sig, size_t
 	    OBJ_obj2nid(CMS_get0_type(cms)) != NID_pkcs7_signed || CMS_is_detached(cms) != 1)
 		reason_set(r, MANIFEST_SIGNATURE " is not a detached CMS signature");
 	else if (certs == NULL || bio == NULL || !sk_X509_push(certs, signer->x509))
-		reason_set(r, "out of memory");
+		reason_memory(r);
 	else if (CMS_verify(cms, certs, NULL, bio, NULL, flags) != 1)
 		osslerr_set(r, MANIFEST_SUMS " is not signed by the expected key");
 	else
 		res = 0;
-	ERR_clear_error();
+	osslerr_end(res, r);
 	BIO_free_all(bio);
 	sk_X509_free(certs);
 	CMS_ContentInfo_free(cms);
@@ -152,7 +153,7 @@ static int read_lines(struct manifest *m, size_t len, struct reason *r)
 	for (char *c = p; c < end; c++)
 		lines += *c == '\n';
 	if ((m->line = calloc(lines + 1, sizeof *m->line)) == NULL)
-		return reason_set(r, "out of memory");
+		return reason_memory(r);
 	for (; p < end; p = stop + 1) {
 		struct line *l = &m->line[m->count];
 
@@ -178,7 +179,7 @@ struct manifest *manifest_read(const void *text, size_t len, struct reason *r)
 	struct manifest *m;
 
 	if ((m = manifest_new()) == NULL || (m->names = malloc(len + 1)) == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		manifest_free(m);
 		return NULL;
 	}
@@ -206,8 +207,8 @@ int manifest_check(struct manifest *m, const char *name, const void *data, size_
 	if (l == NULL)
 		return reason_set(r, "is not listed in " MANIFEST_SUMS);
 	l->met = true;
-	if (lean_sha256(data, len, digest) < 0)
-		return reason_set(r, "out of memory");
+	if (lean_sha256(data, len, digest, r) < 0)
+		return -1;
 	if (memcmp(digest, l->digest, sizeof digest) != 0)
 		return reason_set(r,
 		    "is not what " MANIFEST_SUMS " says: it was changed on the way");

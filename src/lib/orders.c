@@ -59,7 +59,7 @@ struct orders *orders_new(struct spool *s, const struct conf *conf, struct issui
 	struct orders *o = calloc(1, sizeof *o);
 
 	if (o == NULL) {
-		reason_set(why, "out of memory");
+		reason_memory(why);
 		return NULL;
 	}
 	o->spool = s;
@@ -71,7 +71,7 @@ struct orders *orders_new(struct spool *s, const struct conf *conf, struct issui
 	STAILQ_INIT(&o->late);
 	lock_init(&o->lock, s);
 	if ((o->group = group_new(s)) == NULL || (o->shelf = shelf_open(s)) == NULL) {
-		reason_set(why, "cannot read the spool: %s", strerror(errno));
+		reason_trouble(why, "cannot read the spool: %s", strerror(errno));
 		orders_free(o);
 		return NULL;
 	}

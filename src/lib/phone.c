@@ -466,7 +466,7 @@ static int take_template(void *ctx, const char *name, const char *value, struct 
 		return -1;
 	free((void *)(uintptr_t)r->change->value[field]);
 	if ((r->change->value[field] = strdup(value)) == NULL)
-		return reason_set(why, "out of memory");
+		return reason_memory(why);
 	return 0;
 }
 

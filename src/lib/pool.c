@@ -89,14 +89,24 @@ int pool_write_parcel(int fd, const struct buf *b)
 	return fileio_write_all(fd, head, sizeof head) == 0 ? fileio_write_all(fd, b->p, b->len) : -1;
 }
 
+static void give_up(int sig)
+{
+	(void)sig;
+	_exit(1);
+}
+
 /* The life of a worker: a parcel of jobs in, a parcel of answers out. */
 static int work(const struct pool_task *task, int in, int out)
 {
 	struct buf parcel = {0}, answers = {0}, one = {0};
 	int result;
 
+	/* Who dies before it has read anything has not died of that: OpenSSL does, when a key is loaded and memory
+	 * is short. */
+	signal(SIGSEGV, give_up);
 	if (task->init != NULL && task->init(task->ctx) != 0)
 		return 1;
+	signal(SIGSEGV, SIG_DFL);
 	while ((result = pool_read_parcel(in, &parcel, UINT32_MAX)) > 0) {
 		struct bytes jobs = {parcel.p, parcel.len}, job;
 

@@ -78,7 +78,6 @@ static bool verify_hash(EVP_PKEY *key, const unsigned char *md, size_t len, stru
 	    EVP_PKEY_verify(ctx, sig.p, sig.len, md, len) == 1;
 
 	EVP_PKEY_CTX_free(ctx);
-	ERR_clear_error();
 	return ok;
 }
 
@@ -94,7 +93,7 @@ static int verify(EVP_PKEY *key, const char *md_name, struct bytes first, struct
 	if (hash(md_name, first, second, md, &len) < 0)
 		return osslerr_set(r, "%s cannot be computed", md_name);
 	if (!verify_hash(key, md, len, sig))
-		return reason_set(r, "has a %s that its key did not make", what);
+		return osslerr_end(reason_set(r, "has a %s that its key did not make", what), r);
 	return 0;
 }
 
@@ -192,6 +191,7 @@ struct cert *proof_check(const struct proof *proof, const char *device, uint32_t
 	struct cert *c;
 	EVP_PKEY *key;
 
+	osslerr_forget();
 	if (proof->certificate.len == 0) {
 		reason_set(r, "there is no certificate");
 		return NULL;
@@ -212,7 +212,7 @@ struct cert *proof_check(const struct proof *proof, const char *device, uint32_t
 		return NULL;
 	}
 	if (proof->sudi && check_sudi(proof, device, session, p, &sudi) < 0) {
-		reason_set(r, "SUDI_DATA %.200s", sudi.text);
+		reason_because(r, &sudi, "SUDI_DATA %.200s", sudi.text);
 		cert_free(c);
 		return NULL;
 	}
@@ -233,7 +233,7 @@ static int sign(EVP_PKEY *key, const char *md_name, struct bytes first, struct b
 	if (!ok)
 		return osslerr_set(r, "cannot be signed");
 	buf_put(out, sig, len);
-	return out->failed ? reason_set(r, "out of memory") : 0;
+	return out->failed ? reason_memory(r) : 0;
 }
 
 int proof_sign(EVP_PKEY *key, const char *device, struct bytes der, struct buf *sha1,
@@ -266,7 +266,6 @@ static bool verify_plain(EVP_PKEY *key, struct bytes data, struct bytes sig)
 	    EVP_DigestVerify(ctx, sig.p, sig.len, data.p, data.len) == 1;
 
 	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
 	return ok;
 }
 
@@ -276,9 +275,11 @@ int proof_check_request(struct bytes spki, struct bytes info, struct bytes signa
 	const unsigned char *p = spki.p;
 	unsigned char md[EVP_MAX_MD_SIZE];
 	size_t len;
-	EVP_PKEY *key = d2i_PUBKEY_ex(NULL, &p, (long)spki.len, lean_context(), NULL);
+	EVP_PKEY *key;
 	int res;
 
+	osslerr_forget();
+	key = d2i_PUBKEY_ex(NULL, &p, (long)spki.len, lean_context(), NULL);
 	if (key == NULL || p != spki.p + spki.len)
 		res = osslerr_set(r, "is no public key");
 	else if (verify_plain(key, info, signature))
@@ -289,6 +290,5 @@ int proof_check_request(struct bytes spki, struct bytes info, struct bytes signa
 	else
 		res = reason_set(r, "is not signed with its own key");
 	EVP_PKEY_free(key);
-	ERR_clear_error();
-	return res;
+	return osslerr_end(res, r);
 }

@@ -103,9 +103,7 @@ int roster_load(const struct spool *s, const char *device, struct phone *p, stru
 	}
 	if (result == 0)
 		return 1;
-	reason_set(why, "what became of it: %s", cause.text);
-	why->trouble = cause.trouble;
-	return -1;
+	return reason_because(why, &cause, "what became of it: %s", cause.text);
 }
 
 /* Writes one into the stage, under the name it will have. */

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,7 +17,6 @@
 #include "state.h"
 #include "store.h"
 #include "tls.h"
-#include "when.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
 #define MANY 100		/* connections that ended, after which memory is given back */
@@ -34,8 +32,6 @@ struct server {
 	struct link_home home;
 	struct gate gate;
 	struct event *term, *told, *poll, *news, *issuing, *greeting;
-	time_t valid_from, valid_to;	/* what CAPF's certificate says */
-	bool invalid;		/* that was told */
 	bool up, stop, failed;
 };
 
@@ -84,25 +80,6 @@ static void want_issuing(struct server *s)
 		control_send(s->control, CONTROL_WANTED, (struct bytes){NULL, 0}, -1);
 }
 
-/* Phones that look at the days of CAPF's certificate will not talk to us; and when it is the clock that is wrong,
- * deadlines and other people's certificates are judged by it too. */
-static void look_at_clock(struct server *s)
-{
-	time_t now = time(NULL) + s->task->clock;
-	bool early = now < s->valid_from, was = s->invalid;
-	char text[96], at[WHEN_ISO + 1], limit[WHEN_ISO + 1];
-
-	s->invalid = early || now >= s->valid_to;
-	/* One worker says it. */
-	if (!s->invalid || was || s->task->number != 0)
-		return;
-	when_iso(now, at);
-	when_iso(early ? s->valid_from : s->valid_to, limit);
-	snprintf(text, sizeof text, "the clock says %s, and it %s %s", at,
-	    early ? "begins at" : "ended at", limit);
-	complain(s, "CAPF's certificate is not valid now", text);
-}
-
 static void on_poll(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *s = ctx;
@@ -112,10 +89,6 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	orders_poll(s->home.orders);
 	gate_look(&s->gate, true);
 	want_issuing(s);
-	look_at_clock(s);
-	/* Lines wait for a disk that is full, until it is not. */
-	if (spool_log_flush(s->spool) != 0)
-		complain(s, "cannot write to the journal", strerror(errno));
 	/* What ten thousand phones had would stay with us, page by page, in small holes. */
 	if (s->home.buried >= MANY) {
 		s->home.buried = 0;
@@ -160,10 +133,7 @@ static struct tls_context *open_tls(struct server *s, const struct conf *conf, s
 
 	if (store_capf(s->spool, &cert, &key, why) != 0)
 		return NULL;
-	if ((tls = tls_server(cert->x509, key, conf->legacy_tls, why)) != NULL) {
-		s->valid_from = cert->not_before;
-		s->valid_to = cert->not_after;
-	}
+	tls = tls_server(cert->x509, key, conf->legacy_tls, why);
 	cert_free(cert);
 	EVP_PKEY_free(key);
 	return tls;
@@ -195,8 +165,6 @@ static int load(struct server *s, struct conf *conf, struct issuing *issuing, st
 	s->home.tls = tls;
 	free(s->conf);
 	s->home.conf = s->conf = conf;
-	s->invalid = false;
-	look_at_clock(s);
 	return 0;
 }
 
@@ -209,9 +177,9 @@ static int begin(struct server *s, struct reason *why)
 	s->poll = event_new(s->home.base, -1, EV_PERSIST, on_poll, s);
 	if (s->poll == NULL || event_add(s->poll, &every) != 0 ||
 	    (news >= 0 && (s->news = watch(s, news, EV_READ, on_news)) == NULL))
-		return reason_set(why, "cannot set up libevent");
+		return reason_trouble(why, "cannot set up libevent");
 	if (gate_open(&s->gate, s->control + 1, s->task->listeners) != 0)
-		return reason_set(why, "cannot watch the listening sockets");
+		return reason_trouble(why, "cannot watch the listening sockets");
 	s->up = true;
 	return 0;
 }
@@ -220,8 +188,8 @@ static void refuse(struct server *s, const struct reason *why)
 {
 	free(s->next);
 	s->next = NULL;
-	control_send(s->control, CONTROL_REFUSED, (struct bytes){(const void *)why->text,
-	    strlen(why->text)}, -1);
+	control_send(s->control, why->trouble ? CONTROL_TROUBLE : CONTROL_REFUSED,
+	    (struct bytes){(const void *)why->text, strlen(why->text)}, -1);
 	if (!s->up)
 		s->stop = s->failed = true;
 }
@@ -271,7 +239,7 @@ static void on_greeting(evutil_socket_t fd, short what, void *ctx)
 /* An issuing process, which may not have its key yet. Another one is for older settings. */
 static void await_greeting(struct server *s, int fd)
 {
-	struct reason why = {.text = "cannot watch the issuing process"};
+	struct reason why;
 
 	unwatch(&s->greeting);
 	issuing_close(s->coming);
@@ -280,6 +248,7 @@ static void await_greeting(struct server *s, int fd)
 		return;
 	issuing_close(s->coming);
 	s->coming = NULL;
+	reason_trouble(&why, "cannot watch the issuing process");
 	if (s->next != NULL)
 		refuse(s, &why);
 	else
@@ -288,7 +257,7 @@ static void await_greeting(struct server *s, int fd)
 
 static void take_settings(struct server *s, const struct control *c)
 {
-	struct reason why = {.text = "out of memory"};
+	struct reason why;
 
 	free(s->next);
 	if (c->body.len == sizeof *s->next && (s->next = malloc(sizeof *s->next)) != NULL) {
@@ -302,6 +271,7 @@ static void take_settings(struct server *s, const struct control *c)
 	s->next = NULL;
 	if (c->fd >= 0)
 		close(c->fd);
+	reason_memory(&why);
 	refuse(s, &why);
 }
 
@@ -326,8 +296,6 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 			take_settings(s, &c);
 		else if (c.type == CONTROL_ISSUING && c.fd >= 0 && s->up)
 			await_greeting(s, c.fd);
-		else if (c.type == CONTROL_JOURNAL && c.fd >= 0)
-			spool_log_hold(s->spool, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)
@@ -365,16 +333,16 @@ static int set_up(struct server *s, struct reason *why)
 	LIST_INIT(&s->home.dead);
 	/* Signatures over the session's id shall not be good for another run of the server. */
 	if (getrandom(&s->home.session, sizeof s->home.session, 0) != sizeof s->home.session)
-		return reason_set(why, "no random numbers: %s", strerror(errno));
+		return reason_trouble(why, "no random numbers: %s", strerror(errno));
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
 	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
 	if (s->spool == NULL || state_finish(s->spool, NULL) != 0 ||
 	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE | 1u << SPOOL_TRACE) != 0)
-		return reason_set(why, "cannot open the spool: %s", strerror(errno));
+		return reason_trouble(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
 	    (s->term = watch(s, SIGTERM, EV_SIGNAL, on_term)) == NULL ||
 	    (s->told = watch(s, s->control, EV_READ, on_told)) == NULL)
-		return reason_set(why, "cannot set up libevent");
+		return reason_trouble(why, "cannot set up libevent");
 	return 0;
 }
 
@@ -382,14 +350,9 @@ static int set_up(struct server *s, struct reason *why)
  * it trusts, to change what belongs to phones. */
 static int narrow(struct server *s, struct reason *why)
 {
-	struct sandbox_path path[SPOOL_DIRS];
+	struct sandbox_path path[SPOOL_DIRS + 1];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
-	int journal = spool_log_open(s->spool);
 
-	if (journal < 0)
-		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
-	/* By its name it could not be opened later; the master hands over the next one. */
-	spool_log_hold(s->spool, journal);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
@@ -401,10 +364,15 @@ static int narrow(struct server *s, struct reason *why)
 			rights |= SANDBOX_DIRS;
 		path[sb.paths++] = (struct sandbox_path){s->spool->dir[d], NULL, rights};
 	}
+	/* The file as it is now; one of the same name that comes later is another one. */
+	path[sb.paths++] = (struct sandbox_path){s->spool->root, SPOOL_JOURNAL,
+	    SANDBOX_READ | SANDBOX_WRITE};
+	if (spool_log_make(s->spool) != 0)
+		return reason_trouble(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* Its files are not for later either. */
 	tls_init();
 	return sandbox_enter(&sb) == 0 ? 0 :
-	    reason_set(why, "cannot narrow the process: %s", strerror(errno));
+	    reason_trouble(why, "cannot narrow the process: %s", strerror(errno));
 }
 
 static void take_down(struct server *s)

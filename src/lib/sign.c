@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,7 @@
 #include "csr.h"
 #include "sandbox.h"
 #include "sign.h"
+#include "unpack.h"
 
 #define CHECKER_MEMORY ((uint64_t)8 * MANIFEST_MAX_BYTES)	/* text and signature in several forms */
 #define CHECKER_SECONDS 60
@@ -31,7 +33,8 @@ static int init_checker(void *ctx)
 	return sandbox_enter(&sb);
 }
 
-/* In the checker: the text and the signature in, nothing or what is wrong with them out. */
+/* In the checker: the text and the signature in, nothing or what is wrong with them out. -1 when that cannot be
+ * told. */
 static int check(void *ctx, struct bytes job, struct buf *out)
 {
 	const struct sign *s = ctx;
@@ -44,7 +47,7 @@ static int check(void *ctx, struct bytes job, struct buf *out)
 	if ((m = manifest_verify(text.p, text.len, job.p, job.len, s->ra, &why)) == NULL)
 		buf_put_text(out, why.text);
 	manifest_free(m);
-	return 0;
+	return m == NULL && why.trouble ? -1 : 0;
 }
 
 int sign_start_checker(struct sign *s)
@@ -96,16 +99,22 @@ static struct manifest *verify(struct sign *s, const struct archive_item *signat
 {
 	struct bytes answer = {NULL, 0};
 	struct buf job = {0};
-	bool good = false;
+	struct reason how;
+	bool good = false, died;
 
 	buf_put_blob(&job, s->sums.p, s->sums.len);
 	buf_put(&job, signature->data, signature->len);
-	reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
 	if (!job.failed && pool_put(s->checker, job.p, job.len) == 0 && pool_flush(s->checker) == 0 &&
-	    pool_next(s->checker, &answer) == 1)
+	    pool_next(s->checker, &answer) == 1) {
 		good = answer.len == 0;
-	if (!good && answer.len > 0)
-		bytes_get_text(&answer, why->text, sizeof why->text);
+		reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+		if (!good)
+			bytes_get_text(&answer, why->text, sizeof why->text);
+	} else {
+		/* Whom that has killed, it kills again; one that ended otherwise may do better another time. */
+		died = !job.failed && errno == EPIPE && unpack_death(pool_signal(s->checker), &how);
+		(died ? reason_set : reason_trouble)(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+	}
 	buf_free(&job);
 	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
 }
@@ -120,8 +129,11 @@ static enum intake_admission read_manifest(struct sign *s, const struct archive_
 		buf_put(&s->sums, e->data, e->len);
 		return INTAKE_SKIP;
 	}
-	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0 &&
-	    !s->sums.failed) {
+	if (s->sums.failed) {
+		reason_memory(why);
+		return INTAKE_ABORT;
+	}
+	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0) {
 		s->manifest = verify(s, e, why);
 		return s->manifest != NULL ? INTAKE_SKIP : INTAKE_ABORT;
 	}

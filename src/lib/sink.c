@@ -31,7 +31,7 @@ int sink_open(struct sink *k, const char *where, const char *program, struct rea
 	/* Not connected: a syslog that starts anew has another socket under the same name. */
 	k->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (k->fd < 0)
-		return reason_set(why, "syslog: %s", strerror(errno));
+		return reason_trouble(why, "syslog: %s", strerror(errno));
 	/* Its files cannot be read later. */
 	tzset();
 	return 0;

@@ -63,6 +63,11 @@ int status_of_given(bool trouble)
 	return trouble ? STATUS_TROUBLE : STATUS_USAGE;
 }
 
+int status_of_item(bool trouble)
+{
+	return trouble ? STATUS_TROUBLE : STATUS_REFUSED;
+}
+
 /* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */
 static const char *cause_of(int error)
 {

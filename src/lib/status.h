@@ -27,6 +27,8 @@ int status_of(int error);
 int status_of_one(int error);
 /* The one for something that the user gave: it is wrong, or the system has trouble with it. */
 int status_of_given(bool trouble);
+/* The one for an item among several: it is refused, or the system has trouble with it. */
+int status_of_item(bool trouble);
 
 /* "program: object: text" on stderr, one line, whatever bytes are in it; object may be NULL. */
 void status_warn(const char *object, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

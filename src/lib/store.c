@@ -85,8 +85,7 @@ int store_each(const struct spool *s, enum spool_dir d,
 	size_t n;
 
 	if (list_files(s, d, &list, &n) != 0) {
-		result = reason_set(why, "%s: %s", spool_dir_name(d), strerror(errno));
-		why->trouble = true;
+		result = reason_trouble(why, "%s: %s", spool_dir_name(d), strerror(errno));
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct reason cause = {.text = ""};
@@ -126,9 +125,7 @@ static int gather(void *ctx, const char *file, const char *description, const st
 	(void)description;
 	if (c != NULL && trust_put(g->trust, c, &cause) == 0)
 		return 0;
-	reason_set(g->why, "%.70s: %s", file, cause.text);
-	g->why->trouble = cause.trouble;
-	return -1;
+	return reason_because(g->why, &cause, "%.70s: %s", file, cause.text);
 }
 
 struct trust *store_trust(const struct spool *s, enum spool_dir d, struct reason *why)
@@ -136,7 +133,7 @@ struct trust *store_trust(const struct spool *s, enum spool_dir d, struct reason
 	struct gathering g = {trust_new(), why};
 
 	if (g.trust == NULL) {
-		reason_set(why, "out of memory");
+		reason_memory(why);
 		return NULL;
 	}
 	if (store_each(s, d, gather, &g, why) == 0)
@@ -173,7 +170,7 @@ int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct
 		return *cert != NULL ? 0 : -1;
 	if (asprintf(&path, "%s/%s/" STORE_PAIR, s->path, spool_dir_name(SPOOL_CA)) < 0) {
 		cert_free(*cert);
-		return reason_set(why, "out of memory");
+		return reason_memory(why);
 	}
 	*key = key_load(path, &none, why);
 	free(path);
@@ -198,7 +195,7 @@ static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
 	if (strchr(name, '/') != NULL)
 		return reason_set(why, "its CN cannot be a file name");
 	if ((pem = cert_pem(c->x509, &len)) == NULL)
-		return reason_set(why, "out of memory");
+		return reason_memory(why);
 	result = spool_put(s, SPOOL_CA, name, pem, len, true);
 	free(pem);
 	if (result == 0)
@@ -216,13 +213,14 @@ int store_put_capf(struct spool *s, const struct cert *c, EVP_PKEY *key, struct 
 
 	if ((pem = key_pem(key, &none, &key_len, why)) == NULL || cert == NULL) {
 		free(cert);
-		return cert == NULL ? reason_set(why, "out of memory") : -1;
+		return cert == NULL ? reason_memory(why) : -1;
 	}
 	buf_put(&pair, pem, key_len);
 	buf_put(&pair, cert, cert_len);
-	result = pair.failed ? -1 : spool_put(s, SPOOL_CA, STORE_PAIR, pair.p, pair.len, true);
-	if (result != 0)
-		reason_set(why, "%s", pair.failed ? "out of memory" : strerror(errno));
+	if (pair.failed)
+		result = reason_memory(why);
+	else if ((result = spool_put(s, SPOOL_CA, STORE_PAIR, pair.p, pair.len, true)) != 0)
+		reason_errno(why);
 	key_pem_free(pem, key_len);
 	key_pem_free((char *)pair.p, pair.len);
 	free(cert);
@@ -234,7 +232,6 @@ int store_put_capf(struct spool *s, const struct cert *c, EVP_PKEY *key, struct 
 static int is_copy(const struct spool *s, const char *name, const struct cert *c, struct reason *why)
 {
 	unsigned char *data;
-	struct reason cause;
 	struct cert *copy;
 	size_t len;
 	bool same;
@@ -243,10 +240,12 @@ static int is_copy(const struct spool *s, const char *name, const struct cert *c
 		reason_errno(why);
 		return why->trouble ? -1 : 0;
 	}
-	copy = cert_parse(data, len, &cause);
+	copy = cert_parse(data, len, why);
 	same = copy != NULL && memcmp(copy->digest, c->digest, sizeof c->digest) == 0;
-	cert_free(copy);
 	free(data);
+	if (copy == NULL && why->trouble)
+		return -1;
+	cert_free(copy);
 	return same;
 }
 
@@ -291,7 +290,7 @@ struct cert *store_cert(const struct spool *s, enum spool_dir d, const struct st
 	}
 	c = cert_parse(der, len, why);
 	free(der);
-	errno = 0;
+	errno = c == NULL && why->trouble ? ENOMEM : 0;
 	return c;
 }
 

@@ -30,7 +30,7 @@ static struct tls_context *context_new(const SSL_METHOD *method, bool server, bo
 	struct tls_context *c = calloc(1, sizeof *c);
 
 	if (c == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	c->server = server;
@@ -100,7 +100,7 @@ struct tls *tls_open(struct tls_context *c, int fd, struct reason *r)
 	struct tls *t = calloc(1, sizeof *t);
 
 	if (t == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	if ((t->ssl = SSL_new(c->ctx)) == NULL || !SSL_set_fd(t->ssl, fd)) {

@@ -107,17 +107,17 @@ int transfer_fetch(const char *url, uint64_t cap, struct reason *why)
 	struct sink sink = {transfer_buffer(), cap, false};
 	char error[CURL_ERROR_SIZE];
 	CURL *c = prepare(url, error);
-	int result = -1;
+	int result = reason_memory(why);
 
 	if (c == NULL || sink.fd < 0)
-		reason_set(why, "out of memory");
+		; /* said already */
 	else if (curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_WRITEDATA, &sink) == CURLE_OK)
 		result = perform(c, error, why);
 	if (sink.too_much)
 		result = reason_set(why, "is larger than %llu bytes", (unsigned long long)cap);
 	if (result == 0 && lseek(sink.fd, 0, SEEK_SET) != 0)
-		result = reason_set(why, "%s", strerror(errno));
+		result = reason_errno(why);
 	curl_easy_cleanup(c);
 	curl_global_cleanup();
 	if (result == 0)
@@ -150,12 +150,12 @@ int transfer_send(const char *url, int fd, struct reason *why)
 	char error[CURL_ERROR_SIZE], *temporary = NULL;
 	struct curl_slist *rename = renaming(url, &temporary);
 	CURL *c = prepare(rename != NULL ? temporary : url, error);
-	int result = -1;
+	int result = reason_memory(why);
 	struct stat st;
 
-	if (c == NULL || fstat(fd, &st) != 0 || lseek(fd, 0, SEEK_SET) != 0)
-		reason_set(why, "%s", c == NULL ? "out of memory" : strerror(errno));
-	else if (curl_easy_setopt(c, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
+	if (c != NULL && (fstat(fd, &st) != 0 || lseek(fd, 0, SEEK_SET) != 0))
+		reason_errno(why);
+	else if (c != NULL && curl_easy_setopt(c, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_READFUNCTION, give) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_READDATA, &fd) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size) == CURLE_OK &&

@@ -143,6 +143,8 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 			issuer = cert_name_line(X509_get_issuer_name(x));
 		reason_set(r, "%sis signed by a CA that is not trusted: %s", before,
 		    issuer != NULL ? issuer : "?");
+		if (issuer == NULL && x != NULL)
+			reason_memory(r);
 		break;
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
 		reason_set(r, "%sis not signed with the key of the CA that it names", before);
@@ -151,6 +153,8 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 		reason_set(r, "%s%s%s", before, of != NULL ? "does not verify: " : "",
 		    X509_verify_cert_error_string(error));
 	}
+	if (of == NULL && depth > 0 && x != NULL)
+		reason_memory(r);
 	free(issuer);
 	free(of);
 	return -1;
@@ -177,7 +181,6 @@ static int verify_at(const struct trust *t, const struct cert *c, time_t now, in
 	struct forgiven f;
 	int res;
 
-	ERR_clear_error();
 	res = verify(t, c, now, level, 0, &f);
 	/* Each CA was put here by an administrator's own hand, and often it is the issuing one
 	 * alone: so it may end a chain without being self-signed (RFC 5280 6.1.1 (d) asks for no
@@ -198,8 +201,7 @@ static int verify_at(const struct trust *t, const struct cert *c, time_t now, in
 	else
 		res = 0;
 	X509_STORE_CTX_cleanup(t->ctx);
-	ERR_clear_error();
-	return res;
+	return osslerr_end(res, r);
 }
 
 int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct reason *r)
@@ -214,7 +216,7 @@ int trust_verify_weak(const struct trust *t, const struct cert *c, time_t now, s
 	/* OpenSSL's level 0 asks for nothing at all; SHA-1 is below level 1. */
 	if (!X509_get_signature_info(c->x509, &digest, NULL, NULL, NULL) || digest == NID_md5 ||
 	    digest == NID_md4 || digest == NID_md2)
-		return reason_set(r, "is signed with a digest older than SHA-1");
+		return osslerr_end(reason_set(r, "is signed with a digest older than SHA-1"), r);
 	return verify_at(t, c, now, 0, r);
 }
 

@@ -238,7 +238,7 @@ static bool authenticate(struct visit *v, const struct session_action *a,
 {
 	int result = check_proof(v, a->message, &v->why);
 
-	if (result == -2)
+	if (result == -2 || (result == -1 && v->why.trouble))
 		return hang_up(v, v->why.text);
 	*answer = (struct session_event){.type = SESSION_AUTH_BAD, .why = v->why.text};
 	if (result == 1) {

@@ -77,16 +77,16 @@ static int check_key(X509_REQ *req, struct bytes spki, struct reason *r)
 static int sign(struct csr *c, EVP_PKEY *ra, struct reason *r)
 {
 	unsigned char *der = NULL;
-	int len = 0, ok;
+	int len = 0;
 
-	ok = X509_REQ_sign(c->req, ra, EVP_sha256()) > 0 && (len = i2d_X509_REQ(c->req, &der)) > 0 &&
-	    (c->der = malloc((size_t)len)) != NULL;
-	if (ok) {
+	if (X509_REQ_sign(c->req, ra, EVP_sha256()) <= 0 || (len = i2d_X509_REQ(c->req, &der)) <= 0)
+		return osslerr_set(r, "cannot make a request for the phone");
+	if ((c->der = malloc((size_t)len)) != NULL) {
 		memcpy(c->der, der, (size_t)len);
 		c->der_len = (size_t)len;
 	}
 	OPENSSL_free(der);
-	return ok ? 0 : osslerr_set(r, "cannot make a request for the phone");
+	return c->der != NULL ? 0 : reason_memory(r);
 }
 
 /* NULL with a reason. */
@@ -103,7 +103,7 @@ static X509_REQ *make_request(struct bytes spki, const char *device, struct reas
 	put_request(&request, spki, device);
 	p = request.p;
 	if (request.failed)
-		reason_set(r, "out of memory");
+		reason_memory(r);
 	else if ((req = (X509_REQ *)ASN1_item_d2i_ex(NULL, &p, (long)request.len,
 	    ASN1_ITEM_rptr(X509_REQ), lean_context(), NULL)) == NULL)
 		osslerr_set(r, "the phone's key is no public key");
@@ -115,8 +115,9 @@ struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struc
 {
 	struct csr *c = calloc(1, sizeof *c);
 
+	osslerr_forget();
 	if (c == NULL) {
-		reason_set(r, "out of memory");
+		reason_memory(r);
 		return NULL;
 	}
 	c->proof = CSR_RA;
@@ -124,6 +125,7 @@ struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struc
 	if ((c->req = make_request(spki, device, r)) == NULL || check_key(c->req, spki, r) != 0 ||
 	    key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) != 0 ||
 	    (ra != NULL && sign(c, ra, r) != 0)) {
+		osslerr_end(-1, r);
 		csr_free(c);
 		return NULL;
 	}
@@ -144,7 +146,7 @@ int vouch_info(struct bytes spki, const char *device, struct buf *out, struct re
 	csr_free(c);
 	if (len <= 0)
 		return osslerr_set(r, "cannot make a request for the phone");
-	return out->failed ? reason_set(r, "out of memory") : 0;
+	return out->failed ? reason_memory(r) : 0;
 }
 
 /* Puts the signature into the request. 1, or 0 when out of memory. */

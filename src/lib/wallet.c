@@ -121,11 +121,11 @@ static int write_file(const char *path, mode_t mode, const void *data, size_t le
 	int res = -1;
 
 	if (outfile_open(&out, path, mode) != 0)
-		return reason_set(r, "%.100s: %s", path, strerror(errno));
+		return reason_errno_of(r, path);
 	if (fileio_write_all(out.fd, data, len) == 0 && outfile_commit(&out) == 0)
 		res = 0;
 	else
-		reason_set(r, "%.100s: %s", path, strerror(errno));
+		reason_errno_of(r, path);
 	outfile_abort(&out);
 	return res;
 }
@@ -154,7 +154,7 @@ static int write_pem(const char *path, struct bytes der, struct reason *r)
 	if (pem != NULL)
 		res = write_file(path, 0644, pem, len, r);
 	else if (c != NULL)
-		reason_set(r, "out of memory");
+		reason_memory(r);
 	free(pem);
 	cert_free(c);
 	return res;
