@@ -43,6 +43,12 @@ walk() {
 	assert_output_has "own 2: exit 111 without a word"
 }
 
+@test "one that blames what it was given is found" {
+	walk blame
+	assert_status 1
+	assert_output_has "own 2: exit 100"
+}
+
 @test "one that claims success is found" {
 	walk wrong
 	assert_status 1

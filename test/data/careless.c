@@ -21,6 +21,10 @@ int main(int argc, char **argv)
 		return 0;
 	if (two == NULL && strcmp(argv[1], "silent") == 0)
 		return 111;
+	if (two == NULL && strcmp(argv[1], "blame") == 0) {
+		fputs("careless: is no good\n", stderr);
+		return 100;
+	}
 	if (two == NULL && strcmp(argv[1], "litter") == 0) {
 		snprintf(path, sizeof path, "%s/csr/litter", argv[2]);
 		close(open(path, O_WRONLY | O_CREAT, 0600));

@@ -2,8 +2,9 @@
 /* A preload library for test/oom/walk: it stands before malloc and its family, counts the calls over all
  * processes of a program, and lets the one that OOM_AT names fail.
  *
- *	OOM_COUNTS=FILE		a file of 32 bytes: calls by the program itself, calls by its libraries, and whether
- *				one has failed; it is mapped before the program begins, so that a sandbox does not matter
+ *	OOM_COUNTS=FILE		a file of 32 bytes: calls by the program itself, calls by its libraries, whether one has
+ *				failed, and whether libcrypto itself has crashed; it is mapped before the program begins, so
+ *				that a sandbox does not matter
  *	OOM_WHO=own		counts calls from the program's own text (the default)
  *	OOM_WHO=other		counts those from libraries, libc's own among them
  *	OOM_AT=N		the Nth such call fails, from 1; without it none does
@@ -15,12 +16,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -30,19 +33,21 @@ extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_real
     *__libc_memalign(size_t, size_t);
 
 static struct counts {
-	atomic_ulong own, other, struck;
+	atomic_ulong own, other, struck, crashed;
 } *counts;
 static struct text {
 	uintptr_t from, to;
-} own_text, spared;	/* the program's, and libseccomp's */
+} own_text, spared, crypto;	/* the program's, libseccomp's and libcrypto's */
 static unsigned long at;
 static bool other, all;
+static _Thread_local bool handing;
 
 /* The first object is the program, and has no name. */
 static int find_text(struct dl_phdr_info *info, size_t size, void *ctx)
 {
 	struct text *t = own_text.to == 0 ? &own_text :
-	    strstr(info->dlpi_name, "/libseccomp.") != NULL ? &spared : NULL;
+	    strstr(info->dlpi_name, "/libseccomp.") != NULL ? &spared :
+	    strstr(info->dlpi_name, "/libcrypto.") != NULL ? &crypto : NULL;
 
 	(void)size;
 	(void)ctx;
@@ -62,8 +67,24 @@ static bool within(const struct text *t, void *caller)
 	return (uintptr_t)caller >= t->from && (uintptr_t)caller < t->to;
 }
 
+/* It goes on at the same place, and dies there. */
+static void on_crash(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *u = context;
+
+	(void)sig, (void)info;
+#if defined(__x86_64__)
+	if (within(&crypto, (void *)u->uc_mcontext.gregs[REG_RIP]))
+		counts->crashed = 1;
+#elif defined(__aarch64__)
+	if (within(&crypto, (void *)u->uc_mcontext.pc))
+		counts->crashed = 1;
+#endif
+}
+
 __attribute__((constructor)) static void start(void)
 {
+	struct sigaction crash = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_RESETHAND};
 	const char *file = getenv("OOM_COUNTS"), *text = getenv("OOM_AT"), *who = getenv("OOM_WHO");
 	int fd = file != NULL ? open(file, O_RDWR | O_CLOEXEC) : -1;
 	void *p;
@@ -79,11 +100,12 @@ __attribute__((constructor)) static void start(void)
 	all = getenv("OOM_ALL") != NULL;
 	dl_iterate_phdr(find_text, NULL);
 	counts = p;
+	sigaction(SIGSEGV, &crash, NULL);
 }
 
 static bool fails(void *caller)
 {
-	bool own = within(&own_text, caller);
+	bool own = within(&own_text, caller) && !handing;
 	unsigned long n;
 
 	if (counts == NULL || within(&spared, caller))
@@ -94,6 +116,41 @@ static bool fails(void *caller)
 	counts->struck = 1;
 	errno = ENOMEM;
 	return true;
+}
+
+/* The program gives OpenSSL its memory itself. That OpenSSL asks counts, not who hands it on. */
+static void *(*given)(size_t, const char *, int), *(*changed)(void *, size_t, const char *, int);
+
+static void *give(size_t size, const char *file, int line)
+{
+	void *p;
+
+	handing = true;
+	p = given(size, file, line);
+	handing = false;
+	return p;
+}
+
+static void *change(void *old, size_t size, const char *file, int line)
+{
+	void *p;
+
+	handing = true;
+	p = changed(old, size, file, line);
+	handing = false;
+	return p;
+}
+
+EXPORT int CRYPTO_set_mem_functions(void *(*m)(size_t, const char *, int),
+    void *(*r)(void *, size_t, const char *, int), void (*f)(void *, const char *, int))
+{
+	int (*set)(void *(*)(size_t, const char *, int), void *(*)(void *, size_t, const char *, int),
+	    void (*)(void *, const char *, int));
+
+	given = m;
+	changed = r;
+	*(void **)&set = dlsym(RTLD_NEXT, "CRYPTO_set_mem_functions");
+	return set(give, change, f);
 }
 
 #define CALLER __builtin_return_address(0)
