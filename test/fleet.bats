@@ -70,6 +70,7 @@ signed() {
 agrees() {
 	run "$TESTDIR/oracle/agree" "$SPOOL" seen.*
 	assert_status 0
+	assert_output_has "$N phones, "
 	assert_equal "$(phone-list --status successful | wc -l)" $N
 	assert_equal "$(lsc-list --installed | cut -f 1 | sort -u | diff - names)" ""
 	has csr 0 && has lsc 0

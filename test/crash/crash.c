@@ -14,9 +14,10 @@
  *	CRASH_HOW=on:EIO	it fails, and so does every later call of which that error can come
  *
  * The log has a line for each call, "N<tab>kind<tab>call<tab>path", and for some a second path. Kinds
- * are "change", "read", "failed" and "killed" by us, and "say": a line goes to stdout, or a message to a
- * phone, with the text instead of the path, its tabs as blanks. It is written to mapped memory, which also a process can do that may open nothing and a
- * kill does not undo: the file begins with a struct shared and ends with NULs.
+ * are "change", "read", "failed" and "killed" by us, "new" for a process that was not heard before, and
+ * "say": a line goes to stdout, or a message to a phone, with the text instead of the path, its tabs as
+ * blanks. It is written to mapped memory, which also a process can do that may open nothing and a kill
+ * does not undo: the file begins with a struct shared and ends with NULs.
  *
  * What the library cannot count it refuses by a message and SIGABRT: stdio opened for writing, and calls
  * that nobody uses so far. */
