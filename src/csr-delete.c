@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "enter.h"
-#include "names.h"
+#include "given.h"
 #include "narrow.h"
 #include "options.h"
 #include "prune.h"
@@ -28,7 +28,7 @@ int main(int argc, char *argv[])
 	 * takes its certificate back, or was quicker, and then we find the certificate. done/ comes
 	 * last, since it is where the request of a ready certificate is. */
 	static const enum spool_dir order[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_LSC, SPOOL_DONE};
-	const char *path = spool_default(), *file = NULL, *object, *device;
+	const char *path = spool_default(), *file = NULL;
 	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
@@ -41,14 +41,11 @@ int main(int argc, char *argv[])
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;
 	struct names names;
-	size_t unused = 0;
-	struct reason why;
 	struct spool *s;
 
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
-	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "%s", why.text);
+	given_names(&names, argc - arg, argv + arg, file, null);
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
@@ -57,14 +54,8 @@ int main(int argc, char *argv[])
 			status = STATUS_TROUBLE;
 		}
 	}
-	if (spool_log_flush(s) != 0) {
-		status_warn_errno(SPOOL_JOURNAL, "cannot write");
-		status = STATUS_TROUBLE;
-	}
-	while ((device = names_unused(&names, &unused)) != NULL) {
-		status_warn(device, "has nothing to delete");
-		status = status_worst(status, STATUS_REFUSED);
-	}
+	status = enter_flush(s, status);
+	status = given_unused(&names, "has nothing to delete", status);
 	names_free(&names);
 	spool_close(s);
 	return status_flush(status);

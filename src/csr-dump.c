@@ -11,8 +11,8 @@
 #include "archive.h"
 #include "blob.h"
 #include "enter.h"
+#include "given.h"
 #include "manifest.h"
-#include "names.h"
 #include "narrow.h"
 #include "options.h"
 #include "outfile.h"
@@ -46,9 +46,8 @@ static bool is_file(const struct dump *d, const struct stem *stem)
 /* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
 static int choose(struct dump *d, struct names *names, const char *since)
 {
-	size_t kept = 0, unused = 0;
+	size_t kept = 0;
 	int status = STATUS_OK;
-	const char *device;
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct stem *stem = &d->list[i];
@@ -64,11 +63,7 @@ static int choose(struct dump *d, struct names *names, const char *since)
 		}
 	}
 	d->n = kept;
-	while ((device = names_unused(names, &unused)) != NULL) {
-		status_warn(device, "has no pending request to dump");
-		status = STATUS_REFUSED;
-	}
-	return status;
+	return given_unused(names, "has no pending request to dump", status);
 }
 
 /* A request's bytes as they go into the archive; the caller frees. It may move while we work: then it
@@ -263,12 +258,11 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	struct dump d = {0};
-	const char *file = NULL, *format = "pem", *output = NULL, *object;
+	const char *file = NULL, *format = "pem", *output = NULL;
 	char since[WHEN_STAMP + 1];
 	time_t from = 0;
 	bool null = false;
 	struct names names;
-	struct reason why;
 	long level = 6;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -287,8 +281,7 @@ int main(int argc, char *argv[])
 	if (!d.der && strcmp(format, "pem") != 0)
 		status_usage("--format wants pem or der");
 
-	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "%s", why.text);
+	given_names(&names, argc - arg, argv + arg, file, null);
 	when_stamp(from, since);
 	d.spool = enter_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)

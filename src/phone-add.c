@@ -245,10 +245,7 @@ static void commit(struct adding *add)
 		else
 			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
 	}
-	if (spool_log_flush(add->spool) != 0) {
-		status_warn_errno(SPOOL_JOURNAL, "cannot write");
-		add->status = STATUS_TROUBLE;
-	}
+	add->status = enter_flush(add->spool, add->status);
 	if (n > 0)
 		explicit_bzero(item, n * sizeof *item);
 	buf_free(&add->items);

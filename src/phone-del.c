@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "enter.h"
+#include "given.h"
 #include "lock.h"
-#include "names.h"
 #include "narrow.h"
 #include "options.h"
 #include "roster.h"
@@ -49,7 +49,7 @@ static int delete(struct spool *s, struct names *names, bool dry_run, struct ros
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *object, *device;
+	const char *path = spool_default(), *file = NULL;
 	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
@@ -62,15 +62,13 @@ int main(int argc, char *argv[])
 	};
 	int arg = options_parse(argc, argv, options), status;
 	struct roster_name *list;
-	size_t n, unused = 0;
+	size_t n;
 	struct names names;
-	struct reason why;
 	struct spool *s;
 
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
-	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "%s", why.text);
+	given_names(&names, argc - arg, argv + arg, file, null);
 	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
 	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	if (roster_list(s, &list, &n) != 0)
@@ -81,14 +79,8 @@ int main(int argc, char *argv[])
 		if (!dry_run)
 			spool_log_text(s, "deleted", list[i].device);
 	}
-	if (spool_log_flush(s) != 0) {
-		status_warn_errno(SPOOL_JOURNAL, "cannot write");
-		status = STATUS_TROUBLE;
-	}
-	while ((device = names_unused(&names, &unused)) != NULL) {
-		status_warn(device, "there is no such phone");
-		status = status_worst(status, STATUS_REFUSED);
-	}
+	status = enter_flush(s, status);
+	status = given_unused(&names, "there is no such phone", status);
 	free(list);
 	names_free(&names);
 	spool_close(s);

@@ -12,8 +12,8 @@
 #include "conf.h"
 #include "enter.h"
 #include "fileio.h"
+#include "given.h"
 #include "lock.h"
-#include "names.h"
 #include "narrow.h"
 #include "options.h"
 #include "phone.h"
@@ -135,10 +135,7 @@ static void commit(struct setting *set)
 	lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
 		spool_log_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
-	if (spool_log_flush(set->spool) != 0) {
-		status_warn_errno(SPOOL_JOURNAL, "cannot write");
-		set->status = STATUS_TROUBLE;
-	}
+	set->status = enter_flush(set->spool, set->status);
 	for (size_t i = 0; i < n && set->digits > 0; i++)
 		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
 	if (n > 0)
@@ -148,7 +145,7 @@ static void commit(struct setting *set)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *generate = NULL, *string_file = NULL, *object;
+	const char *path = spool_default(), *file = NULL, *generate = NULL, *string_file = NULL;
 	struct setting set = {.status = STATUS_OK};
 	const char **value = set.change.value;
 	time_t now = time(NULL);
@@ -198,8 +195,7 @@ int main(int argc, char *argv[])
 		value[PHONE_F_STRING] = read_string(string_file);
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
-	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "%s", why.text);
+	given_names(&names, argc - arg, argv + arg, file, null);
 	set.spool = enter_to_write(path, now);
 	narrow_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
 	lock_init(&set.lock, set.spool);

@@ -9,7 +9,7 @@
 
 #include "bytes.h"
 #include "enter.h"
-#include "names.h"
+#include "given.h"
 #include "narrow.h"
 #include "options.h"
 #include "prune.h"
@@ -108,12 +108,10 @@ static int delete(struct spool *s, struct names *names, bool dry_run)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *object, *verb, *device;
+	const char *path = spool_default(), *file = NULL, *verb;
 	bool null = false, dry_run = false, header = false;
 	time_t now = time(NULL);
 	struct names names;
-	size_t unused = 0;
-	struct reason why;
 	struct spool *s;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -133,17 +131,13 @@ int main(int argc, char *argv[])
 		status_usage("wants list, view or delete, not %s", verb);
 	if (*verb == 'd' && arg == argc && file == NULL)
 		status_usage("delete wants device names, or \"all\"");
-	if (names_read(&names, argc - arg, argv + arg, file, null, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "%s", why.text);
+	given_names(&names, argc - arg, argv + arg, file, null);
 	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
 	narrow_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
-	while ((device = names_unused(&names, &unused)) != NULL) {
-		status_warn(device, "has no stale certificate");
-		status = status_worst(status, STATUS_REFUSED);
-	}
+	status = given_unused(&names, "has no stale certificate", status);
 	names_free(&names);
 	spool_close(s);
 	return status_flush(status);

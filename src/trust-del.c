@@ -99,10 +99,7 @@ int main(int argc, char *argv[])
 	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
-	if (spool_log_flush(s) != 0) {
-		status_warn_errno(SPOOL_JOURNAL, "cannot write");
-		status = STATUS_TROUBLE;
-	}
+	status = enter_flush(s, status);
 	spool_close(s);
 	return status_flush(status);
 }

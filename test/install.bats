@@ -27,7 +27,9 @@ make_here() {
 		grep -q /opt/capfkit/ "$name" || fail "$name does not know where we are"
 		refute grep -q /usr/local "$name"
 	done
-	assert_equal "$(stat -c %a dest/opt/capfkit/share/capfkit/systemd/capf-serve.socket)" 644
+	for name in systemd/capf-serve.socket logrotate/capfkit; do
+		assert_equal "$(stat -c %a "dest/opt/capfkit/share/capfkit/$name")" 644
+	done
 	assert_equal "$(ls dest dest/opt)" $'dest:\nopt\n\ndest/opt:\ncapfkit'
 }
 

@@ -78,7 +78,8 @@ probe_ready() {
 		no make:$SPOOL/new
 		done make:$SPOOL/csr/new
 		done remove:$SPOOL/csr/new
-		done write:$SPOOL/journal
+		no read:$SPOOL/journal
+		no write:$SPOOL/journal
 		killed socket
 		killed fork
 		killed exec
@@ -245,6 +246,162 @@ probe_ready() {
 	phone-set SEP000000000001 --operation install --auth null
 	sim SEP000000000001
 	ended installed
+}
+
+# in_turn PHONE...: each by another worker, since all others stand still.
+in_turn() {
+	local pids=($(children capf-worker)) i
+	for i in "${!pids[@]}"; do
+		kill -STOP $(printf '%s\n' "${pids[@]}" | grep -vx "${pids[i]}")
+		sim "$1"
+		kill -CONT "${pids[@]}"
+		ended installed
+		shift
+	done
+}
+# lines WORD FILE: how many of the server's lines there say that.
+lines_of() {
+	grep -c "	capf-serve	$1	SEP" "$SPOOL/$2"
+}
+# reload: waits until it is done; CAME counts.
+reload() {
+	CAME=$((CAME + 1))
+	kill -HUP $SERVER
+	all_came() { [ "$(grep -c event=reloaded log)" -eq $CAME ]; }
+	until_true all_came
+}
+
+@test "the journal is renamed: lines go on there, and into the new one after SIGHUP" {
+	by_itself
+	local i fds
+	for i in 1 2 3 4 5 6 7 8; do
+		install_null SEP00000000000$i
+	done
+	CAME=0
+	start -w 2
+	in_turn SEP000000000001 SEP000000000002
+	assert_equal "$(lines_of installed journal)" 2
+	mv "$SPOOL/journal" "$SPOOL/journal.1"
+	in_turn SEP000000000003 SEP000000000004
+	assert_equal "$(lines_of installed journal.1)" 4
+	[ ! -e "$SPOOL/journal" ]
+	# Another program makes the new one, and the server stays where it is.
+	install_null SEP000000000009
+	sim SEP000000000009
+	ended installed
+	assert_equal "$(lines_of installed journal.1)" 5
+	assert_equal "$(lines_of installed journal)" 0
+	reload
+	in_turn SEP000000000005 SEP000000000006
+	assert_equal "$(lines_of installed journal)" 2
+	# Deleted, with settings that are no good beside it: those change nothing, and the journal is there again.
+	rm "$SPOOL/journal"
+	cp "$SPOOL/capf.conf" good.conf
+	echo nonsense >>"$SPOOL/capf.conf"
+	kill -HUP $SERVER
+	until_true grep -q "cannot read the settings again" log
+	until_true test -e "$SPOOL/journal"
+	cp good.conf "$SPOOL/capf.conf"
+	in_turn SEP000000000007 SEP000000000008
+	assert_equal "$(lines_of installed journal)" 2
+	assert_equal "$(lines_of installed journal.1)" 5
+	# No descriptor is left behind.
+	reload
+	fds=$(ls /proc/$(children capf-worker | head -n 1)/fd | wc -l)
+	for i in 1 2 3; do
+		reload
+	done
+	assert_equal "$(ls /proc/$(children capf-worker | head -n 1)/fd | wc -l)" "$fds"
+}
+
+@test "the journal is copied and truncated, or cannot be opened: what is written stays whole" {
+	by_itself
+	local i
+	for i in 1 2 3; do
+		install_null SEP00000000000$i
+	done
+	CAME=0
+	start
+	sim SEP000000000001
+	ended installed
+	cp "$SPOOL/journal" "$SPOOL/journal.1"
+	: >"$SPOOL/journal"
+	sim SEP000000000002
+	ended installed
+	assert_equal "$(lines_of installed journal.1)" 1
+	assert_equal "$(lines_of installed journal)" 1
+	refute grep -vP '^[^\t]+(\t[^\t]+){3}$' "$SPOOL/journal"
+	# It goes on with the one that it has, and says so.
+	mv "$SPOOL/journal" "$SPOOL/journal.2"
+	mkdir "$SPOOL/journal"
+	reload
+	grep -q 'event=error what="cannot open the journal" number=1 why="Is a directory"' log
+	sim SEP000000000003
+	ended installed
+	assert_equal "$(lines_of installed journal.2)" 2
+}
+
+@test "the journal cannot be written to: phones are served, it is said, and its lines wait" {
+	by_itself
+	install_null SEP000000000001
+	install_null SEP000000000002
+	yes "a line of 16 B." | head -c 65536 >"$SPOOL/journal"
+	: >log
+	(trap '' XFSZ && ulimit -f 64 && exec capf-serve -l 127.0.0.1:0 </dev/null 2>log 3>&-) &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	sim SEP000000000001
+	ended installed
+	until_true grep -q 'event=error what="cannot write to the journal" why="File too large"' log
+	assert_equal "$(lines_of installed journal)" 0
+	: >"$SPOOL/journal"
+	sim SEP000000000002
+	ended installed
+	assert_equal "$(lines_of installed journal)" 2
+}
+
+@test "the journal is rotated as the example for logrotate says" {
+	by_itself
+	install_null SEP000000000001
+	start
+	mkdir path
+	printf '#!/bin/sh\necho "$*" >>systemctl.log\n[ "$1" != reload ] || kill -HUP %s\n' $SERVER >path/systemctl
+	chmod 755 path/systemctl
+	sed -n '/postrotate/,/endscript/{//!p}' "$ROOT/share/logrotate/capfkit" >script
+	[ -s script ]
+	mv "$SPOOL/journal" "$SPOOL/journal.1"
+	PATH=$PWD/path:$PATH sh -e script
+	assert_equal "$(<systemctl.log)" $'--quiet is-active capf-serve.service\nreload capf-serve.service'
+	until_true grep -q event=reloaded log
+	sim SEP000000000001
+	ended installed
+	assert_equal "$(lines_of installed journal)" 1
+	# The server is not there: that is no error.
+	stop
+	printf '#!/bin/sh\nexit 3\n' >path/systemctl
+	PATH=$PWD/path:$PATH sh -e script
+}
+
+@test "SIGHUP before it is ready is done when it is" {
+	by_itself "issuer-key = $PWD/key"
+	mkfifo key
+	: >log
+	capf-serve -l 127.0.0.1:0 </dev/null 2>log 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true eval '[ -n "$(children capf-issuing)" ]'
+	refute grep -q event=ready log
+	mv "$SPOOL/journal" "$SPOOL/journal.1"
+	kill -HUP $SERVER
+	sleep 0.2
+	for i in ready reloaded; do
+		cat "$FIX/root.key" >key 3>&- &
+		echo $! >>pids
+		until_true grep -q event=$i log
+	done
+	[ -e "$SPOOL/journal" ]
 }
 
 # listening ADDRESS...: a server there, NO or YES of enable-ipv6; AT is what a phone is told, in that order.

@@ -14,6 +14,7 @@ enum control_type {
 	/* To a worker. */
 	CONTROL_SETTINGS,	/* struct conf; and an issuing process when that wants one */
 	CONTROL_ISSUING,	/* another issuing process */
+	CONTROL_JOURNAL,	/* the spool's journal, opened anew */
 	/* To the master. */
 	CONTROL_READY,		/* the settings are in force: the first ones, or new ones */
 	CONTROL_REFUSED,	/* they are not: why */

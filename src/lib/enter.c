@@ -28,3 +28,11 @@ struct spool *enter_to_write(const char *path, time_t now)
 		status_die_errno(path, "cannot finish what an earlier run left");
 	return s;
 }
+
+int enter_flush(struct spool *s, int status)
+{
+	if (spool_log_flush(s) == 0)
+		return status;
+	status_warn_errno(SPOOL_JOURNAL, "cannot write");
+	return STATUS_TROUBLE;
+}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How every program opens its spool; for main() only. */
+/* How every program opens its spool, and what it does last with it; for main() only. */
 #ifndef ENTER_H
 #define ENTER_H
 
@@ -9,5 +9,7 @@
 struct spool *enter_spool(const char *path, time_t now);
 /* The same for a program that writes, which first finishes what an earlier one left. */
 struct spool *enter_to_write(const char *path, time_t now);
+/* What the journal is still to have; or a message. Returns status, or the worse of it. */
+int enter_flush(struct spool *, int status);
 
 #endif

@@ -53,6 +53,7 @@ static bool has_room(const struct gate *g)
 
 static void pause_accepting(struct gate *g, const char *why)
 {
+	struct timespec now;
 	char count[16];
 
 	g->paused_at = g->home->count;
@@ -62,9 +63,10 @@ static void pause_accepting(struct gate *g, const char *why)
 	for (size_t i = 0; i < g->n; i++)
 		event_del(g->listener[i].event);
 	/* At the limit that is so after each phone that goes. */
-	if (time(NULL) - g->said < SAY_SECONDS)
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (g->said != 0 && now.tv_sec - g->said < SAY_SECONDS)
 		return;
-	g->said = time(NULL);
+	g->said = now.tv_sec;
 	snprintf(count, sizeof count, "%u", g->home->count);
 	logline_say(g->home->log, "full", "connections", count, "why", why, NULL);
 }

@@ -89,6 +89,14 @@ static int narrow(const struct issuing_task *task, struct reason *why)
 	return reason_trouble(why, "cannot narrow the process: %s", strerror(errno));
 }
 
+/* Those who found the fault did not know what they looked at. */
+static void blame(struct reason *why, const char *what)
+{
+	struct reason cause = *why;
+
+	reason_set(why, "%s: %.*s", what, REASON_MAX - 64, cause.text);
+}
+
 /* NULL when it is over. */
 static struct issuer *make_ready(const struct issuing_task *task, int fd)
 {
@@ -102,6 +110,8 @@ static struct issuer *make_ready(const struct issuing_task *task, int fd)
 	policy.days = task->days;
 	if (key != NULL)
 		issuer = issuer_new(ca, key, &policy, time(NULL) + task->clock, &why);
+	if (issuer == NULL)
+		blame(&why, ca == NULL || key != NULL ? "the issuer's certificate" : "the issuer's key");
 	EVP_PKEY_free(key);
 	if (issuer != NULL && narrow(task, &why) != 0) {
 		issuer_free(issuer);

@@ -51,6 +51,7 @@ struct keeper {
 	int signals;
 	long long now, stop_by, status_due, beat_due;
 	bool up, stopping, refused, reloading;
+	bool hup;		/* to be done when all have their first settings */
 	int result;
 	struct reason *why;
 };
@@ -148,6 +149,17 @@ static void send_issuing(struct keeper *k, unsigned i)
 		put_off(&k->post[i].issuing, k->now);
 }
 
+/* The journal of today: it may have another one's name by now, and a worker cannot open the new one. */
+static void send_journal(struct keeper *k, unsigned i)
+{
+	int fd = spool_log_open(k->task->spool);
+
+	if (fd >= 0)
+		tell(k, i, CONTROL_JOURNAL, NULL, 0, fd);
+	else
+		complain(k, i, "cannot open the journal", strerror(errno));
+}
+
 static void start_worker(struct keeper *k, unsigned i)
 {
 	const struct listen *listen = k->task->listen;
@@ -188,8 +200,13 @@ static void reload(struct keeper *k)
 
 	snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", k->now * 1000);
 	notify_send(k->task->notify, text);
+	k->hup = false;
 	k->reloading = true;
 	k->refused = false;
+	/* Whatever the settings are worth. Who has answered to those has taken this before. */
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if (k->post[i].pid > 0)
+			send_journal(k, i);
 	if (conf_load(&conf, k->task->spool->root, &why) != 0) {
 		logline_say(&k->log, "error", "what", "cannot read the settings again", "why", why.text,
 		    NULL);
@@ -212,8 +229,7 @@ static void take_signal(struct keeper *k, const struct signalfd_siginfo *info)
 		k->stopping = true;
 		break;
 	case SIGHUP:
-		if (k->up && !k->stopping)
-			reload(k);
+		k->hup = true;
 		break;
 	}
 }
@@ -469,6 +485,10 @@ int keeper_run(const struct keeper_task *task, struct reason *why)
 		wait_for_all(&k);
 		start_due(&k);
 		look_at_answers(&k);
+		if (k.hup && k.up && !k.stopping) {
+			reload(&k);
+			look_at_answers(&k);
+		}
 		report(&k);
 	}
 	if (k.post != NULL)

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include "state.h"
 #include "store.h"
 #include "tls.h"
+#include "when.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
 #define MANY 100		/* connections that ended, after which memory is given back */
@@ -32,6 +34,8 @@ struct server {
 	struct link_home home;
 	struct gate gate;
 	struct event *term, *told, *poll, *news, *issuing, *greeting;
+	time_t valid_from, valid_to;	/* what CAPF's certificate says */
+	bool invalid;		/* that was told */
 	bool up, stop, failed;
 };
 
@@ -80,6 +84,25 @@ static void want_issuing(struct server *s)
 		control_send(s->control, CONTROL_WANTED, (struct bytes){NULL, 0}, -1);
 }
 
+/* Phones that look at the days of CAPF's certificate will not talk to us; and when it is the clock that is wrong,
+ * deadlines and other people's certificates are judged by it too. */
+static void look_at_clock(struct server *s)
+{
+	time_t now = time(NULL) + s->task->clock;
+	bool early = now < s->valid_from, was = s->invalid;
+	char text[96], at[WHEN_ISO + 1], limit[WHEN_ISO + 1];
+
+	s->invalid = early || now >= s->valid_to;
+	/* One worker says it. */
+	if (!s->invalid || was || s->task->number != 0)
+		return;
+	when_iso(now, at);
+	when_iso(early ? s->valid_from : s->valid_to, limit);
+	snprintf(text, sizeof text, "the clock says %s, and it %s %s", at,
+	    early ? "begins at" : "ended at", limit);
+	complain(s, "CAPF's certificate is not valid now", text);
+}
+
 static void on_poll(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *s = ctx;
@@ -89,6 +112,10 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	orders_poll(s->home.orders);
 	gate_look(&s->gate, true);
 	want_issuing(s);
+	look_at_clock(s);
+	/* Lines wait for a disk that is full, until it is not. */
+	if (spool_log_flush(s->spool) != 0)
+		complain(s, "cannot write to the journal", strerror(errno));
 	/* What ten thousand phones had would stay with us, page by page, in small holes. */
 	if (s->home.buried >= MANY) {
 		s->home.buried = 0;
@@ -133,7 +160,10 @@ static struct tls_context *open_tls(struct server *s, const struct conf *conf, s
 
 	if (store_capf(s->spool, &cert, &key, why) != 0)
 		return NULL;
-	tls = tls_server(cert->x509, key, conf->legacy_tls, why);
+	if ((tls = tls_server(cert->x509, key, conf->legacy_tls, why)) != NULL) {
+		s->valid_from = cert->not_before;
+		s->valid_to = cert->not_after;
+	}
 	cert_free(cert);
 	EVP_PKEY_free(key);
 	return tls;
@@ -165,6 +195,8 @@ static int load(struct server *s, struct conf *conf, struct issuing *issuing, st
 	s->home.tls = tls;
 	free(s->conf);
 	s->home.conf = s->conf = conf;
+	s->invalid = false;
+	look_at_clock(s);
 	return 0;
 }
 
@@ -296,6 +328,8 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 			take_settings(s, &c);
 		else if (c.type == CONTROL_ISSUING && c.fd >= 0 && s->up)
 			await_greeting(s, c.fd);
+		else if (c.type == CONTROL_JOURNAL && c.fd >= 0)
+			spool_log_hold(s->spool, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)
@@ -350,9 +384,14 @@ static int set_up(struct server *s, struct reason *why)
  * it trusts, to change what belongs to phones. */
 static int narrow(struct server *s, struct reason *why)
 {
-	struct sandbox_path path[SPOOL_DIRS + 1];
+	struct sandbox_path path[SPOOL_DIRS];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
+	int journal = spool_log_open(s->spool);
 
+	if (journal < 0)
+		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
+	/* By its name it could not be opened later; the master hands over the next one. */
+	spool_log_hold(s->spool, journal);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
@@ -364,11 +403,6 @@ static int narrow(struct server *s, struct reason *why)
 			rights |= SANDBOX_DIRS;
 		path[sb.paths++] = (struct sandbox_path){s->spool->dir[d], NULL, rights};
 	}
-	/* The file as it is now; one of the same name that comes later is another one. */
-	path[sb.paths++] = (struct sandbox_path){s->spool->root, SPOOL_JOURNAL,
-	    SANDBOX_READ | SANDBOX_WRITE};
-	if (spool_log_make(s->spool) != 0)
-		return reason_trouble(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* Its files are not for later either. */
 	tls_init();
 	return sandbox_enter(&sb) == 0 ? 0 :

@@ -73,6 +73,7 @@ static struct spool *open_dirs(const char *path, int root, const char *who, time
 		return NULL;
 	}
 	s->root = root;
+	s->log = -1;
 	s->who = who;
 	s->now = now;
 	for (int d = 0; d < SPOOL_DIRS; d++)
@@ -110,6 +111,8 @@ void spool_close(struct spool *s)
 		if (s->dir[d] >= 0)
 			close(s->dir[d]);
 	close(s->root);
+	if (s->log >= 0)
+		close(s->log);
 	buf_free(&s->journal);
 	free(s->path);
 	free(s);
@@ -464,16 +467,16 @@ void spool_log(struct spool *s, const char *event, const struct stem *stem)
 	spool_log_text(s, event, name);
 }
 
-static int open_journal(const struct spool *s)
+int spool_log_open(const struct spool *s)
 {
 	return openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-int spool_log_make(const struct spool *s)
+void spool_log_hold(struct spool *s, int fd)
 {
-	int fd = open_journal(s);
-
-	return fd >= 0 ? close(fd) : -1;
+	if (s->log >= 0)
+		close(s->log);
+	s->log = fd;
 }
 
 int spool_log_flush(struct spool *s)
@@ -481,17 +484,19 @@ int spool_log_flush(struct spool *s)
 	int fd;
 
 	if (s->journal.failed) {
+		/* Those lines are lost; later ones need not be. */
+		buf_free(&s->journal);
 		errno = ENOMEM;
 		return -1;
 	}
 	if (s->journal.len == 0)
 		return 0;
-	if ((fd = open_journal(s)) < 0)
+	if ((fd = s->log >= 0 ? s->log : spool_log_open(s)) < 0)
 		return -1;
 	if (fileio_append_lines(fd, s->journal.p, s->journal.len) != 0)
-		return give_up(fd);
+		return fd == s->log ? -1 : give_up(fd);
 	s->journal.len = 0;
-	return close(fd);
+	return fd == s->log ? 0 : close(fd);
 }
 
 /* Is the directory behind fd still the one of this name? */

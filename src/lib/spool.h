@@ -43,6 +43,7 @@ struct spool {
 	time_t now;
 	bool torn;		/* a directory shows names that may not be on the disk */
 	struct buf journal;	/* lines not yet written */
+	int log;		/* the journal, held open for them; or -1 */
 };
 
 /* What -s did not say: CAPF_SPOOL, or the usual place. */
@@ -98,8 +99,11 @@ int spool_room(const struct spool *, size_t files, size_t bytes);
 void spool_log(struct spool *, const char *event, const struct stem *);
 void spool_log_text(struct spool *, const char *event, const char *text);
 int spool_log_flush(struct spool *);
-/* Sees to it that there is a journal. */
-int spool_log_make(const struct spool *);
+/* Opens the journal, makes it when there is none; the caller closes. */
+int spool_log_open(const struct spool *);
+/* From now on lines go there, whatever its name is by then; takes the descriptor. Without this the journal is
+ * opened for each flush, so that one that was renamed is left at once. */
+void spool_log_hold(struct spool *, int fd);
 
 /* A folder in tmp/ that is locked while its maker lives. */
 struct spool_stage {

@@ -1,50 +1,16 @@
 # SPDX-License-Identifier: ISC
-# For test/bench/serve and test/bench/hostile: a folder to work in, the tools, a CA, a server and what it uses.
-# Who sources it has set name and parts.
-root=$(cd "$(dirname "$0")/../.." && pwd)
-here=$root/test/bench
-bin=${CAPFKIT_BIN:-$root/bin} obj=${CAPFKIT_OBJ:-$root/obj}
-export LC_ALL=C
+# For what measures capf-serve: bench.bash, a server and what it uses.
+. "$(dirname "${BASH_SOURCE[0]}")/bench.bash"
 
 server= running=()
-die() {
-	echo "test/bench/$name: $*" >&2
-	[ ! -s "$w/log" ] || tail -n 3 "$w/log" >&2
-	exit 111
-}
-mkdir -p "${BENCH_DIR:-$root/obj}" && w=$(mktemp -d "${BENCH_DIR:-$root/obj}/bench.XXXXXX") ||
-	die "no folder to work in"
 tidy() {
 	[ ${#running[@]} -eq 0 ] || kill "${running[@]}" 2>/dev/null
 	[ -z "$server" ] || kill -KILL -- "-$server" 2>/dev/null
 	wait
 	rm -rf "$w"
 }
-trap tidy EXIT
-trap 'exit 130' INT TERM
-# As in test/bench/run: a place of its own on the disk.
-chattr +T "$w" 2>/dev/null
-
 # A descriptor for each phone.
 ulimit -S -n "$(ulimit -H -n)"
-
-say() {
-	if [ -t 2 ]; then
-		printf '\r\033[K%s' "$*" >&2
-	fi
-}
-want() {
-	case $parts in
-	*" $1 "*) return 0 ;;
-	esac
-	return 1
-}
-
-for tool in fleet:-lcrypto measure: handshake:"$obj/libcapfkit.a -lssl -lcrypto"; do
-	${CC:-cc} -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -iquote "$root/src/lib" -o "$w/${tool%%:*}" \
-	    "$here/${tool%%:*}.c" ${tool#*:} || die "cannot build ${tool%%:*}"
-done
-"$bin/ca-init" -L 0 -n 'CN=Bench CA,O=Example,C=DE' "$w/ca" || die "cannot make a CA"
 
 # new_spool NAME PHONES: all of them may have a certificate.
 new_spool() {
@@ -67,9 +33,10 @@ until_true() {
 		sleep 0.05
 	done
 }
+# start [ARGUMENT...]
 start() {
 	: >"$w/log"
-	setsid "$bin/capf-serve" -l 127.0.0.1:0 </dev/null >/dev/null 2>"$w/log" &
+	setsid "$bin/capf-serve" -l 127.0.0.1:0 "$@" </dev/null >/dev/null 2>"$w/log" &
 	server=$!
 	until_true 30 grep -q event=ready "$w/log"
 	at=$(sed -n 's/.*event=listening address=//p' "$w/log")

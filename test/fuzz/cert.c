@@ -3,30 +3,18 @@
  * that is accepted again, alone or as PEM, and says the same. */
 #include "blob.h"
 #include "fuzz.h"
+#include "lab.h"
 #include "vet.h"
 
 #define NOW ((time_t)1800000000)	/* January 2027, when everything in data/ is valid */
 
 static struct vet vet = {.now = NOW};
 
-static void trust_these(const char *name)
-{
-	struct bytes pem = fixture(name);
-	struct reason r;
-	struct cert *c = cert_parse(pem.p, pem.len, &r);
-
-	law(c != NULL && trust_put((struct trust *)(uintptr_t)vet.trust, c, &r) == 0);
-	cert_free(c);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	law((vet.trust = trust_new()) != NULL);
-	trust_these("root.pem");
-	trust_these("ec.pem");
+	vet.trust = lab_trust();
 	return 0;
 }
 

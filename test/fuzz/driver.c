@@ -3,7 +3,6 @@
  * compiler. Says last how many there were; a broken law ends it with SIGABRT. */
 #include "fuzz.h"
 
-/* libFuzzer's; a harness may have it. */
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
 int main(int argc, char **argv)

@@ -14,6 +14,8 @@
 #include "bytes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+/* Before the first one; a harness may have it. */
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 #define law(claim) ((claim) ? (void)0 : law_broken(__FILE__, __LINE__, #claim))
 
@@ -70,6 +72,22 @@ __attribute__((unused)) static struct bytes take_some(struct bytes *in, size_t l
 __attribute__((unused)) static bool same(struct bytes a, struct bytes b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* Is there a NUL in it? */
+__attribute__((unused)) static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* A CAPF message with any body. */
+__attribute__((unused)) static void frame(struct buf *b, uint8_t command, uint8_t session,
+    struct bytes body)
+{
+	const uint8_t head[] = {0x55, command, 0, 0, 0, session, body.len >> 8 & 0xff, body.len & 0xff};
+
+	buf_put(b, head, sizeof head);
+	buf_put(b, body.p, body.len);
 }
 
 /* A file of test/fuzz/data, whole; it is never freed. */

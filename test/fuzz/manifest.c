@@ -7,7 +7,6 @@
 static struct cert *signer;
 static EVP_PKEY *key;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct bytes pem = fixture("capf.pem");

@@ -3,6 +3,7 @@
  * What is accepted names the device, and no other device, session or signature would do. */
 #include "capfmsg.h"
 #include "fuzz.h"
+#include "lab.h"
 #include "proof.h"
 
 #define DEVICE "SEP001122334455"
@@ -11,24 +12,11 @@
 
 static struct proof_policy policy = {.now = 1800000000};
 
-static void trust_these(const char *name)
-{
-	struct bytes pem = fixture(name);
-	struct reason r;
-	struct cert *c = cert_parse(pem.p, pem.len, &r);
-
-	law(c != NULL && trust_put((struct trust *)(uintptr_t)policy.trust, c, &r) == 0);
-	cert_free(c);
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	law((policy.trust = trust_new()) != NULL);
-	trust_these("root.pem");
-	trust_these("ec.pem");
+	policy.trust = lab_trust();
 	return 0;
 }
 

@@ -8,7 +8,6 @@
 
 static struct cert *ra;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct bytes pem = fixture("capf.pem");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* Whole sessions of the server, as a script of events. The script: the order (8 bytes), then events:
+/* Whole sessions of the server, as a script of events. The script: the order (5 bytes), then events, each
+ * a byte of which the lower five bits are
  *	0 to 9		the event of that number; bytes as below
  *	10		MESSAGE with our header: command, length, body
  *	11 to 31	the answer that is awaited: the phone's next message, or the outside's
- *	else		nothing
- * bytes are a length of two bytes and what follows. What must hold whatever comes is in on_action(). */
+ * and 64 and 128 give it a reason and make it final. bytes are a length of two bytes and what follows.
+ * What must hold whatever comes is in on_action(). */
 #include "fuzz.h"
 #include "session.h"
 
@@ -37,14 +38,6 @@ static struct bytes take_counted(struct bytes *in)
 	return take_some(in, len | take(in));
 }
 
-static void frame(struct buf *b, uint8_t command, struct bytes body)
-{
-	const uint8_t head[] = {0x55, command, 0, 0, 0, ID, body.len >> 8 & 0xff, body.len & 0xff};
-
-	buf_put(b, head, sizeof head);
-	buf_put(b, body.p, body.len);
-}
-
 /* A message that says yes, as the state awaits it. */
 static void friendly(struct buf *b, const char *state, struct bytes tail)
 {
@@ -67,7 +60,7 @@ static void friendly(struct buf *b, const char *state, struct bytes tail)
 		if (strcmp(state, answers[i].state) == 0) {
 			buf_put(&body, answers[i].body, answers[i].len);
 			buf_put(&body, tail.p, tail.len);
-			frame(b, answers[i].command, (struct bytes){body.p, body.len});
+			frame(b, answers[i].command, ID, (struct bytes){body.p, body.len});
 		}
 	buf_free(&body);
 }
@@ -224,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			uint8_t command = take(&in);
 
 			e.type = SESSION_MESSAGE;
-			frame(&b, command, take_counted(&in));
+			frame(&b, command, ID, take_counted(&in));
 			e.bytes = (struct bytes){b.p, b.len};
 		} else {
 			e.type = awaited(session_state(s));

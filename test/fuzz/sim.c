@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The simulated phone against any server, as a script: the plan (12 bytes), then events. 0 to 2: a
+/* The simulated phone against any server, as a script: the plan (10 bytes), then events. 0 to 2: a
  * message of any bytes; 3 and 4: one with our header; 5: the connection goes; 6: a new one; else
  * what a good server would send. While the phone wants to hear nothing it gets its timer or its
  * key. */
@@ -13,7 +13,6 @@
 static EVP_PKEY *key;
 static struct bytes der;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct secret none = {NULL};
@@ -47,14 +46,6 @@ static struct sim_plan take_plan(struct bytes *in)
 	p.hang = take(in) % (4 * SIM_STEPS) % (SIM_STEPS + 1);
 	p.stop = take(in) % (4 * SIM_STEPS) % (SIM_STEPS + 1);
 	return p;
-}
-
-static void frame(struct buf *b, uint8_t command, struct bytes body)
-{
-	const uint8_t head[] = {0x55, command, 0, 0, 0, ID, body.len >> 8 & 0xff, body.len & 0xff};
-
-	buf_put(b, head, sizeof head);
-	buf_put(b, body.p, body.len);
 }
 
 /* What a server sends when all goes well. */
@@ -102,7 +93,7 @@ static void friendly(struct buf *b, uint8_t op)
 }
 
 struct story {
-	bool kept;		/* on this connection */
+	bool keeps, kept;	/* in this step, on this connection */
 	uint32_t session;
 	bool greeted;
 };
@@ -119,6 +110,7 @@ static void on_action(const struct sim *s, struct story *t, const struct sim_act
 			break;
 		law(capfmsg_decode(one->bytes, &m, &r) == 0);
 		law(m.session == t->session || s->plan->tamper == SIM_SESSION);
+		law(m.command != CAPFMSG_STORE_RESPONSE || (m.reason == CAPFMSG_DONE) == t->keeps);
 		break;
 	case SIM_SLEEP:
 		law(one->ms >= 0);
@@ -130,7 +122,7 @@ static void on_action(const struct sim *s, struct story *t, const struct sim_act
 		break;
 	case SIM_KEEP:
 		law(one->bytes.len > 0 && s->key != NULL);
-		t->kept = true;
+		t->keeps = t->kept = true;
 		break;
 	case SIM_CLOSE:
 		law(s->state == SIM_OVER);
@@ -152,6 +144,7 @@ static void step(struct sim *s, struct story *t, struct sim_event *e)
 		t->greeted = true;
 		t->session = m.session;
 	}
+	t->keeps = false;
 	sim_step(s, e, &a);
 	law(a.count < SIM_ACTIONS_MAX && (!over || a.count == 0));
 	for (size_t i = 0; i < a.count; i++) {
@@ -199,7 +192,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		} else if (what < 5) {
 			uint8_t command = take(&in);
 
-			frame(&b, command, take_some(&in, take(&in)));
+			frame(&b, command, ID, take_some(&in, take(&in)));
 			e.bytes = (struct bytes){b.p, b.len};
 		} else {
 			friendly(&b, op >> 3);

@@ -17,7 +17,6 @@ static struct cert *ca;
 static struct issuer *issuer;
 static struct vet vet = {.now = NOW};
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	struct bytes pem = fixture("ec.pem");

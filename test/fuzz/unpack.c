@@ -4,11 +4,6 @@
 #include "fuzz.h"
 #include "unpack.h"
 
-static bool ends(const char *text, size_t size)
-{
-	return memchr(text, '\0', size) != NULL;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned char *own = copy(data, size);

@@ -398,6 +398,14 @@ static int journal(void)
 	return spool_log_flush(s);
 }
 
+/* -1: there is none. */
+static off_t journal_size(const char *name)
+{
+	struct stat st;
+
+	return fstatat(s->root, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : -1;
+}
+
 static bool journal_lines(bool done)
 {
 	unsigned char *p;
@@ -615,9 +623,19 @@ static void logging(void)
 	fault_arm(1, ENOMEM);
 	spool_log_text(s, "event", "text");
 	ok(fault_over() && spool_log_flush(s) == -1 && errno == ENOMEM, "a journal without memory");
+	ok(journal() == 0, "which is not for ever");
 	fresh();
 	must(symlinkat("elsewhere", s->root, SPOOL_JOURNAL) == 0, "a link");
 	ok(journal() == -1 && errno == ELOOP, "a journal that is a link is not followed");
+	fresh();
+	spool_log_hold(s, spool_log_open(s));
+	must(renameat(s->root, SPOOL_JOURNAL, s->root, "old") == 0, "a journal with another name");
+	ok(journal() == 0 && journal_size("old") > 0 && journal_size(SPOOL_JOURNAL) == -1,
+	    "one that is held is written to, whatever its name");
+	spool_log_hold(s, spool_log_open(s));
+	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "until the next one is held");
+	must(ftruncate(s->log, 0) == 0, "as by copytruncate");
+	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "a truncated one begins anew");
 }
 
 static void stages(void)

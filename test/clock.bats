@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: ISC
+# capf-serve on a host whose clock is years away from the truth, or jumps, through real TLS.
+load helper
+load serving
+
+# mic DEVICE: DEVICE.mic.pem for its key, from now on for a year.
+mic() {
+	openssl req -new -key "keys/rsa${1: -1}.pem" -subj "/CN=CP-8851-$1" -out mic.csr
+	openssl x509 -req -in mic.csr -CA "$FIX/root.pem" -CAkey "$FIX/root.key" -days 365 \
+	    -extfile "$FIX/phone.ext" -out "$1.mic.pem" 2>/dev/null
+}
+with_mic() {
+	sim "$1" --mode existing-mic --mic "$1.mic.pem" --mic-key "keys/rsa${1: -1}.pem"
+}
+# jump SECONDS: from now on the server's time of day is so far from the true one.
+jump() {
+	[ -e ahead ] || : >ahead
+	python3 -c 'import struct, sys
+open("ahead", "r+b").write(struct.pack("q", int(sys.argv[1])))' "$1"
+}
+# start_jumping [ARGUMENT...]: a server that does.
+start_jumping() {
+	local preload=$PWD/clock.so
+	cc -shared -fPIC -O1 -o clock.so "$TESTDIR/data/clock.c"
+	# A sanitizer wants to be the first.
+	sanitized && preload=$(cc -print-file-name=libasan.so):$preload
+	jump 0
+	: >log
+	LD_PRELOAD=$preload CLOCK_FILE=$PWD/ahead capf-serve -l 127.0.0.1:0 "$@" </dev/null 2>log 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+}
+YEAR=31557600
+
+@test "years behind: it says so, serves what is in order, and judges by its clock" {
+	local year
+	install_null SEP000000000001 --complete-by 2090-01-01
+	order SEP000000000002 --operation install --auth existing-mic
+	mic SEP000000000002
+	start -P "$(date -d 2019-01-01 +%s)" -w 2
+	assert_equal "$(grep -c 'event=error what="CAPF.s certificate is not valid now"' log)" 1
+	grep -q 'why="the clock says 2019-01-01T00:.*, and it begins at 20[2-9]' log
+	sim_later SEP000000000001
+	until_true has csr 1
+	# Its request is not older than the order; nor would it be taken for an old one.
+	year=$(date +%Y)
+	[[ $(ls "$SPOOL/csr") == SEP000000000001+$year* ]]
+	sign_all
+	until_true outcome SEP000000000001 installed
+	assert_equal "$(state SEP000000000001)" successful
+	grep -q '^2019-01-01T00:[0-9:]*Z	capf-serve	installed	SEP000000000001' "$SPOOL/journal"
+	with_mic SEP000000000002
+	ended refused
+	grep -q 'failure=bad-auth.*that is not valid before' log
+	run --separate-stderr spool-check
+	assert_silent
+	stop
+	# A CA that is not valid yet issues nothing, and it does not begin.
+	by_itself
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -P "$(date -d 2019-01-01 +%s)"
+	assert_status 100
+	assert_stderr_has "the issuer's certificate: is not valid before 20"
+}
+
+@test "years ahead: it says so, deadlines and certificates are over, and nothing outlives the CA" {
+	local at
+	at=$(($(date +%s) + 9 * YEAR))
+	by_itself
+	install_null SEP000000000001 --complete-by none
+	install_null SEP000000000002
+	order SEP000000000003 --operation install --auth existing-mic --complete-by none
+	mic SEP000000000003
+	start -P $at
+	grep -q 'event=error what="CAPF.s certificate is not valid now" why="the clock says .*, and it ended at 20' log
+	sim SEP000000000001 --lsc-out lsc.pem
+	ended installed
+	assert_equal "$(openssl x509 -in lsc.pem -noout -enddate)" \
+	    "$(openssl x509 -in "$FIX/root.pem" -noout -enddate)"
+	sim SEP000000000002
+	ended refused
+	with_mic SEP000000000003
+	ended refused
+	grep -q 'event=failed.*device=SEP000000000003.*expired' log
+	# With the right clock the deadline is not over, and nobody wrote that it is.
+	stop
+	assert_equal "$(state SEP000000000002)" pending
+	start
+	refute grep -q "not valid now" log
+	sim SEP000000000002
+	ended installed
+	stop
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -P "$((at + 3 * YEAR))"
+	assert_status 100
+	assert_stderr_has "the issuer's certificate: expired on 20"
+}
+
+# silent: seconds until a connection that says nothing is closed.
+silent() {
+	python3 - "${PORT##*:}" <<-'PY'
+	import socket, sys, time
+	begin = time.monotonic()
+	s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+	s.settimeout(30)
+	s.recv(1)
+	print(time.monotonic() - begin)
+	PY
+}
+# in_time SECONDS: the handshake's two, and not much more.
+in_time() {
+	awk -v t="$1" 'BEGIN { exit t > 1.5 && t < 8 ? 0 : 1 }' || fail "closed after $1 s"
+}
+
+@test "the clock jumps: connections stay and end as if it had not, only days are judged by it" {
+	printf 'handshake-timeout = 2s\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001 --complete-by none
+	install_null SEP000000000002 --complete-by +7d
+	start_jumping
+	refute grep -q "not valid now" log
+	sim_later SEP000000000001
+	sim_later SEP000000000002
+	until_true has csr 2
+	jump $((-20 * YEAR))
+	in_time "$(silent)"
+	until_true grep -q 'not valid now.*begins at' log
+	jump $((20 * YEAR))
+	in_time "$(silent)"
+	# Who waits is looked after every ten seconds.
+	until_true outcome SEP000000000002 refused
+	grep -q 'device=SEP000000000002.*the time to complete it is over' log
+	assert_equal "$(grep -c 'event=closed conn=1' log)" 0
+	sign_all
+	until_true outcome SEP000000000001 installed
+	# Neither came a second time.
+	assert_equal "$(grep -c event=connected log)" 2
+	stop
+	assert_equal $RC 0
+}
+
+@test "the clock jumps out of the CA's days and back: nothing is issued, and no order is lost" {
+	local issuing
+	by_itself
+	install_null SEP000000000001 --complete-by none
+	start_jumping
+	issuing=$(children capf-issuing)
+	jump $((-10 * YEAR))
+	sim SEP000000000001
+	ended refused
+	jump $((20 * YEAR))
+	sim SEP000000000001
+	ended refused
+	assert_equal "$(grep -c 'device=SEP000000000001.*the CA is not valid now' log)" 2
+	has lsc 0 && has installed 0
+	assert_equal "$(state SEP000000000001)" pending
+	jump 0
+	sim SEP000000000001
+	ended installed
+	assert_equal "$(children capf-issuing)" "$issuing"
+}
