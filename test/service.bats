@@ -675,7 +675,7 @@ os.execvp("capf-serve", ["capf-serve"])'
 	until_true grep -Eq '^<27>.*event=error what="lines were lost" count=[0-9]+' log
 	stop
 	[ ! -s errors ]
-	run --separate-stderr capf-serve -L nowhere
+	run --separate-stderr capf-serve -l 127.0.0.1:0 -L nowhere
 	assert_status 100
 }
 
