@@ -94,7 +94,7 @@ static void blame(struct reason *why, const char *what)
 {
 	struct reason cause = *why;
 
-	reason_set(why, "%s: %.*s", what, REASON_MAX - 64, cause.text);
+	reason_because(why, &cause, "%s: %.*s", what, REASON_MAX - 64, cause.text);
 }
 
 /* NULL when it is over. */

@@ -389,7 +389,7 @@ static int narrow(struct server *s, struct reason *why)
 	int journal = spool_log_open(s->spool);
 
 	if (journal < 0)
-		return reason_set(why, SPOOL_JOURNAL ": %s", strerror(errno));
+		return reason_trouble(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* By its name it could not be opened later; the master hands over the next one. */
 	spool_log_hold(s->spool, journal);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
