@@ -8,7 +8,6 @@
  *	OOM_WHO=own		counts calls from the program's own text (the default)
  *	OOM_WHO=other		counts those from libraries, libc's own among them
  *	OOM_AT=N		the Nth such call fails, from 1; without it none does
- *	OOM_ALL=1		and all behind it, in whatever process
  *
  * Who calls is told by the return address. Calls from libseccomp are not counted and do not fail: version 2.5.4
  * goes round for ever in seccomp_load() when some of its allocations fail. */
@@ -39,7 +38,7 @@ static struct text {
 	uintptr_t from, to;
 } own_text, spared, crypto;	/* the program's, libseccomp's and libcrypto's */
 static unsigned long at;
-static bool other, all;
+static bool other;
 static _Thread_local bool handing;
 
 /* The first object is the program, and has no name. */
@@ -97,7 +96,6 @@ __attribute__((constructor)) static void start(void)
 		abort();
 	at = text != NULL ? strtoul(text, NULL, 10) : 0;
 	other = who != NULL && strcmp(who, "other") == 0;
-	all = getenv("OOM_ALL") != NULL;
 	dl_iterate_phdr(find_text, NULL);
 	counts = p;
 	sigaction(SIGSEGV, &crash, NULL);
@@ -111,7 +109,7 @@ static bool fails(void *caller)
 	if (counts == NULL || within(&spared, caller))
 		return false;
 	n = atomic_fetch_add(own ? &counts->own : &counts->other, 1) + 1;
-	if (own == other || at == 0 || (all ? n < at : n != at))
+	if (own == other || at == 0 || n != at)
 		return false;
 	counts->struck = 1;
 	errno = ENOMEM;
