@@ -177,21 +177,19 @@ static void trust_it(struct visit *v)
 	v->orders->hooks->proved(v->link, v->phone->device, v->proved);
 }
 
-/* A wrong string is counted before anything is said, whoever else is guessing. */
-static void count_wrong_string(struct visit *v, struct session_event *answer)
+/* A wrong string is counted before anything is said, whoever else is guessing: the lock is ours since it was
+ * compared. */
+static void count_wrong_string(struct visit *v, struct phone_state *st, struct session_event *answer)
 {
-	struct phone_state st;
-
-	/* The lock is ours since the string was compared. */
-	if (record_lock(v, &st) != 1)
-		return;
-	st.wrong_strings++;
-	answer->final = st.wrong_strings >= v->orders->conf->string_tries;
-	record_save(v, &st);
+	st->wrong_strings++;
+	answer->final = st->wrong_strings >= v->orders->conf->string_tries;
+	record_save(v, st);
 }
 
-/* 0, 1 for a wrong string, -1 for the rest, -2 when that cannot be told now; all but 0 with the reason. */
-static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *why)
+/* 0, 1 for a wrong string, with the state of the phone, -1 for the rest, -2 when that cannot be told now; all
+ * but 0 with the reason. */
+static int check_proof(struct visit *v, const struct capfmsg *m, struct phone_state *st,
+    struct reason *why)
 {
 	struct orders *o = v->orders;
 	struct proof proof = {
@@ -202,7 +200,6 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 	};
 	struct proof_policy policy = {.trust = o->trust, .now = desk_now(o),
 	    .allow_expired = o->conf->accept_expired, .allow_weak = o->conf->accept_weak_mic};
-	struct phone_state st;
 	struct cert *cert;
 	int result;
 
@@ -212,14 +209,14 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 	case PHONE_BY_STRING:
 		/* Another connection may have come to the last try since LOOK_UP; and without the lock
 		 * a guess would not be counted, so it gets no verdict. */
-		if ((result = record_lock(v, &st)) < 0)
+		if ((result = record_lock(v, st)) < 0)
 			return reason_set(why, "its record cannot be had at this moment") - 1;
-		if (result == 0 || st.status != PHONE_PENDING ||
-		    st.wrong_strings >= o->conf->string_tries)
+		if (result == 0 || st->status != PHONE_PENDING ||
+		    st->wrong_strings >= o->conf->string_tries)
 			return reason_set(why, "the operation is over");
 		if (m->password.len == 0)
 			return reason_set(why, "no authentication string");
-		if (proof_string_equal(phone_string(v->phone, &st), m->password))
+		if (proof_string_equal(phone_string(v->phone, st), m->password))
 			return 0;
 		reason_set(why, "wrong authentication string");
 		return 1;
@@ -236,13 +233,14 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *
 static bool authenticate(struct visit *v, const struct session_action *a,
     struct session_event *answer)
 {
-	int result = check_proof(v, a->message, &v->why);
+	struct phone_state st;
+	int result = check_proof(v, a->message, &st, &v->why);
 
 	if (result == -2 || (result == -1 && v->why.trouble))
 		return hang_up(v, v->why.text);
 	*answer = (struct session_event){.type = SESSION_AUTH_BAD, .why = v->why.text};
 	if (result == 1) {
-		count_wrong_string(v, answer);
+		count_wrong_string(v, &st, answer);
 		desk_hold(v);
 	} else if (result == 0) {
 		answer->type = SESSION_AUTH_OK;
