@@ -27,7 +27,8 @@ ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 # nothing else but libc. A test reads the finished programs and holds them against this table.
 SANDBOX = -lseccomp
 CRYPTO = -lcrypto
-ARCHIVE = -larchive -ltar -lz
+UNPACK = -larchive -lz
+PACK = -ltar -lz
 CONF = -linih
 TRANSFER = -lcurl
 TLS = -lssl
@@ -38,10 +39,10 @@ LIBS_capf-init = $(CRYPTO) $(CONF)
 LIBS_trust-add = $(CRYPTO)
 LIBS_trust-list = $(CRYPTO)
 LIBS_trust-del = $(CRYPTO)
-LIBS_csr-add = $(CRYPTO) $(ARCHIVE) $(CONF)
-LIBS_csr-dump = $(CRYPTO) $(ARCHIVE) $(TRANSFER)
-LIBS_csr-sign = $(CRYPTO) $(ARCHIVE)
-LIBS_cert-import = $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER)
+LIBS_csr-add = $(CRYPTO) $(UNPACK) $(CONF)
+LIBS_csr-dump = $(CRYPTO) $(PACK) $(TRANSFER)
+LIBS_csr-sign = $(CRYPTO) $(sort $(UNPACK) $(PACK))
+LIBS_cert-import = $(CRYPTO) $(UNPACK) $(CONF) $(TRANSFER)
 LIBS_lsc-list = $(CRYPTO)
 LIBS_stale-lsc = $(CRYPTO)
 LIBS_phone-add = $(CONF)
@@ -53,7 +54,7 @@ LIBS_capf-serve = $(EVENT) $(TLS) $(CRYPTO) $(CONF)
 LIBS_phone-sim = $(EVENT) $(TLS) $(CRYPTO)
 LIBS_spool-check = $(CRYPTO) $(CONF)
 
-ALL_LIBS = $(TLS) $(CRYPTO) $(ARCHIVE) $(CONF) $(TRANSFER) $(EVENT) $(SANDBOX)
+ALL_LIBS = $(TLS) $(CRYPTO) $(UNPACK) $(PACK) $(CONF) $(TRANSFER) $(EVENT) $(SANDBOX)
 
 PROGS = $(patsubst src/%.c,%,$(wildcard src/*.c))
 SCRIPTS = $(notdir $(wildcard bin/capf))
@@ -72,8 +73,10 @@ ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 # Calls that a unit test makes fail (test/unit/fault.h).
 FAULTS_spool_test = open openat fdopendir readdir faccessat mkdirat fchmod fsync syncfs close fstat fstatat \
 	fstatvfs flock getrandom renameat2 renameat linkat unlinkat read write pread calloc malloc realloc strdup
-FAULTS_archive_test = read write calloc malloc realloc archive_read_new archive_read_support_format_tar \
-	archive_read_open archive_filter_bytes inflateInit2_ inflate deflateInit2_ tar_fdopen newlocale
+FAULTS_gunzip_test = read calloc malloc inflateInit2_ inflate
+FAULTS_archive_test = read calloc malloc realloc archive_read_new archive_read_support_format_tar \
+	archive_read_open archive_filter_bytes newlocale
+FAULTS_pack_test = write calloc deflateInit2_ tar_fdopen
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 

@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive.h"
 #include "blob.h"
 #include "enter.h"
 #include "given.h"
@@ -16,6 +15,7 @@
 #include "narrow.h"
 #include "options.h"
 #include "outfile.h"
+#include "pack.h"
 #include "spool.h"
 #include "status.h"
 #include "store.h"
@@ -134,7 +134,7 @@ static int put_sum(void *ctx, const char *name, time_t mtime, const void *data, 
 
 static int put_entry(void *ctx, const char *name, time_t mtime, const void *data, size_t len)
 {
-	return archive_put(ctx, name, mtime, data, len);
+	return pack_put(ctx, name, mtime, data, len);
 }
 
 /* CAPF's signature over the manifest; the caller frees. */
@@ -158,7 +158,7 @@ static int sign(const struct dump *d, const char *text, size_t len, unsigned cha
 }
 
 /* SHA256SUMS and its signature come first, so that csr-sign knows each entry before it signs it. */
-static int put_manifest(const struct dump *d, struct archive_writer *w)
+static int put_manifest(const struct dump *d, struct pack *w)
 {
 	struct manifest *m = manifest_new();
 	unsigned char *sig = NULL;
@@ -176,8 +176,8 @@ static int put_manifest(const struct dump *d, struct archive_writer *w)
 	if (m == NULL || (summed && text == NULL)) {
 		status_warn(MANIFEST_SUMS, "out of memory");
 	} else if (text != NULL && sign(d, text, len, &sig, &sig_len) == 0) {
-		if (archive_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
-		    archive_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
+		if (pack_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
+		    pack_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
 			status = STATUS_OK;
 		else
 			status_warn_errno("archive", "cannot write");
@@ -190,7 +190,7 @@ static int put_manifest(const struct dump *d, struct archive_writer *w)
 /* The whole archive into fd. */
 static int write_archive(const struct dump *d, int fd, const char *name, int level)
 {
-	struct archive_writer *w = archive_create(fd, level);
+	struct pack *w = pack_open(fd, level);
 	int status = STATUS_OK;
 
 	if (w == NULL) {
@@ -201,11 +201,11 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 		status = put_manifest(d, w);
 	if (status == STATUS_OK)
 		status = each(d, put_entry, w);
-	if (status == STATUS_OK && archive_finish(w) != 0) {
+	if (status == STATUS_OK && pack_finish(w) != 0) {
 		status_warn_errno(name, "cannot write");
 		status = STATUS_TROUBLE;
 	}
-	archive_discard(w);
+	pack_free(w);
 	return status;
 }
 

@@ -19,6 +19,7 @@
 #include "narrow.h"
 #include "options.h"
 #include "outfile.h"
+#include "pack.h"
 #include "sign.h"
 #include "status.h"
 #include "unpack.h"
@@ -105,8 +106,7 @@ static void complain(const char *object, const char *text)
 }
 
 /* Ends the archive, when there is one to end. An exit status. */
-static int finish(const struct output *o, struct archive_writer *w, struct outfile *out,
-    const char *name)
+static int finish(const struct output *o, struct pack *w, struct outfile *out, const char *name)
 {
 	if (o->damaged)
 		return STATUS_REFUSED;
@@ -114,7 +114,7 @@ static int finish(const struct output *o, struct archive_writer *w, struct outfi
 		status_warn(name, "nothing was signed, and no archive written");
 		return STATUS_REFUSED;
 	}
-	if (archive_finish(w) == 0 && outfile_commit(out) == 0)
+	if (pack_finish(w) == 0 && outfile_commit(out) == 0)
 		return STATUS_OK;
 	status_warn_errno(o->name, "cannot write");
 	return STATUS_TROUBLE;
@@ -125,7 +125,7 @@ static int run(struct output *o, struct sign *sign, const char *name, const char
     int level)
 {
 	const struct intake_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
-	struct archive_writer *w = NULL;
+	struct pack *w = NULL;
 	struct intake *in = NULL;
 	struct outfile out;
 	int status;
@@ -140,7 +140,7 @@ static int run(struct output *o, struct sign *sign, const char *name, const char
 	in = intake_open(o->from, &task, jobs);
 	secret_wipe(&sign->secret);
 	narrow_beside(path, -1);
-	if (in == NULL || (w = archive_create(out.fd, level)) == NULL ||
+	if (in == NULL || (w = pack_open(out.fd, level)) == NULL ||
 	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
 		status_warn_errno(NULL, "cannot start");
 		status = STATUS_TROUBLE;
@@ -149,7 +149,7 @@ static int run(struct output *o, struct sign *sign, const char *name, const char
 	}
 	ledger_close(o->ledger);
 	intake_close(in);
-	archive_discard(w);
+	pack_free(w);
 	outfile_abort(&out);
 	return status;
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The only file that knows tar and gzip. Reading takes what any tar writes, from anybody; writing
- * makes plain ustar, the same bytes every time. */
+/* Reading tar, plain or in gzip: what any tar writes, from anybody. The only file that knows libarchive. */
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "reason.h"
 
@@ -45,15 +43,5 @@ void archive_close(struct archive_reader *);
 
 /* Does this look like an archive rather than like a PEM or DER file? */
 bool archive_looks_like(const unsigned char *head, size_t len);
-
-struct archive_writer;
-
-/* A .tgz to fd, which stays the caller's. level 1 to 9. These return -1 (NULL) with errno. */
-struct archive_writer *archive_create(int fd, int level);
-int archive_put(struct archive_writer *, const char *name, time_t mtime, const void *, size_t);
-/* Writes the end. Without it no reader takes the archive. */
-int archive_finish(struct archive_writer *);
-/* Frees the writer, finished or not. (libarchive has an archive_free of its own.) */
-void archive_discard(struct archive_writer *);
 
 #endif

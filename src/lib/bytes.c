@@ -88,6 +88,11 @@ bool bytes_get_text(struct bytes *b, char *out, size_t size)
 	return true;
 }
 
+bool bytes_all_zero(struct bytes b)
+{
+	return b.len == 0 || (b.p[0] == 0 && memcmp(b.p, b.p + 1, b.len - 1) == 0);
+}
+
 void buf_put(struct buf *b, const void *p, size_t len)
 {
 	if (b->failed || len == 0)

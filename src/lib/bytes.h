@@ -22,6 +22,8 @@ bool bytes_get_copy(struct bytes *, void *out, size_t len);
 bool bytes_get_blob(struct bytes *, const unsigned char **out, size_t *len);
 /* A blob without NUL, as a string that fits into size. */
 bool bytes_get_text(struct bytes *, char *out, size_t size);
+/* Is there nothing but NULs? */
+bool bytes_all_zero(struct bytes);
 
 /* Writing: a failed allocation sets failed and is looked at once, at the end. */
 struct buf {

@@ -14,7 +14,7 @@
 #define GROUP 256		/* certificates for one fdatasync of the log */
 
 struct ledger {
-	struct archive_writer *archive;
+	struct pack *archive;
 	int log;
 	time_t now;
 	struct {
@@ -27,7 +27,7 @@ struct ledger {
 	void *devices;		/* tsearch: whom we have signed for */
 };
 
-struct ledger *ledger_open(struct archive_writer *archive, int log, time_t now)
+struct ledger *ledger_open(struct pack *archive, int log, time_t now)
 {
 	struct ledger *l = calloc(1, sizeof *l);
 
@@ -116,7 +116,7 @@ enum ledger_result ledger_flush(struct ledger *l)
 	    (l->lines.failed || outfile_log_append(l->log, l->lines.p, l->lines.len) != 0))
 		result = LEDGER_NO_LOG;
 	for (size_t i = 0; i < l->n && result == LEDGER_OK; i++)
-		if (archive_put(l->archive, l->held[i].entry, l->now, l->held[i].der, l->held[i].len) != 0)
+		if (pack_put(l->archive, l->held[i].entry, l->now, l->held[i].der, l->held[i].len) != 0)
 			result = LEDGER_NO_ARCHIVE;
 	drop(l);
 	return result;

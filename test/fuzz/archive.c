@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The archive reader. The first byte says how the rest becomes an archive, so that checksums do
+/* The reader of archives, and the writer. The first byte says how the rest becomes an archive, so that checksums do
  * not keep the bytes from the parsers: 1: each tar header gets the right one; 2: packed by gzip;
  * 4: not flat; 8: two members; 16: low limits. The answer may not depend on how many bytes come at
  * once, what is accepted has a legal name, and can be written and read again. */
@@ -10,6 +10,7 @@
 
 #include "archive.h"
 #include "fuzz.h"
+#include "pack.h"
 
 #define BLOCK 512
 #define MAX_ROUND_TRIP 65536
@@ -44,7 +45,7 @@ static void add(struct outcome *o, const void *p, size_t len)
 
 /* Reads it all; what is accepted goes to w as well, unless that is NULL. */
 static struct outcome read_all(struct bytes in, size_t head, bool flat,
-    const struct archive_limits *limits, struct archive_writer *w)
+    const struct archive_limits *limits, struct pack *w)
 {
 	struct outcome o = {.plain = true};
 	static int fd = -1;
@@ -74,7 +75,7 @@ static struct outcome read_all(struct bytes in, size_t head, bool flat,
 		o.plain = o.plain && strlen(item.name) < 100 && strchr(item.name, '/') == NULL;
 		law(o.items + o.refused <= limits->entries && o.bytes <= limits->total_bytes);
 		if (w != NULL)
-			law(archive_put(w, item.name, 0, item.data, item.len) == 0);
+			law(pack_put(w, item.name, 0, item.data, item.len) == 0);
 	}
 	law(o.result == ARCHIVE_END || o.result == ARCHIVE_DAMAGED);
 	law(o.result == ARCHIVE_END ? o.items + o.refused > 0 || !flat : o.why.text[0] != '\0');
@@ -94,15 +95,15 @@ static bool same_outcome(const struct outcome *a, const struct outcome *b)
 static void round_trip(struct bytes in, const struct outcome *o, bool flat)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	struct archive_writer *w = archive_create(fd, 1);
+	struct pack *w = pack_open(fd, 1);
 	struct outcome first, again;
 	struct bytes packed;
 	unsigned char *p;
 
 	law(fd >= 0 && w != NULL);
 	first = read_all(in, in.len, flat, &archive_limits_default, w);
-	law(archive_finish(w) == 0);
-	archive_discard(w);
+	law(pack_finish(w) == 0);
+	pack_free(w);
 	packed.len = (size_t)lseek(fd, 0, SEEK_END);
 	packed.p = p = malloc(packed.len);
 	law(p != NULL && pread(fd, p, packed.len, 0) == (ssize_t)packed.len);
@@ -127,7 +128,7 @@ static void fix_checksums(unsigned char *p, size_t len)
 	}
 }
 
-static size_t pack(const unsigned char *p, size_t len, unsigned char *out, size_t room)
+static size_t gzip(const unsigned char *p, size_t len, unsigned char *out, size_t room)
 {
 	static z_stream z;
 	static bool ready;
@@ -164,9 +165,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		half = (how & 8) != 0 ? in.len / 2 : in.len;
 		law((packed = malloc(room)) != NULL);
-		in.len = pack(own, half, packed, room);
+		in.len = gzip(own, half, packed, room);
 		if ((how & 8) != 0)
-			in.len += pack(own + half, size - 1 - half, packed + in.len, room - in.len);
+			in.len += gzip(own + half, size - 1 - half, packed + in.len, room - in.len);
 		in.p = packed;
 	}
 	whole = read_all(in, in.len, (how & 4) == 0, &limits, NULL);

@@ -23,6 +23,9 @@ static void cursor(void)
 	ok(!bytes_get_text(&b, text, 2) && b.len == 6, "nor a text that does not fit");
 	b = (struct bytes){(const unsigned char *)"\0\0\0\1\0", 5};
 	ok(!bytes_get_text(&b, text, sizeof text) && b.len == 5, "nor a text with a NUL");
+	ok(bytes_all_zero((struct bytes){NULL, 0}) && bytes_all_zero((struct bytes){in + 1, 3}) &&
+	    !bytes_all_zero((struct bytes){in + 1, 4}) && !bytes_all_zero((struct bytes){in, 4}),
+	    "nothing but NULs");
 }
 
 static void hex(void)
