@@ -38,9 +38,19 @@ bool desk_hold(struct visit *v)
 	if (!v->is_held) {
 		TAILQ_INSERT_TAIL(&v->orders->held, v, held);
 		v->held_round = v->orders->round;
+		v->orders->paused++;
 	}
 	v->is_held = true;
 	return false;
+}
+
+void desk_let_go(struct visit *v)
+{
+	if (!v->is_held)
+		return;
+	TAILQ_REMOVE(&v->orders->held, v, held);
+	v->orders->paused--;
+	v->is_held = false;
 }
 
 void desk_freshen(struct visit *v)
@@ -48,8 +58,18 @@ void desk_freshen(struct visit *v)
 	if (!v->is_fresh) {
 		TAILQ_INSERT_TAIL(&v->orders->fresh, v, fresh);
 		v->fresh_round = v->orders->round;
+		v->orders->paused++;
 	}
 	v->is_fresh = true;
+}
+
+void desk_settle(struct visit *v)
+{
+	if (!v->is_fresh)
+		return;
+	TAILQ_REMOVE(&v->orders->fresh, v, fresh);
+	v->orders->paused--;
+	v->is_fresh = false;
 }
 
 void desk_wait(struct visit *v, bool waits)

@@ -62,6 +62,8 @@ struct orders {
 	struct desk_chain by_number[DESK_BUCKETS], by_device[DESK_BUCKETS];
 	struct desk_queue held, fresh;
 	unsigned active, elsewhere;	/* operations that do not wait for a CA, here and with other workers */
+	unsigned paused;	/* visits that the next commit is for */
+	uint64_t since;		/* when something was first seen to wait for it, or 0 */
 	uint64_t round;		/* how many commits there were */
 };
 
@@ -75,8 +77,10 @@ void desk_complain(const struct orders *, const char *device, const char *what, 
 /* Nothing is said to the phone before the next commit. False, for those who end with it: there is no
  * answer. */
 bool desk_hold(struct visit *);
+void desk_let_go(struct visit *);
 /* Its request, or its certificate, is part of the next commit. */
 void desk_freshen(struct visit *);
+void desk_settle(struct visit *);
 /* Does it wait for a certificate of a CA? Then it is no active operation. */
 void desk_wait(struct visit *, bool);
 

@@ -14,6 +14,8 @@
 #include "shelf.h"
 #include "store.h"
 
+#define COMPANY 4	/* who are at work, for whom a commit waits */
+#define PATIENCE 3000000	/* so long at most, in nanoseconds */
 #define LATE_A_TURN 64	/* changes that were put off; a poll tries all */
 
 /* Who has one of the issuer's certificates may prove himself with it. -1 with a reason. */
@@ -270,10 +272,29 @@ bool orders_idle(const struct orders *o)
 	    TAILQ_EMPTY(&o->fresh);
 }
 
+/* A commit costs much, and little more for each who shares it. So it waits a moment when there are others who
+ * may come to that point; not when all who are at work wait for it. */
+unsigned orders_patience(struct orders *o)
+{
+	uint64_t now;
+
+	if (orders_idle(o)) {
+		o->since = 0;
+		return 0;
+	}
+	now = desk_tick();
+	if (o->since == 0)
+		o->since = now;
+	if (o->active < o->paused + COMPANY || now - o->since >= PATIENCE)
+		return 0;
+	return (unsigned)((PATIENCE - (now - o->since)) / 1000);
+}
+
 void orders_commit(struct orders *o)
 {
 	struct visit *v;
 
+	o->since = 0;
 	record_retry(o, LATE_A_TURN);
 	/* What an answer leads to is for the next round. */
 	for (int more = 0; more < 4 && !o->spool->torn && !orders_idle(o); more++) {
@@ -289,13 +310,11 @@ void orders_commit(struct orders *o)
 			desk_complain(o, NULL, "cannot write to the spool", strerror(errno));
 		lock_drop(&o->lock);
 		while ((v = TAILQ_FIRST(&o->held)) != NULL && v->held_round == round) {
-			TAILQ_REMOVE(&o->held, v, held);
-			v->is_held = false;
+			desk_let_go(v);
 			o->hooks->go_on(v->link, done);
 		}
 		while ((v = TAILQ_FIRST(&o->fresh)) != NULL && v->fresh_round == round) {
-			TAILQ_REMOVE(&o->fresh, v, fresh);
-			v->is_fresh = false;
+			desk_settle(v);
 			if (v->issued)
 				enrol_settle_issued(v, done);
 			else

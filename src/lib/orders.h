@@ -46,6 +46,8 @@ void orders_elsewhere(struct orders *, unsigned);
 void orders_poll(struct orders *);
 /* At the end of each turn, until it is idle. */
 void orders_commit(struct orders *);
+/* How long the commit had better wait for others to share it, in microseconds; 0: it is due. */
+unsigned orders_patience(struct orders *);
 bool orders_idle(const struct orders *);
 
 #endif

@@ -33,7 +33,7 @@ struct server {
 	struct issuing *coming;	/* that has not greeted */
 	struct link_home home;
 	struct gate gate;
-	struct event *term, *told, *poll, *news, *issuing, *greeting;
+	struct event *term, *told, *poll, *soon, *news, *issuing, *greeting;
 	time_t valid_from, valid_to;	/* what CAPF's certificate says */
 	bool invalid;		/* that was told */
 	bool up, stop, failed;
@@ -101,6 +101,14 @@ static void look_at_clock(struct server *s)
 	snprintf(text, sizeof text, "the clock says %s, and it %s %s", at,
 	    early ? "begins at" : "ended at", limit);
 	complain(s, "CAPF's certificate is not valid now", text);
+}
+
+/* A commit is due, which the turn itself does. */
+static void on_soon(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
 }
 
 static void on_poll(evutil_socket_t fd, short what, void *ctx)
@@ -207,7 +215,8 @@ static int begin(struct server *s, struct reason *why)
 	int news = orders_news_fd(s->home.orders);
 
 	s->poll = event_new(s->home.base, -1, EV_PERSIST, on_poll, s);
-	if (s->poll == NULL || event_add(s->poll, &every) != 0 ||
+	s->soon = event_new(s->home.base, -1, 0, on_soon, s);
+	if (s->soon == NULL || s->poll == NULL || event_add(s->poll, &every) != 0 ||
 	    (news >= 0 && (s->news = watch(s, news, EV_READ, on_news)) == NULL))
 		return reason_trouble(why, "cannot set up libevent");
 	if (gate_open(&s->gate, s->control + 1, s->task->listeners) != 0)
@@ -416,6 +425,7 @@ static void take_down(struct server *s)
 	unwatch(&s->term);
 	unwatch(&s->told);
 	unwatch(&s->poll);
+	unwatch(&s->soon);
 	unwatch(&s->news);
 	unwatch(&s->issuing);
 	unwatch(&s->greeting);
@@ -437,7 +447,7 @@ static void show(const struct server *s)
 
 static void turn(struct server *s)
 {
-	unsigned others, operations;
+	unsigned others, operations, patience;
 
 	watch_issuing(s);
 	if (event_base_loop(s->home.base, EVLOOP_ONCE) < 0) {
@@ -448,14 +458,19 @@ static void turn(struct server *s)
 		return;
 	/* Before anything of it shows; and what became of it. */
 	show(s);
-	while (!s->spool->torn && !orders_idle(s->home.orders))
+	patience = s->stop ? 0 : orders_patience(s->home.orders);
+	if (patience > 0 && event_add(s->soon, &(struct timeval){.tv_usec = patience}) != 0)
+		patience = 0;
+	while (patience == 0 && !s->spool->torn && !orders_idle(s->home.orders))
 		orders_commit(s->home.orders);
 	if (s->spool->torn) {
 		/* What it reads there is not to be told to any phone. The next worker makes it durable first. */
 		complain(s, "cannot go on with this spool", "what was written may not be on the disk");
 		s->stop = s->failed = true;
 	}
-	link_bury(&s->home);
+	/* What the dead were about may be part of a commit that has not come. */
+	if (patience == 0)
+		link_bury(&s->home);
 	show(s);
 	board_others(s->task->board, s->task->number, &others, &operations);
 	orders_elsewhere(s->home.orders, operations);

@@ -36,10 +36,8 @@ void visit_free(struct visit *v)
 		LIST_REMOVE(v, by_device);
 		v->orders->active -= !v->waits;
 	}
-	if (v->is_held)
-		TAILQ_REMOVE(&v->orders->held, v, held);
-	if (v->is_fresh)
-		TAILQ_REMOVE(&v->orders->fresh, v, fresh);
+	desk_let_go(v);
+	desk_settle(v);
 	if (v->phone != NULL)
 		explicit_bzero(v->phone, sizeof *v->phone);
 	free(v->phone);
