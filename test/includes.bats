@@ -91,6 +91,10 @@ only() {
 	only 'include <ini\.h>' src/lib/conf.c
 }
 
+@test "only ticks asks the clock that nobody sets" {
+	only 'CLOCK_(MONOTONIC|BOOTTIME)[A-Z_]*' src/lib/ticks.c
+}
+
 @test "only tls knows TLS" {
 	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/lib/tls.c
 }

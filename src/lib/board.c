@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include <time.h>
+#include <stddef.h>
 #include <sys/mman.h>
 
 #include "board.h"
-
-static long long clock_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec;
-}
+#include "ticks.h"
 
 struct board *board_new(void)
 {
@@ -37,7 +30,7 @@ void board_put(struct board *b, unsigned worker, unsigned connections, unsigned 
 
 	atomic_store_explicit(&p->connections, connections, memory_order_relaxed);
 	atomic_store_explicit(&p->operations, operations, memory_order_relaxed);
-	atomic_store_explicit(&p->beat, clock_now(), memory_order_relaxed);
+	atomic_store_explicit(&p->beat, ticks_ms(), memory_order_relaxed);
 }
 
 void board_others(struct board *b, unsigned worker, unsigned *connections, unsigned *operations)
@@ -52,5 +45,5 @@ void board_others(struct board *b, unsigned worker, unsigned *connections, unsig
 
 long long board_silence(struct board *b, unsigned worker)
 {
-	return clock_now() - atomic_load_explicit(&b->place[worker].beat, memory_order_relaxed);
+	return ticks_ms() - atomic_load_explicit(&b->place[worker].beat, memory_order_relaxed);
 }

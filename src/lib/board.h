@@ -12,7 +12,7 @@
 struct board {
 	struct board_place {
 		atomic_uint connections, operations;
-		atomic_llong beat;	/* CLOCK_MONOTONIC, seconds: its last turn */
+		atomic_llong beat;	/* milliseconds: its last turn */
 	} place[BOARD_MAX];
 };
 
@@ -25,7 +25,7 @@ void board_clear(struct board *, unsigned worker);
 void board_put(struct board *, unsigned worker, unsigned connections, unsigned operations);
 /* Those of all the others. */
 void board_others(struct board *, unsigned worker, unsigned *connections, unsigned *operations);
-/* Seconds since a worker's last turn. */
+/* Milliseconds since a worker's last turn. */
 long long board_silence(struct board *, unsigned worker);
 
 #endif

@@ -20,14 +20,6 @@ time_t desk_now(struct orders *o)
 	return o->spool->now = time(NULL) + o->clock;
 }
 
-uint64_t desk_tick(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 void desk_complain(const struct orders *o, const char *device, const char *what, const char *why)
 {
 	logline_say(o->log, "error", "device", device, "what", what, "why", why, NULL);

@@ -36,7 +36,7 @@ struct visit {
 	struct reason why;
 	size_t item;		/* of the batch */
 	uint64_t held_round, fresh_round;
-	uint64_t proved;	/* when it was trusted */
+	uint64_t proved;	/* when it was trusted: ticks_ns() */
 	unsigned version;
 	bool trusted, waits, is_held, is_fresh, issued;
 };
@@ -71,8 +71,6 @@ struct orders {
 bool desk_issues(const struct orders *);
 unsigned desk_bucket(const char *device);
 time_t desk_now(struct orders *);
-/* CLOCK_MONOTONIC, in nanoseconds. */
-uint64_t desk_tick(void);
 void desk_complain(const struct orders *, const char *device, const char *what, const char *why);
 /* Nothing is said to the phone before the next commit. False, for those who end with it: there is no
  * answer. */

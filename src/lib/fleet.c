@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fleet.h"
+#include "ticks.h"
 
 #define BURST 64		/* phones that start before those that run have their turn again */
 #define TICK_MS 5
@@ -23,14 +23,6 @@ struct fleet {
 	double start;
 	double *latency;	/* of those that ended well: sum->good of them */
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 int fleet_device(const char *pattern, unsigned long long n, char out[DEVICE_MAX + 1], struct reason *r)
 {
@@ -97,7 +89,8 @@ static void start_one(struct fleet *f)
 static void start_more(struct fleet *f)
 {
 	const struct fleet_plan *plan = f->plan;
-	double due = plan->rate > 0 ? 1 + (now() - f->start) * (double)plan->rate : (double)plan->count;
+	double due = plan->rate > 0 ? 1 + (ticks_seconds() - f->start) * (double)plan->rate :
+	    (double)plan->count;
 	struct timeval tick = {0, TICK_MS * 1000}, at_once = {0, 0};
 	size_t burst = 0;
 
@@ -143,7 +136,7 @@ static void sum_up(struct fleet *f)
 {
 	struct fleet_summary *sum = f->sum;
 
-	sum->seconds = now() - f->start;
+	sum->seconds = ticks_seconds() - f->start;
 	sum->outcomes[SIM_RUNNING] = f->plan->count - sum->good - sum->bad;
 	qsort(f->latency, sum->good, sizeof *f->latency, compare);
 	sum->p50 = percentile(f->latency, sum->good, 50);
@@ -185,7 +178,7 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 	    evsignal_add(sigterm, NULL) != 0) {
 		reason_trouble(r, "cannot start: out of memory or descriptors");
 	} else {
-		f->start = now();
+		f->start = ticks_seconds();
 		evtimer_assign(&f->ticker, f->base, on_tick, f);
 		event_active(&f->ticker, EV_TIMEOUT, 0);
 		res = event_base_dispatch(f->base) < 0 ? reason_trouble(r, "cannot wait for events") : 0;

@@ -3,17 +3,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <event2/event.h>
 
 #include "gate.h"
+#include "ticks.h"
 
 /* A burst of phones is for all workers, and each of them handshakes between two turns. */
 #define ACCEPT_A_TURN 64
 #define ACCEPT_SHARED 4
-#define SAY_SECONDS 10
+#define SAY_MS 10000
 #define SPARE_FILES 24		/* descriptors for what is opened and closed again */
 
 /* As many connections as the descriptors allow that are left to this process. */
@@ -53,7 +53,7 @@ static bool has_room(const struct gate *g)
 
 static void pause_accepting(struct gate *g, const char *why)
 {
-	struct timespec now;
+	long long now = ticks_ms();
 	char count[16];
 
 	g->paused_at = g->home->count;
@@ -63,10 +63,9 @@ static void pause_accepting(struct gate *g, const char *why)
 	for (size_t i = 0; i < g->n; i++)
 		event_del(g->listener[i].event);
 	/* At the limit that is so after each phone that goes. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (g->said != 0 && now.tv_sec - g->said < SAY_SECONDS)
+	if (g->said != 0 && now - g->said < SAY_MS)
 		return;
-	g->said = now.tv_sec;
+	g->said = now;
 	snprintf(count, sizeof count, "%u", g->home->count);
 	logline_say(g->home->log, "full", "connections", count, "why", why, NULL);
 }

@@ -24,7 +24,7 @@ struct gate {
 	size_t n;
 	unsigned limit;		/* connections of this process */
 	unsigned paused_at;	/* so many there were then */
-	time_t said;		/* that it is full; monotonic, 0: never */
+	long long said;		/* that it is full; milliseconds, 0: never */
 	bool paused;
 };
 

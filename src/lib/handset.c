@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "handset.h"
+#include "ticks.h"
 
 #define READ_MAX 16384		/* a TLS record */
 
@@ -52,14 +52,6 @@ struct handset {
 	double called;		/* the last try */
 };
 
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void go(struct handset *p);
 
 /* Whatever comes of it: who has ended may be gone afterwards. */
@@ -91,7 +83,7 @@ static void disarm(struct handset *p)
 static long patience_left(const struct handset *p)
 {
 	long patience = p->plan->patience_ms;
-	double gone = (now() - p->start) * 1000;
+	double gone = (ticks_seconds() - p->start) * 1000;
 
 	if (patience == 0)
 		return -1;
@@ -151,12 +143,12 @@ static long again(struct handset *p)
 static void tell_left(const struct handset *p)
 {
 	if (p->plan->left != NULL)
-		p->plan->left(p->plan->ctx, &p->sim, now() - p->called);
+		p->plan->left(p->plan->ctx, &p->sim, ticks_seconds() - p->called);
 }
 
 static void tell_ended(struct handset *p)
 {
-	p->seconds = now() - p->start;
+	p->seconds = ticks_seconds() - p->start;
 	if (p->plan->ended != NULL)
 		p->plan->ended(p->plan->ctx, &p->sim, p->seconds);
 }
@@ -236,13 +228,13 @@ static void queue(struct handset *p, struct bytes message)
 static void nap(struct handset *p, long ms)
 {
 	p->napping = true;
-	p->nap_end = now() + (double)ms / 1000;
+	p->nap_end = ticks_seconds() + (double)ms / 1000;
 }
 
 /* Milliseconds to the end of the nap; 0: it is over. */
 static long nap_left(const struct handset *p)
 {
-	double rest = (p->nap_end - now()) * 1000;
+	double rest = (p->nap_end - ticks_seconds()) * 1000;
 
 	return rest > 0 ? (long)rest + 1 : 0;
 }
@@ -549,7 +541,7 @@ static void connect_now(struct handset *p)
 	p->strayed = SIM_STEPS;
 	p->rubbish = 0;
 	p->address = 0;
-	p->called = now();
+	p->called = ticks_seconds();
 	p->tries++;
 	if (p->sim.connections == 0 && p->plan->wakes != NULL &&
 	    p->plan->wakes(p->plan->ctx, &p->sim) < 0) {
@@ -604,7 +596,7 @@ struct handset *handset_start(const struct handset_plan *plan, struct event_base
 	p->over = over;
 	p->ctx = ctx;
 	p->fd = -1;
-	p->start = p->called = now();
+	p->start = p->called = ticks_seconds();
 	sim_init(&p->sim, &plan->sim, device);
 	/* From the loop, not from here: it may be over at once. */
 	await(p, 0, 0);

@@ -15,7 +15,7 @@ struct orders_hooks {
 	void (*go_on)(void *link, bool done);
 	/* It must end: the phone is here once more, or its time is over. */
 	void (*drop)(void *link, const char *why);
-	/* Its phone proved who it is; when is a time of CLOCK_MONOTONIC, in nanoseconds. */
+	/* Its phone proved who it is; when is a time of ticks_ns(). */
 	void (*proved)(void *link, const char *device, uint64_t when);
 };
 

@@ -18,6 +18,7 @@
 #include "pool.h"
 #include "serve.h"
 #include "store.h"
+#include "ticks.h"
 
 /* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */
 #define CALM_MS 60000		/* it has lived long enough: what comes is no series */
@@ -25,7 +26,7 @@
 #define STOP_MS 5000		/* then those who have not ended are killed */
 #define STATUS_MS 10000
 #define MESSAGES_A_TURN 64
-#define SILENT_SECONDS 60	/* a worker turns every 10 s; after that nobody says that we are alive */
+#define SILENT_MS 60000	/* a worker turns every 10 s; after that nobody says that we are alive */
 
 /* When something was started, and when it is to be started again; milliseconds. */
 struct again {
@@ -55,14 +56,6 @@ struct keeper {
 	int result;
 	struct reason *why;
 };
-
-static long long clock_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void complain(const struct keeper *k, unsigned i, const char *what, const char *why)
 {
@@ -380,7 +373,7 @@ static void report(struct keeper *k)
 	if (k->task->notify->watchdog == 0 || k->now < k->beat_due)
 		return;
 	for (unsigned i = 0; i < k->task->workers; i++)
-		alive = alive && (k->post[i].pid == 0 || board_silence(k->board, i) < SILENT_SECONDS);
+		alive = alive && (k->post[i].pid == 0 || board_silence(k->board, i) < SILENT_MS);
 	if (alive)
 		notify_send(k->task->notify, "WATCHDOG=1");
 	k->beat_due = k->now + k->task->notify->watchdog;
@@ -412,7 +405,7 @@ static void wait_for_all(struct keeper *k)
 	earlier(&next, k->stop_by);
 	earlier(&next, k->beat_due);
 	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
-	k->now = clock_ms();
+	k->now = ticks_ms();
 	for (unsigned i = 0; i < k->task->workers; i++)
 		/* One that does not talk to us is at its end, or not ours any more. */
 		if (k->watched[i + 1].revents != 0 && listen_to(k, i) != 0)
@@ -468,7 +461,7 @@ static int set_up(struct keeper *k)
 int keeper_run(const struct keeper_task *task, struct reason *why)
 {
 	struct keeper k = {.task = task, .log = {sink_write, task->sink}, .conf = *task->conf,
-	    .why = why, .signals = -1, .now = clock_ms()};
+	    .why = why, .signals = -1, .now = ticks_ms()};
 	char address[64];
 
 	for (size_t i = 0; i < task->listen->n; i++) {

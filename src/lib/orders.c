@@ -13,6 +13,7 @@
 #include "record.h"
 #include "shelf.h"
 #include "store.h"
+#include "ticks.h"
 
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */
@@ -282,7 +283,7 @@ unsigned orders_patience(struct orders *o)
 		o->since = 0;
 		return 0;
 	}
-	now = desk_tick();
+	now = ticks_ns();
 	if (o->since == 0)
 		o->since = now;
 	if (o->active < o->paused + COMPANY || now - o->since >= PATIENCE)

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "status.h"
+#include "ticks.h"
 
 #define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
 
@@ -176,19 +176,11 @@ int status_flush(int status)
 	return STATUS_TROUBLE;
 }
 
-static long long milliseconds(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 void progress_start(struct progress *p, const char *what)
 {
 	p->what = what;
 	p->tty = isatty(STDERR_FILENO);
-	p->last = p->tty ? milliseconds() : 0;
+	p->last = p->tty ? ticks_ms() : 0;
 }
 
 void progress_show(struct progress *p, size_t n)
@@ -196,7 +188,7 @@ void progress_show(struct progress *p, size_t n)
 	long long now;
 
 	/* The clock is asked every 64 items only. */
-	if (!p->tty || n % 64 != 0 || (now = milliseconds()) - p->last < 200)
+	if (!p->tty || n % 64 != 0 || (now = ticks_ms()) - p->last < 200)
 		return;
 	p->last = now;
 	fprintf(stderr, "\r%s: %zu %s", program, n, p->what);

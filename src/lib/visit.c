@@ -11,6 +11,7 @@
 #include "record.h"
 #include "roster.h"
 #include "shelf.h"
+#include "ticks.h"
 #include "visit.h"
 
 struct visit *visit_new(struct orders *o, void *link, uint64_t number, uint32_t session)
@@ -169,7 +170,7 @@ static void trust_it(struct visit *v)
 			v->orders->hooks->drop(other->link, "the phone connected again");
 	}
 	v->trusted = true;
-	v->proved = desk_tick();
+	v->proved = ticks_ns();
 	v->orders->active++;
 	LIST_INSERT_HEAD(chain, v, by_device);
 	v->orders->hooks->proved(v->link, v->phone->device, v->proved);
