@@ -57,11 +57,22 @@ YEAR=31557600
 	run --separate-stderr spool-check
 	assert_silent
 	stop
-	# A CA that is not valid yet issues nothing, and it does not begin.
+}
+
+@test "before the CA's days it does not begin, and begins when the clock has been set" {
 	by_itself
+	install_null SEP000000000001
 	run --separate-stderr capf-serve -l 127.0.0.1:0 -P "$(date -d 2019-01-01 +%s)"
-	assert_status 100
+	assert_status 111
 	assert_stderr_has "the issuer's certificate: is not valid before 20"
+	assert_stderr_has ", and the clock says 2019-01-01T00:"
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -P "$(date -d 2019-01-01 +%s)" \
+	    -o out.tgz "$FIX/csr.tgz"
+	assert_status 111
+	[ ! -e out.tgz ]
+	start
+	sim SEP000000000001
+	ended installed
 }
 
 @test "years ahead: it says so, deadlines and certificates are over, and nothing outlives the CA" {
@@ -91,6 +102,7 @@ YEAR=31557600
 	sim SEP000000000002
 	ended installed
 	stop
+	# Only a new certificate helps: nobody needs to try again.
 	run --separate-stderr capf-serve -l 127.0.0.1:0 -P "$((at + 3 * YEAR))"
 	assert_status 100
 	assert_stderr_has "the issuer's certificate: expired on 20"

@@ -636,6 +636,16 @@ os.execvp("capf-serve", ["capf-serve"])'
 	assert_stderr_has "no listening socket"
 }
 
+@test "systemd: trouble is tried again for ever, and what only a person can mend is not" {
+	local unit=$ROOT/share/systemd/capf-serve.service every
+	grep -qx Restart=on-failure "$unit"
+	grep -qx RestartPreventExitStatus=100 "$unit"
+	every=$(sed -n 's/^RestartSec=//p' "$unit")
+	refute grep -q ^StartLimit "$unit"
+	# Its own limit is five starts within ten seconds.
+	[ $((5 * ${every:-0})) -gt 10 ] || fail "RestartSec=$every"
+}
+
 @test "the log goes to syslog" {
 	by_itself
 	install_null SEP000000000001

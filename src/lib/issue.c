@@ -220,16 +220,19 @@ static int check_policy(const struct issue_policy *p, struct reason *r)
 	return 0;
 }
 
-/* Is this a CA's certificate, valid now, and the key its key? */
+/* Is this a CA's certificate, valid now, and the key its key? One that has not begun is trouble: the clock of a host
+ * without a battery is behind until somebody sets it, and a true one comes there by itself. To one that has ended
+ * nobody but its owner can do anything. */
 static int check_ca(const struct cert *ca, EVP_PKEY *key, time_t now, struct reason *r)
 {
-	char iso[WHEN_ISO + 1];
+	char iso[WHEN_ISO + 1], at[WHEN_ISO + 1];
 
 	if (cert_check_ca(ca, r) < 0)
 		return -1;
 	if (now < ca->not_before) {
 		when_iso(ca->not_before, iso);
-		return reason_set(r, "is not valid before %s", iso);
+		when_iso(now, at);
+		return reason_trouble(r, "is not valid before %s, and the clock says %s", iso, at);
 	}
 	if (now >= ca->not_after) {
 		when_iso(ca->not_after, iso);

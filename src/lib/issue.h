@@ -29,7 +29,7 @@ bool issue_digest(const char *name, const char **digest);
 struct issuer;
 
 /* Checks that the certificate is a CA's, valid now, and that the key is its key. It keeps
- * references of both. NULL with a reason. */
+ * references of both. NULL with a reason: trouble when the CA is not valid yet. */
 struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct issue_policy *,
     time_t now, struct reason *);
 void issuer_free(struct issuer *);
