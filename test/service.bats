@@ -271,6 +271,37 @@ reload() {
 	until_true all_came
 }
 
+@test "SIGHUP during a reload: done is said of the last settings, when all have them" {
+	local worker reloads
+	start
+	worker=$(children capf-worker)
+	# It has the first ones before it, which are good, and behind them others, whose key is long in coming.
+	kill -STOP $worker
+	mv "$SPOOL/journal" "$SPOOL/journal.1"
+	kill -HUP $SERVER
+	until_true test -e "$SPOOL/journal"
+	sleep 0.2
+	mkfifo key
+	by_itself "issuer-key = $PWD/key"
+	kill -HUP $SERVER
+	until_true eval '[ -n "$(children capf-issuing)" ]'
+	kill -CONT $worker
+	sleep 0.5
+	refute grep -q event=reloaded log
+	# It is none: these settings are not taken, and those before are.
+	echo rubbish >key 3>&- &
+	echo $! >>pids
+	until_true grep -q 'event=error what="cannot use the settings" number=1' log
+	refute grep -q event=reloaded log
+	kill -HUP $SERVER
+	cat "$FIX/root.key" >key 3>&- &
+	echo $! >>pids
+	until_true grep -q event=reloaded log
+	install_null SEP000000000001
+	sim SEP000000000001
+	ended installed
+}
+
 @test "the journal is renamed: lines go on there, and into the new one after SIGHUP" {
 	by_itself
 	local i fds

@@ -7,23 +7,36 @@
 #include <stdint.h>
 
 #include "bytes.h"
+#include "conf.h"
+#include "reason.h"
 
 #define CONTROL_MAX 4096	/* settings are the largest */
 
 enum control_type {
 	/* To a worker. */
-	CONTROL_SETTINGS,	/* struct conf; and an issuing process when that wants one */
+	CONTROL_SETTINGS,	/* struct control_settings; and an issuing process when they want one */
 	CONTROL_ISSUING,	/* another issuing process */
 	CONTROL_JOURNAL,	/* the spool's journal, opened anew */
 	/* To the master. */
-	CONTROL_READY,		/* the settings are in force: the first ones, or new ones */
-	CONTROL_REFUSED,	/* they are not: why */
-	CONTROL_TROUBLE,	/* they are not, by no fault of theirs: why */
+	CONTROL_READY,		/* struct control_answer: the settings are in force */
+	CONTROL_REFUSED,	/* the same: they are not */
+	CONTROL_TROUBLE,	/* the same: they are not, by no fault of theirs */
 	CONTROL_WANTED,		/* the issuing process has ended */
 	/* Both ways, the master hands it on without a look at it: a phone proved who it is, when and where its
 	 * other connections, to other workers, have been overtaken. */
 	CONTROL_OVERTAKEN,
 	CONTROL_TYPES
+};
+
+/* Settings that come while others wait for their issuing process take their place, and those are not answered. */
+struct control_settings {
+	uint32_t number;	/* from 1 on */
+	struct conf conf;
+};
+
+struct control_answer {
+	uint32_t number;	/* of the settings; 0: it has not seen any */
+	char why[REASON_MAX];
 };
 
 struct control {

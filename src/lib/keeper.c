@@ -38,14 +38,14 @@ struct again {
 struct post {
 	pid_t pid;		/* 0: nobody is there */
 	int control;
-	bool busy;		/* has been sent settings, and has not said what became of them */
+	bool busy;		/* has not said what became of the settings that it was sent last */
 	struct again worker, issuing;
 };
 
 struct keeper {
 	const struct keeper_task *task;
 	struct log log;
-	struct conf conf;	/* for those that are started now */
+	struct control_settings settings;	/* for those that are started now */
 	struct board *board;
 	struct post *post;
 	struct pollfd *watched;	/* signals, and each worker */
@@ -91,13 +91,13 @@ static void give_up(struct keeper *k, int result, const char *text)
 /* The socket to a new issuing process, by our settings. -1 when there is none. */
 static int start_issuing(struct keeper *k, unsigned i)
 {
-	struct issuing_task task = {.days = (int)k->conf.issuer_days, .clock = k->task->clock};
+	struct issuing_task task = {.days = (int)k->settings.conf.issuer_days, .clock = k->task->clock};
 	const char *spool = k->task->spool->path;
 	pid_t pid;
 	int fd;
 
-	strcpy(task.certificate, k->conf.issuer_certificate);
-	strcpy(task.key, k->conf.issuer_key);
+	strcpy(task.certificate, k->settings.conf.issuer_certificate);
+	strcpy(task.key, k->settings.conf.issuer_key);
 	if (*task.certificate == '\0')
 		snprintf(task.certificate, sizeof task.certificate, "%s/ca/" STORE_CER, spool);
 	if (*task.key == '\0')
@@ -126,10 +126,10 @@ static void tell(struct keeper *k, unsigned i, enum control_type type, const voi
 /* All our settings, and what they want. */
 static void send_settings(struct keeper *k, unsigned i)
 {
-	int fd = k->conf.issuer == CONF_ISSUER_CAPF ? start_issuing(k, i) : -1;
+	int fd = k->settings.conf.issuer == CONF_ISSUER_CAPF ? start_issuing(k, i) : -1;
 
 	k->post[i].busy = true;
-	tell(k, i, CONTROL_SETTINGS, &k->conf, sizeof k->conf, fd);
+	tell(k, i, CONTROL_SETTINGS, &k->settings, sizeof k->settings, fd);
 }
 
 static void send_issuing(struct keeper *k, unsigned i)
@@ -206,12 +206,34 @@ static void reload(struct keeper *k)
 		k->refused = true;
 		return;
 	}
-	k->conf = conf;
+	k->settings.conf = conf;
+	k->settings.number++;
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		k->post[i].worker.delay = k->post[i].issuing.delay = 0;
 		if (k->post[i].pid > 0)
 			send_settings(k, i);
 	}
+}
+
+/* A worker says what became of its settings. When newer ones are on their way that is no news. */
+static void take_answer(struct keeper *k, unsigned i, const struct control *c)
+{
+	struct control_answer a;
+
+	if (c->body.len != sizeof a)
+		return;
+	memcpy(&a, c->body.p, sizeof a);
+	a.why[sizeof a.why - 1] = '\0';
+	if (a.number == k->settings.number) {
+		k->post[i].busy = false;
+		k->refused = k->refused || c->type != CONTROL_READY;
+	}
+	if (c->type == CONTROL_READY)
+		return;
+	if (k->up)
+		complain(k, i, "cannot use the settings", a.why);
+	else
+		give_up(k, c->type == CONTROL_REFUSED ? 1 : -1, a.why);
 }
 
 static void take_signal(struct keeper *k, const struct signalfd_siginfo *info)
@@ -255,7 +277,6 @@ static void ended(struct keeper *k, unsigned i, int status)
 static int listen_to(struct keeper *k, unsigned i)
 {
 	struct control c;
-	char text[512];
 	int result = 0;
 
 	for (int n = 0; n < MESSAGES_A_TURN; n++) {
@@ -265,17 +286,9 @@ static int listen_to(struct keeper *k, unsigned i)
 			close(c.fd);
 		switch (c.type) {
 		case CONTROL_READY:
-			k->post[i].busy = false;
-			break;
 		case CONTROL_REFUSED:
 		case CONTROL_TROUBLE:
-			k->post[i].busy = false;
-			k->refused = true;
-			snprintf(text, sizeof text, "%.*s", (int)c.body.len, (const char *)c.body.p);
-			if (!k->up)
-				give_up(k, c.type == CONTROL_REFUSED ? 1 : -1, text);
-			else
-				complain(k, i, "cannot use the settings", text);
+			take_answer(k, i, &c);
 			break;
 		case CONTROL_WANTED:
 			if (k->post[i].issuing.due == 0)
@@ -343,7 +356,7 @@ static void look_at_answers(struct keeper *k)
 {
 	if ((k->up && !k->reloading) || k->stopping || !all_answered(k))
 		return;
-	if (!k->refused && k->conf.legacy_tls)
+	if (!k->refused && k->settings.conf.legacy_tls)
 		logline_say(&k->log, "legacy-tls", "why", "set in capf.conf: old and weak TLS is taken",
 		    NULL);
 	if (!k->up)
@@ -460,8 +473,8 @@ static int set_up(struct keeper *k)
 
 int keeper_run(const struct keeper_task *task, struct reason *why)
 {
-	struct keeper k = {.task = task, .log = {sink_write, task->sink}, .conf = *task->conf,
-	    .why = why, .signals = -1, .now = ticks_ms()};
+	struct keeper k = {.task = task, .log = {sink_write, task->sink},
+	    .settings = {1, *task->conf}, .why = why, .signals = -1, .now = ticks_ms()};
 	char address[64];
 
 	for (size_t i = 0; i < task->listen->n; i++) {

@@ -30,6 +30,7 @@ struct server {
 	int control;
 	struct conf *conf;	/* in force */
 	struct conf *next;	/* that wait for their issuing process */
+	uint32_t number;	/* of the settings that came last */
 	struct issuing *coming;	/* that has not greeted */
 	struct link_home home;
 	struct gate gate;
@@ -225,12 +226,19 @@ static int begin(struct server *s, struct reason *why)
 	return 0;
 }
 
+static void answer(struct server *s, enum control_type type, const char *why)
+{
+	struct control_answer a = {.number = s->number};
+
+	strcpy(a.why, why);
+	control_send(s->control, type, (struct bytes){(const void *)&a, sizeof a}, -1);
+}
+
 static void refuse(struct server *s, const struct reason *why)
 {
 	free(s->next);
 	s->next = NULL;
-	control_send(s->control, why->trouble ? CONTROL_TROUBLE : CONTROL_REFUSED,
-	    (struct bytes){(const void *)why->text, strlen(why->text)}, -1);
+	answer(s, why->trouble ? CONTROL_TROUBLE : CONTROL_REFUSED, why->text);
 	if (!s->up)
 		s->stop = s->failed = true;
 }
@@ -249,7 +257,7 @@ static void put_in_force(struct server *s, struct issuing *issuing)
 	if (!s->up && begin(s, &why) != 0)
 		refuse(s, &why);
 	else
-		control_send(s->control, CONTROL_READY, (struct bytes){NULL, 0}, -1);
+		answer(s, CONTROL_READY, "");
 }
 
 static void on_greeting(evutil_socket_t fd, short what, void *ctx)
@@ -298,18 +306,24 @@ static void await_greeting(struct server *s, int fd)
 
 static void take_settings(struct server *s, const struct control *c)
 {
+	struct control_settings settings;
 	struct reason why;
 
 	free(s->next);
-	if (c->body.len == sizeof *s->next && (s->next = malloc(sizeof *s->next)) != NULL) {
-		memcpy(s->next, c->body.p, sizeof *s->next);
+	s->next = NULL;
+	if (c->body.len == sizeof settings) {
+		memcpy(&settings, c->body.p, sizeof settings);
+		s->number = settings.number;
+		s->next = malloc(sizeof *s->next);
+	}
+	if (s->next != NULL) {
+		*s->next = settings.conf;
 		if (c->fd >= 0)
 			await_greeting(s, c->fd);
 		else
 			put_in_force(s, NULL);
 		return;
 	}
-	s->next = NULL;
 	if (c->fd >= 0)
 		close(c->fd);
 	reason_memory(&why);
