@@ -66,7 +66,7 @@ REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,cert-import csr-sign csr-add lacking)
 CAPTIVE_CALLS = archive_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
-	sandbox_enter
+	sandbox_enter sandbox_renew
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 

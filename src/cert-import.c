@@ -101,7 +101,7 @@ static int read_archive(struct import *im, struct intake *in, const char *name)
 	progress_start(&progress, "certificates");
 	while (status == STATUS_OK && (result = intake_next(in, &v, &why)) != INTAKE_END) {
 		if (result == INTAKE_DAMAGED || result == INTAKE_DIED) {
-			status_warn(name, "%s; nothing was imported", why.text);
+			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; nothing was imported", why.text);
 			status = STATUS_REFUSED;
 		} else if (result == INTAKE_TROUBLE) {
 			status_warn_errno(name, "cannot read");

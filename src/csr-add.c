@@ -152,6 +152,7 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 {
 	size_t answers = 0, items = 0, entries = 0, file = 0;
 	enum intake_result result;
+	const char *object;
 	struct reason why;
 	int status = STATUS_OK;
 	struct verdict v;
@@ -173,11 +174,12 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 			status_warn_errno(name[file - 1], "%s", why.text);
 			continue;
 		case INTAKE_DIED:
-			/* In whose midst, nobody knows for certain. */
+			/* In the midst of which file, nobody knows for certain. */
 			answers_drop(&ad->answers, 0);
 			batch_drop(ad->batch, 0);
-			status_warn(files == 1 ? name[0] : NULL, "%s%s; nothing was taken",
-			    files == 1 ? "" : "one of the files ", why.text);
+			object = v.entry[0] != '\0' ? v.entry : files == 1 ? name[0] : NULL;
+			status_warn(object, "%s%s; nothing was taken",
+			    object != NULL ? "" : "one of the files ", why.text);
 			return STATUS_REFUSED;
 		case INTAKE_DAMAGED:
 			answers_drop(&ad->answers, answers);

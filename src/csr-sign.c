@@ -81,7 +81,8 @@ static int sign_all(struct output *o, struct intake *in, struct sign *sign, cons
 		if (result == INTAKE_VERDICT) {
 			status = status_worst(status, take(o, &v));
 		} else if (result == INTAKE_DAMAGED || result == INTAKE_DIED) {
-			status_warn(name, "%s; no archive was written", why.text);
+			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; no archive was written",
+			    why.text);
 			o->damaged = true;
 			status = STATUS_REFUSED;
 		} else {

@@ -150,6 +150,42 @@ free() {
 	assert_stderr_has "cert-import: all is well"
 }
 
+@test "who loops over an entry ends: one line says over which, and nothing is taken" {
+	local program entry
+	export CAPTIVE_TRY=spin CAPTIVE_SECONDS=1
+	for program in cert-import csr-sign csr-add; do
+		CAPTIVE_IN=judge captive $program
+		entry=$([ $program = cert-import ] && echo SEP000000000001.der || echo SEP000000000001.csr)
+		assert_status 1
+		assert_equal "$output" ""
+		assert_stderr_line_count 2
+		assert_stderr_has "$program: $entry: takes more processor time than an honest one could; no"
+		unchanged
+	done
+	entry=$(tar tzf "$FIX/csr.tgz" | sed -n 7p)
+	CAPTIVE_ARCHIVE=$FIX/csr.tgz CAPTIVE_IN=judge CAPTIVE_LATER=6 captive csr-sign
+	assert_status 1
+	assert_stderr_has "csr-sign: ${entry#./}: takes more processor time"
+	unchanged
+	CAPTIVE_IN=reader captive csr-add
+	assert_status 1
+	assert_stderr_line_count 2
+	assert_stderr_has "one.csr.tgz: takes more processor time than an honest one could; nothing was taken"
+	unchanged
+}
+
+@test "who sleeps is waited for, and each entry has its own time" {
+	export CAPTIVE_SECONDS=1
+	CAPTIVE_IN=judge CAPTIVE_TRY=sleep captive cert-import
+	assert_status 0
+	assert_output_has "accepted	SEP000000000001.der"
+	assert_stderr_has "captive: sleep: done"
+	# Ten entries.
+	CAPTIVE_ARCHIVE=$FIX/csr.tgz CAPTIVE_IN=judge CAPTIVE_BURN=200 captive csr-sign
+	assert_silent
+	assert_equal "$(wc -l <log)" 10
+}
+
 # lied PROGRAM PLACE LIE: the parent does not believe it, and nothing comes of it.
 lied() {
 	CAPTIVE_IN=$2 CAPTIVE_LIE=$3 captive "$1"

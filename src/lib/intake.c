@@ -9,8 +9,11 @@
 
 /* What a worker needs beside its jobs: OpenSSL's tables, a parcel, one certificate at a time. */
 #define MEMORY ((uint64_t)64 << 20)
-/* A worker that goes round in OpenSSL must end one day. The longest honest work is 500,000 signatures with
- * an RSA-4096 key: 1,500 s on one core. */
+/* A worker that goes round in OpenSSL must end: so much for one entry. A signature with an RSA-8192 key takes 0.1 s, and
+ * 2 s on the slowest board. */
+#define ENTRY_SECONDS 60
+/* One that somebody has taken over need not renew that: so much for all. The longest honest work is 500,000 signatures
+ * with an RSA-4096 key: 1,500 s on one core. */
 #define SECONDS 7200
 
 /* What the unpacking process said, in its order. Each has a job in the pool, if only an empty one, so
@@ -42,6 +45,8 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 	if (job.len == 0)
 		return 0;
 	in->der.len = 0;
+	if (sandbox_renew(ENTRY_SECONDS) != 0)
+		return -1;
 	in->task.judge(in->task.ctx, (struct bytes){job.p + 1, job.len - 1}, &v, &in->der);
 	v.der = in->der.p;
 	v.der_len = in->der.len;
@@ -174,13 +179,18 @@ static enum intake_result give(struct intake *in, struct bytes answer, struct ve
 }
 
 /* The pool does not go on. */
-static enum intake_result failed(struct intake *in, struct reason *why)
+static enum intake_result failed(struct intake *in, struct verdict *v, struct reason *why)
 {
+	size_t at = pool_culprit(in->pool);
 	int saved = errno;
 
 	in->broken = true;
-	if (saved == EPIPE && unpack_death(pool_signal(in->pool), why))
+	*v = (struct verdict){0};
+	if (saved == EPIPE && unpack_death(pool_signal(in->pool), why)) {
+		if (at > 0 && at <= in->n)
+			strcpy(v->entry, in->event[(in->first + at - 1) % in->cap].name);
 		return INTAKE_DIED;
+	}
 	errno = saved;
 	return INTAKE_TROUBLE;
 }
@@ -198,10 +208,10 @@ enum intake_result intake_next(struct intake *in, struct verdict *v, struct reas
 	while ((got = pool_next(in->pool, &answer)) == 0 && !in->ended) {
 		unpack_next(in->unpack, &u);
 		if (queue(in, &u) != 0)
-			return failed(in, why);
+			return failed(in, v, why);
 	}
 	if (got < 0)
-		return failed(in, why);
+		return failed(in, v, why);
 	if (got > 0 && in->n > 0)
 		return give(in, answer, v, why);
 	errno = EPROTO;

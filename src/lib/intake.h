@@ -46,7 +46,8 @@ enum intake_result {
 	INTAKE_FILE,		/* the next of several files begins */
 	INTAKE_UNREADABLE,	/* it cannot be opened or read: the reason says which, errno why */
 	INTAKE_DAMAGED,		/* the archive is refused, the reason says why; the next file follows */
-	INTAKE_DIED,		/* what was read made a process die, the reason says how; nothing follows */
+	INTAKE_DIED,		/* what was read made a process die, the reason says how, and the verdict's entry
+				 * which it was, where that is known; nothing follows */
 	INTAKE_TROUBLE,		/* errno says why; nothing follows */
 };
 

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -39,6 +41,7 @@ struct pool {
 	size_t expected;	/* how many are still in unread */
 	struct bytes unread;
 	struct worker *broken;	/* whose pipe ended */
+	atomic_uint *begun;	/* shared with them: how many jobs of its parcel each has begun */
 };
 
 int pool_read_parcel(int fd, struct buf *b, size_t most)
@@ -96,7 +99,7 @@ static void give_up(int sig)
 }
 
 /* The life of a worker: a parcel of jobs in, a parcel of answers out. */
-static int work(const struct pool_task *task, int in, int out)
+static int work(const struct pool_task *task, int in, int out, atomic_uint *begun)
 {
 	struct buf parcel = {0}, answers = {0}, one = {0};
 	int result;
@@ -113,10 +116,12 @@ static int work(const struct pool_task *task, int in, int out)
 		answers.len = 0;
 		while (bytes_get_blob(&jobs, &job.p, &job.len)) {
 			one.len = 0;
+			atomic_fetch_add_explicit(begun, 1, memory_order_relaxed);
 			if (task->work(task->ctx, job, &one) != 0 || one.failed)
 				return 1;
 			buf_put_blob(&answers, one.p, one.len);
 		}
+		atomic_store_explicit(begun, 0, memory_order_relaxed);
 		if (pool_write_parcel(out, &answers) != 0)
 			return 1;
 	}
@@ -153,7 +158,7 @@ static int start_worker(struct pool *p, size_t i, const struct pool_task *task)
 	}
 	if ((pid = fork()) == 0) {
 		keep_only(parent, to[0], from[1]);
-		_exit(work(task, 0, 3));
+		_exit(work(task, 0, 3, &p->begun[i]));
 	}
 	close(to[0]);
 	close(from[1]);
@@ -213,8 +218,14 @@ struct pool *pool_start(size_t n, const struct pool_task *task)
 		n = (cpus = sysconf(_SC_NPROCESSORS_ONLN)) > 0 ? (size_t)cpus + 1 : 2;
 	if (n > MAX_WORKERS)
 		n = MAX_WORKERS;
-	if ((p = calloc(1, sizeof *p)) == NULL || (p->worker = calloc(n, sizeof *p->worker)) == NULL) {
-		free(p);
+	if ((p = calloc(1, sizeof *p)) == NULL)
+		return NULL;
+	p->worker = calloc(n, sizeof *p->worker);
+	p->begun = mmap(NULL, MAX_WORKERS * sizeof *p->begun, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p->worker == NULL || p->begun == MAP_FAILED) {
+		pool_stop(p);
+		errno = ENOMEM;
 		return NULL;
 	}
 	p->most = task->most;
@@ -322,6 +333,14 @@ int pool_signal(struct pool *p)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+size_t pool_culprit(const struct pool *p)
+{
+	const struct worker *w = p->broken;
+	size_t begun = w != NULL ? atomic_load_explicit(&p->begun[w - p->worker], memory_order_relaxed) : 0;
+
+	return w != NULL && begun <= w->jobs ? begun : 0;
+}
+
 int pool_stop(struct pool *p)
 {
 	int result = 0;
@@ -339,6 +358,8 @@ int pool_stop(struct pool *p)
 	for (size_t i = 0; i < p->n; i++)
 		if (end_worker(&p->worker[i]) != 0)
 			result = -1;
+	if (p->begun != MAP_FAILED)
+		munmap(p->begun, MAX_WORKERS * sizeof *p->begun);
 	buf_free(&p->parcel);
 	buf_free(&p->answers);
 	free(p->worker);

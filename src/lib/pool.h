@@ -34,6 +34,8 @@ int pool_flush(struct pool *);
 int pool_next(struct pool *, struct bytes *answer);
 /* After EPIPE: the signal that a worker died of, or 0. */
 int pool_signal(struct pool *);
+/* And which job it was at: 1 is the first of those that have no answer. 0 when it was at none, or says so. */
+size_t pool_culprit(const struct pool *);
 /* Ends the workers. -1 when one of them failed. */
 int pool_stop(struct pool *);
 

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "sandbox.h"
@@ -63,7 +64,8 @@ static const int compute[] = {
 	SCMP_SYS(sched_yield), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(getuid),
 	SCMP_SYS(geteuid), SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getrusage), SCMP_SYS(times),
 	SCMP_SYS(uname), SCMP_SYS(sysinfo), SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(rseq),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(setitimer),
+	SCMP_SYS(rseq),
 	SCMP_SYS(set_robust_list), SCMP_SYS(restart_syscall), SCMP_SYS(exit), SCMP_SYS(exit_group),
 	-1,
 };
@@ -430,4 +432,11 @@ int sandbox_enter(const struct sandbox *sb)
 		return -1;
 	return have_seccomp() ? narrow_calls(sb) : 0;
 #endif
+}
+
+int sandbox_renew(unsigned seconds)
+{
+	const struct itimerval all = {.it_value.tv_sec = (time_t)seconds};
+
+	return setitimer(ITIMER_PROF, &all, NULL);
 }

@@ -54,6 +54,11 @@ struct sandbox {
  * kernel does not have is left out, and known by sandbox_missing before. */
 int sandbox_enter(const struct sandbox *);
 
+/* From now on so much processor time and no more, whatever was left; then SIGPROF ends the process. For each of the
+ * things that it works on in turn, within the seconds for all of them. Whether the machine is slow to give it any, was
+ * suspended, or the process stopped, does not count. -1 with errno. */
+int sandbox_renew(unsigned seconds);
+
 /* Which layers this kernel lacks, as words for a message; "" for none. Landlock before Linux 5.19 counts
  * as none, since a spool needs links between directories. Later Landlock adds TCP (6.7) and scopes
  * (6.12), which are not missed: seccomp forbids the same calls. */

@@ -191,6 +191,12 @@ static int read_file(struct child *c, const char *name)
 	return result;
 }
 
+/* Of processor time, for one archive or file. */
+static unsigned seconds_for_one(const struct unpack_task *task)
+{
+	return SECONDS + (unsigned)(task->limits.total_bytes / BYTES_PER_SECOND);
+}
+
 /* For files: each may be opened, and libc's table of UTF-8, without which names cannot be read. */
 static int narrow(const struct unpack_task *task)
 {
@@ -199,7 +205,7 @@ static int narrow(const struct unpack_task *task)
 	struct sandbox_path *path;
 	int result;
 
-	sb.seconds = SECONDS + (unsigned)(task->limits.total_bytes / BYTES_PER_SECOND);
+	sb.seconds = seconds_for_one(task);
 	if (task->files == 0)
 		return sandbox_enter(&sb);
 	if ((path = calloc(task->files + 1, sizeof *path)) == NULL)
@@ -234,7 +240,8 @@ static int life(void *ctx, int out)
 	if (r != NULL)
 		result = read_archive(&c, r);
 	for (size_t i = 0; i < c.task->files && result == 0; i++)
-		result = read_file(&c, c.task->file[i]);
+		if ((result = sandbox_renew(seconds_for_one(c.task))) == 0)
+			result = read_file(&c, c.task->file[i]);
 	if (result == 0)
 		say_kind(&c, UNPACK_END, 0);
 	flush(&c);	/* when nobody reads, nobody needs to know */
@@ -262,6 +269,7 @@ struct unpack *unpack_start(const struct unpack_task *task)
 bool unpack_death(int signal, struct reason *why)
 {
 	switch (signal) {
+	case SIGPROF:
 	case SIGXCPU:
 		reason_set(why, "takes more processor time than an honest one could");
 		return true;

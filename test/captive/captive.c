@@ -5,7 +5,10 @@
  *
  * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent.
  * CAPTIVE_TRY names attempts, with commas; what became of each goes to stderr when the program ends.
+ * CAPTIVE_LATER is how many calls there are let by before that.
+ * CAPTIVE_BURN is how many milliseconds of processor time a judge needs for each request.
  * CAPTIVE_LIE is what a reader or judge says instead of the truth.
+ * CAPTIVE_SECONDS is what any thing may take instead of what the program says.
  * CAPTIVE_OFF takes the sandbox away: then the attempts must succeed, or they would prove nothing. */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "archive.h"
@@ -41,6 +45,7 @@ static pid_t first;	/* the process that main() is in */
 /* All processes write here, since a narrowed one may have no other way. */
 static struct {
 	bool begun;
+	int calls;
 	char text[4096];
 } *shared;
 
@@ -113,6 +118,16 @@ static int executing(void)
 	return execl("/bin/sh", "sh", "-c", ": >executed", (char *)NULL);
 }
 
+static int sleeping(void)
+{
+	return sleep(2) == 0 ? 0 : -1;
+}
+static _Noreturn int spinning(void)
+{
+	for (;;)
+		;
+}
+
 static void try_one(const char *what, size_t len)
 {
 	static const struct {
@@ -122,6 +137,7 @@ static void try_one(const char *what, size_t len)
 		{"passwd", passwd}, {"make", make}, {"inet", inet}, {"unix", local},
 		{"connect", connecting}, {"fork", spawn}, {"signal", signalling},
 		{"ptrace", tracing}, {"speak", speaking}, {"memory", memory}, {"exec", executing},
+		{"sleep", sleeping}, {"spin", spinning},
 	};
 	char *end = shared->text + strlen(shared->text);
 	size_t room = sizeof shared->text - strlen(shared->text);
@@ -261,9 +277,10 @@ static bool is_place(const char *place)
 
 static void at(const char *place)
 {
-	const char *list = getenv("CAPTIVE_TRY");
+	const char *list = getenv("CAPTIVE_TRY"), *later = getenv("CAPTIVE_LATER");
 
-	if (!is_place(place) || list == NULL || shared->begun)
+	if (!is_place(place) || list == NULL || shared->begun ||
+	    (later != NULL && shared->calls++ < atoi(later)))
 		return;
 	shared->begun = true;
 	while (*list != '\0') {
@@ -314,7 +331,12 @@ struct csr *__real_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
 struct csr *__wrap_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
 struct csr *__wrap_csr_parse(const void *p, size_t len, EVP_PKEY *ra, struct reason *why)
 {
+	const char *burn = getenv("CAPTIVE_BURN");
+	clock_t end = clock() + (burn != NULL && is_place("judge") ? atol(burn) * CLOCKS_PER_SEC / 1000 : 0);
+
 	at("judge");
+	while (clock() < end)
+		;
 	return __real_csr_parse(p, len, ra, why);
 }
 
@@ -361,4 +383,13 @@ int __wrap_sandbox_enter(const struct sandbox *);
 int __wrap_sandbox_enter(const struct sandbox *sb)
 {
 	return getenv("CAPTIVE_OFF") != NULL ? 0 : __real_sandbox_enter(sb);
+}
+
+int __real_sandbox_renew(unsigned);
+int __wrap_sandbox_renew(unsigned);
+int __wrap_sandbox_renew(unsigned seconds)
+{
+	const char *other = getenv("CAPTIVE_SECONDS");
+
+	return __real_sandbox_renew(other != NULL ? (unsigned)atoi(other) : seconds);
 }
