@@ -27,21 +27,26 @@ ssize_t fileio_read_full(int fd, void *buf, size_t len)
 	return (ssize_t)have;
 }
 
-int fileio_write_all(int fd, const void *buf, size_t len)
+/* How much was written; when that is not all, errno says why. */
+static size_t write_some(int fd, const void *buf, size_t len)
 {
-	const char *p = buf;
+	size_t done = 0;
 
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
+	while (done < len) {
+		ssize_t n = write(fd, (const char *)buf + done, len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -1;
-		p += n;
-		len -= (size_t)n;
+			break;
+		done += (size_t)n;
 	}
-	return 0;
+	return done;
+}
+
+int fileio_write_all(int fd, const void *buf, size_t len)
+{
+	return write_some(fd, buf, len) == len ? 0 : -1;
 }
 
 /* size is a guess of how much will come. */
@@ -126,15 +131,20 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 	return result;
 }
 
-int fileio_append_lines(int fd, const void *data, size_t len)
+int fileio_append_lines(int fd, const void *data, size_t len, size_t *done)
 {
 	struct stat st;
 	char last;
 
+	*done = 0;
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
 	    last != '\n' && fileio_write_all(fd, "\n", 1) != 0)
 		return -1;
-	return fileio_write_all(fd, data, len);
+	if ((*done = write_some(fd, data, len)) == len)
+		return 0;
+	while (*done > 0 && ((const char *)data)[*done - 1] != '\n')
+		--*done;
+	return -1;
 }
 
 int fileio_open_input(const char *path)

@@ -170,7 +170,9 @@ int outfile_log_open(const char *path)
 
 int outfile_log_append(int fd, const void *data, size_t len)
 {
-	if (fileio_append_lines(fd, data, len) != 0)
+	size_t done;
+
+	if (fileio_append_lines(fd, data, len, &done) != 0)
 		return -1;
 	return fdatasync(fd);
 }

@@ -481,7 +481,8 @@ void spool_log_hold(struct spool *s, int fd)
 
 int spool_log_flush(struct spool *s)
 {
-	int fd;
+	size_t done;
+	int fd, result;
 
 	if (s->journal.failed) {
 		/* Those lines are lost; later ones need not be. */
@@ -493,10 +494,13 @@ int spool_log_flush(struct spool *s)
 		return 0;
 	if ((fd = s->log >= 0 ? s->log : spool_log_open(s)) < 0)
 		return -1;
-	if (fileio_append_lines(fd, s->journal.p, s->journal.len) != 0)
-		return fd == s->log ? -1 : give_up(fd);
-	s->journal.len = 0;
-	return fd == s->log ? 0 : close(fd);
+	result = fileio_append_lines(fd, s->journal.p, s->journal.len, &done);
+	/* What a full disk did not take comes again, and only that. */
+	s->journal.len -= done;
+	memmove(s->journal.p, s->journal.p + done, s->journal.len);
+	if (fd == s->log)
+		return result;
+	return result == 0 ? close(fd) : give_up(fd);
 }
 
 /* Is the directory behind fd still the one of this name? */

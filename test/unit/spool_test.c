@@ -3,11 +3,13 @@
  * */
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -609,6 +611,37 @@ static void room(void)
 	ok(spool_room(s, 1, 1) == 0, "here there is some");
 }
 
+/* A disk that is full in the middle of the second of three lines, and then is not. */
+static void cut_line(void)
+{
+	struct rlimit whole, little;
+	int result, error;
+	unsigned char *p;
+	size_t len;
+
+	fresh();
+	for (int i = 1; i <= 3; i++)
+		spool_log_text(s, "event", (char[2]){(char)('0' + i), '\0'});
+	must(getrlimit(RLIMIT_FSIZE, &whole) == 0, "the limit");
+	little = whole;
+	little.rlim_cur = (rlim_t)(s->journal.len / 2);
+	must(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &little) == 0, "a full disk");
+	result = spool_log_flush(s);
+	error = errno;
+	/* For our own output, too. */
+	must(setrlimit(RLIMIT_FSIZE, &whole) == 0, "room");
+	ok(result == -1 && error == EFBIG, "a journal without room");
+	ok(spool_log_flush(s) == 0 && s->journal.len == 0, "that has room again");
+	must(fileio_slurp(s->root, SPOOL_JOURNAL, 4096, &p, &len) == 0, "the journal");
+	for (int i = 1; i <= 3; i++) {
+		const char line[] = {'\t', (char)('0' + i), '\n', '\0'};
+		const char *first = strstr((char *)p, line);
+
+		ok(first != NULL && strstr(first + 1, line) == NULL, "has line %d once", i);
+	}
+	free(p);
+}
+
 static void logging(void)
 {
 	char text[600];
@@ -684,6 +717,7 @@ int main(void)
 	files();
 	room();
 	logging();
+	cut_line();
 	stages();
 	faults();
 	clean();
