@@ -100,6 +100,25 @@ probe_ready() {
 	done
 }
 
+@test "an issuing process that loops over a key is ended, and so is the next; then the phone is turned away" {
+	probe_ready
+	install_null SEP000000000001
+	: >log
+	LD_PRELOAD=$PRELOAD PROBE_IN=capf-issuing PROBE=spin PROBE_LATER=1 PROBE_SECONDS=1 \
+	    capf-serve -l 127.0.0.1:0 </dev/null 2> >(exec cat >log 3>&-) 3>&- &
+	SERVER=$!
+	echo $SERVER >>pids
+	until_true grep -q event=ready log
+	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	sim SEP000000000001
+	ended refused
+	assert_equal "$(grep -c 'event=error what="the issuing process ended"' log)" 2
+	# A third, for other phones.
+	until_true eval '[ -n "$(children capf-issuing)" ]'
+	stop
+	assert_equal $RC 0
+}
+
 @test "a worker that hangs up on its master is ended, and another one comes" {
 	probe_ready
 	probe capf-worker hang-up

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Preloaded into capf-serve: tries, from inside a narrowed process, what somebody would try who had taken it
  * over. PROBE says what, PROBE_IN in which process (its name), at its first call of accept4() or, in an issuing
- * process, of write(). With PROBE_OFF the sandbox is taken away, and the same must succeed. */
+ * process, of write(); PROBE_LATER is how many calls come before that. PROBE_SECONDS is what anything may take instead
+ * of what the program says. With PROBE_OFF the sandbox is taken away, and the same must succeed. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +14,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 static char name[32];	/* a narrowed process cannot ask for it */
-static int tried;
+static int tried, calls;
 
 static int attempt(const char *what)
 {
@@ -39,16 +41,19 @@ static int attempt(const char *what)
 		fd = close(3);
 	else if (strcmp(what, "exec") == 0)
 		fd = execl("/bin/true", "true", NULL);
+	while (strcmp(what, "spin") == 0)
+		;
 	return fd;
 }
 
 static void try_once(void)
 {
-	const char *what = getenv("PROBE"), *in = getenv("PROBE_IN");
+	const char *what = getenv("PROBE"), *in = getenv("PROBE_IN"), *later = getenv("PROBE_LATER");
 	char line[256];
 	int result, error, out;
 
-	if (tried || what == NULL || in == NULL || strcmp(name, in) != 0)
+	if (tried || what == NULL || in == NULL || strcmp(name, in) != 0 ||
+	    (later != NULL && calls++ < atoi(later)))
 		return;
 	tried = 1;
 	errno = 0;
@@ -91,6 +96,16 @@ int setrlimit(__rlimit_resource_t what, const struct rlimit *limit)
 	if (getenv("PROBE_OFF") != NULL)
 		return 0;
 	return (int)syscall(SYS_prlimit64, 0, what, limit, NULL);
+}
+
+int setitimer(__itimer_which_t which, const struct itimerval *new, struct itimerval *old)
+{
+	const char *seconds = getenv("PROBE_SECONDS");
+	struct itimerval other = *new;
+
+	if (seconds != NULL)
+		other.it_value.tv_sec = atoi(seconds);
+	return (int)syscall(SYS_setitimer, which, &other, old);
 }
 
 /* libseccomp loads its filter by this, Landlock is called by the other. */
