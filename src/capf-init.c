@@ -70,6 +70,7 @@ static struct spool *open_spool(const char *path, bool renew, time_t now)
 
 	if (renew)
 		return enter_to_write(path, now);
+	enter_as_owner(path);
 	if ((s = spool_create(path, program, now)) == NULL) {
 		if (errno == EEXIST)
 			status_die(STATUS_USAGE, path, "a spool is here already; --renew makes it a new certificate");

@@ -269,6 +269,8 @@ int main(int argc, char *argv[])
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
+	if (mend)
+		enter_as_owner(path);
 	/* Also when it lacks none: who made them may have died before they were durable. */
 	if (mend && (spool_lacks(path, &missing) < 0 || spool_mend(path) != 0))
 		status_die_path(path, "cannot mend the spool");

@@ -139,6 +139,33 @@ assert_one_line() {
 	chmod 700 "$SPOOL"
 }
 
+@test "root in another user's spool: reads, and changes nothing" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can come here"
+	local command before
+	chown -R nobody "$SPOOL"
+	before=$(spool_state)
+	for command in $SPOOLED spool-check:--repair capf-serve capf-init capf-init:--renew; do
+		run --separate-stderr ${command//:/ } -s "$SPOOL" </dev/null
+		case $command in
+		*-list | *:list | csr-count | csr-dump | phone-report | spool-check)
+			refute_stderr_has belongs
+			;;
+		*)
+			[ "$status" -eq 100 ] || fail "${command//:/ }" "$(show_run)"
+			assert_one_line "$SPOOL: belongs to nobody, who alone may change it"
+			;;
+		esac
+	done
+	assert_equal "$(spool_state)" "$before"
+	# A spool that is to be made in a directory of his.
+	mkdir empty
+	chown nobody empty
+	run --separate-stderr capf-init -s empty
+	assert_status 100
+	assert_one_line "empty: belongs to nobody"
+	assert_equal "$(ls -A empty)" ""
+}
+
 @test "CAPF_SPOOL names the spool, -s another" {
 	csr-add -s "$SPOOL" "$FIX/csr.tgz" >/dev/null
 	new_spool other

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "enter.h"
 #include "state.h"
@@ -20,10 +23,25 @@ struct spool *enter_spool(const char *path, time_t now)
 	status_die_path(path, "cannot open the spool");
 }
 
+void enter_as_owner(const char *path)
+{
+	const struct passwd *owner;
+	struct stat st;
+
+	/* What is not there is said when it is opened. */
+	if (stat(path, &st) != 0 || st.st_uid == geteuid())
+		return;
+	if ((owner = getpwuid(st.st_uid)) != NULL)
+		status_die(STATUS_USAGE, path, "belongs to %s, who alone may change it", owner->pw_name);
+	status_die(STATUS_USAGE, path, "belongs to user %lu, who alone may change it",
+	    (unsigned long)st.st_uid);
+}
+
 struct spool *enter_to_write(const char *path, time_t now)
 {
 	struct spool *s = enter_spool(path, now);
 
+	enter_as_owner(path);
 	if (state_finish(s, NULL) != 0)
 		status_die_errno(path, "cannot finish what an earlier run left");
 	return s;
