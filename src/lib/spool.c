@@ -620,6 +620,20 @@ void spool_stage_close(struct spool *s, struct spool_stage *g)
 	g->fd = -1;
 }
 
+int spool_scratch(struct spool *s)
+{
+	struct spool_stage stage;
+	int fd = openat(s->dir[SPOOL_TMP], ".", O_RDWR | O_TMPFILE | O_EXCL | O_CLOEXEC, 0600);
+
+	/* Some file systems have no files without names. There it has one for a moment, in a stage, so that whoever
+	 * dies with it leaves nothing that is not swept. */
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR) || spool_stage_open(s, &stage) != 0)
+		return fd;
+	fd = openat(stage.fd, "scratch", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	spool_stage_close(s, &stage);
+	return fd;
+}
+
 struct sweep {
 	struct spool *spool;
 	size_t n;

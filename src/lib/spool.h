@@ -105,6 +105,9 @@ int spool_log_open(const struct spool *);
  * opened for each flush, so that one that was renamed is left at once. */
 void spool_log_hold(struct spool *, int fd);
 
+/* A new file in tmp/ that has no name, for reading and writing: it is gone when it is closed. The caller closes. */
+int spool_scratch(struct spool *);
+
 /* A folder in tmp/ that is locked while its maker lives. */
 struct spool_stage {
 	int fd;

@@ -24,7 +24,7 @@
 /* These take a mode behind the flags, or not. */
 #define MODE(flags)				\
 	mode_t mode = 0;			\
-	if ((flags & O_CREAT) != 0) {		\
+	if ((flags & (O_CREAT | O_TMPFILE)) != 0) {	\
 		va_list ap;			\
 		va_start(ap, flags);		\
 		mode = va_arg(ap, mode_t);	\
@@ -39,11 +39,16 @@ int __wrap_open(const char *path, int flags, ...)
 	return fault_now() ? -1 : __real_open(path, flags, mode);
 }
 
+static bool no_tmpfile;
 int __real_openat(int, const char *, int, ...);
 int __wrap_openat(int, const char *, int, ...);
 int __wrap_openat(int at, const char *path, int flags, ...)
 {
 	MODE(flags);
+	if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
 	return fault_now() ? -1 : __real_openat(at, path, flags, mode);
 }
 
@@ -485,6 +490,43 @@ static bool not_the_living(bool done)
 	return good && spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 1;
 }
 
+/* A file that holds what is written. */
+static nlink_t scratch_names;
+static int scratch(void)
+{
+	int fd = spool_scratch(s), result = -2;
+	struct stat st = {0};
+	char text[5];
+
+	if (fd < 0)
+		return -1;
+	if (__real_write(fd, "text", 5) == 5 && lseek(fd, 0, SEEK_SET) == 0 && __real_read(fd, text, 5) == 5 &&
+	    strcmp(text, "text") == 0 && __real_fstat(fd, &st) == 0 && (st.st_mode & 0777) == 0600)
+		result = 0;
+	scratch_names = st.st_nlink;
+	__real_close(fd);
+	return result;
+}
+
+static int scratch_named(void)
+{
+	int result;
+
+	no_tmpfile = true;
+	result = scratch();
+	no_tmpfile = false;
+	return result;
+}
+
+/* Where its name could not be taken away, whoever comes next does it. */
+static bool nothing_left(bool done)
+{
+	size_t n;
+
+	(void)done;
+	return spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+}
+
 static void faults(void)
 {
 	every_call("spool_create", empty_directory, create, created);
@@ -499,6 +541,8 @@ static void faults(void)
 	every_call("a stage", fresh, stage_many, swept);
 	every_call("spool_sweep", with_stages, sweep, not_the_living);
 	spool_stage_close(s, &alive);
+	every_call("spool_scratch", fresh, scratch, nothing_left);
+	every_call("spool_scratch where every file has a name", fresh, scratch_named, nothing_left);
 }
 
 static void creating(void)
@@ -703,6 +747,9 @@ static void stages(void)
 	busy = 1;
 	ok(spool_sweep(s, &n) == 0 && n == 0, "who lives is not swept");
 	spool_stage_close(s, &g);
+	ok(scratch() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0, "a scratch file has no name");
+	ok(scratch_named() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0,
+	    "where every file has one, it is taken away at once");
 	make_file(s->dir[SPOOL_TMP], "file", "");
 	ok(spool_sweep(s, &n) == 0 && n == 0 &&
 	    names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
