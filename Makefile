@@ -77,6 +77,7 @@ FAULTS_gunzip_test = read calloc malloc inflateInit2_ inflate
 FAULTS_archive_test = read calloc malloc realloc archive_read_new archive_read_support_format_tar \
 	archive_read_open archive_filter_bytes newlocale
 FAULTS_pack_test = write calloc deflateInit2_ tar_fdopen
+FAULTS_answers_test = malloc realloc lseek read write
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 

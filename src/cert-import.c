@@ -39,6 +39,7 @@ struct import {
 	struct match *match;
 	struct answers answers;	/* said after the commit */
 	bool refused, known;	/* some are; some are there already */
+	bool held_back;		/* nothing is imported, because some are refused */
 };
 
 /* Where a certificate is known. */
@@ -51,16 +52,15 @@ static const char *dash(const char *text)
 
 /* "entry, device, serial, not-after" and the reason. */
 static int remember(struct import *im, const struct verdict *v, const char *word, const char *device,
-    size_t item, const char *reason)
+    uint64_t item, const char *reason)
 {
-	char entry[4 * VERDICT_ENTRY_MAX + 8], iso[WHEN_ISO + 1] = "";
+	char iso[WHEN_ISO + 1] = "";
 
 	if (v->read)
 		when_iso(v->not_after, iso);
-	status_escape(v->entry, entry, sizeof entry);
 	im->refused = im->refused || word == refused;
 	im->known = im->known || word == already;
-	return answers_add(&im->answers, word, item, reason, "%s\t%s\t%s\t%s", dash(entry), dash(device),
+	return answers_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
 	    dash(v->serial), dash(iso));
 }
 
@@ -73,7 +73,7 @@ static int take(struct import *im, const struct verdict *v)
 	};
 	struct reason why = v->reason;
 	struct stem stem = {.device = ""};
-	size_t item = ANSWERS_NO_ITEM;
+	uint64_t item = ANSWERS_NO_ITEM;
 	enum match_result m;
 
 	if (!v->good)
@@ -140,40 +140,41 @@ static bool settle(struct answer *a, enum batch_fate fate)
 	return true;
 }
 
+/* --all-or-nothing, and something was refused: the good ones are not imported either. */
+static void hold_back(struct answer *a)
+{
+	if (strcmp(a->word, accepted) == 0 || strcmp(a->word, stale) == 0)
+		answers_change(a, refused, "another entry was refused, and it is all or nothing");
+}
+
 /* The answers, when everything they say is on the disk. An exit status. */
 static int report(struct import *im)
 {
-	int status = STATUS_OK;
+	int status = STATUS_OK, got;
+	struct answer a;
 
-	for (size_t i = 0; i < im->answers.n; i++) {
-		struct answer *a = &im->answers.answer[i];
-
-		if (a->item != ANSWERS_NO_ITEM && !settle(a, batch_fate(im->batch, a->item)))
+	while ((got = answers_next(&im->answers, &a)) > 0) {
+		if (im->held_back)
+			hold_back(&a);
+		else if (a.item != ANSWERS_NO_ITEM && !settle(&a, batch_fate(im->batch, (size_t)a.item)))
 			continue;
-		answers_print(a);
-		if (a->word == refused)
+		answers_print(&a);
+		if (strcmp(a.word, refused) == 0)
 			status = STATUS_REFUSED;
 	}
-	return status;
+	if (got == 0)
+		return status;
+	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read what is to be said");
+	return STATUS_TROUBLE;
 }
 
-/* --all-or-nothing, and something was refused: the good ones are not imported either. */
-static void hold_back(struct import *im)
-{
-	for (size_t i = 0; i < im->answers.n; i++) {
-		struct answer *a = &im->answers.answer[i];
-
-		a->item = ANSWERS_NO_ITEM;
-		if (a->word == accepted || a->word == stale)
-			answers_change(a, refused, "another entry was refused, and it is all or nothing");
-	}
-}
-
-static int import(struct spool *s, struct intake *in, const char *name, bool dry_run, bool all)
+/* Takes the scratch file, where there is one. */
+static int import(struct spool *s, struct intake *in, const char *name, bool dry_run, bool all, int scratch)
 {
 	struct import im = {.match = match_open(s)};
 	int status = STATUS_TROUBLE;
 
+	answers_open(&im.answers, scratch);
 	if (im.match == NULL || (!dry_run && (im.batch = batch_open(s)) == NULL))
 		status_warn_errno(s->path, "cannot import");
 	else
@@ -184,15 +185,14 @@ static int import(struct spool *s, struct intake *in, const char *name, bool dry
 		status = STATUS_TROUBLE;
 	}
 	if (status == STATUS_OK) {
-		if (all && im.refused)
-			hold_back(&im);
-		else if (im.batch != NULL && batch_commit(im.batch) != 0) {
+		im.held_back = all && im.refused;
+		if (!im.held_back && im.batch != NULL && batch_commit(im.batch) != 0) {
 			status_warn_errno(s->path, "cannot import everything");
 			status = STATUS_TROUBLE;
 		}
 		status = status_worst(status, report(&im));
 	}
-	answers_drop(&im.answers, 0);
+	answers_close(&im.answers);
 	batch_close(im.batch);
 	match_close(im.match);
 	return status;
@@ -236,7 +236,7 @@ int main(int argc, char *argv[])
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), status;
+	int arg = options_parse(argc, argv, options), scratch, status;
 
 	if (argc - arg > 1)
 		status_usage("takes one archive");
@@ -263,13 +263,16 @@ int main(int argc, char *argv[])
 	if (transfer_is_url(name))
 		narrow_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
 	from.fd = open_archive(name, from.limits.total_bytes);
+	/* A dry run can do without, on a disk that is full or cannot be written. */
+	if ((scratch = spool_scratch(s)) < 0 && !dry_run)
+		status_die_errno(path, "cannot import");
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");
 	if ((in = intake_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	close(from.fd);
 	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
-	status = import(s, in, shown, dry_run, all);
+	status = import(s, in, shown, dry_run, all, scratch);
 	free(shown);
 	intake_close(in);
 	trust_free(trust);

@@ -85,7 +85,8 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 {
 	char key[2 * STEM_SPKI + 1], *pem;
 	struct stem stem = {.kind = STEM_CSR};
-	size_t len, item = ANSWERS_NO_ITEM;
+	uint64_t item = ANSWERS_NO_ITEM;
+	size_t len;
 	const char *word;
 	int result = 0;
 
@@ -110,18 +111,17 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 		if (result != 0 || index_put(&ad->index, &stem, SPOOL_CSR) != 0)
 			return -1;
 	}
-	return answers_add(&ad->answers, word, item, "", "%s\t%s\t%s", object, stem.device, key);
+	return answers_add(&ad->answers, word, item, object, "", "%s\t%s", stem.device, key);
 }
 
 /* One thing that should be a request, in a file or an entry of an archive. -1 with errno. */
 static int take(struct adding *ad, const char *name, const struct verdict *v)
 {
-	char object[4 * VERDICT_ENTRY_MAX + 8];
+	const char *object = v->entry[0] != '\0' ? v->entry : name;
 
-	status_escape(v->entry[0] != '\0' ? v->entry : name, object, sizeof object);
 	progress_show(&ad->progress, ad->answers.n);
 	return v->good ? add(ad, object, v) :
-	    answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, v->reason.text, "%s\t-\t-", object);
+	    answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, object, v->reason.text, "-\t-");
 }
 
 /* What csr-dump --manifest put beside the requests is no request. */
@@ -150,7 +150,8 @@ static void judge(void *ctx, struct bytes data, struct verdict *v, struct buf *d
 /* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
 static int add_all(struct adding *ad, struct intake *in, const char *const *name, size_t files)
 {
-	size_t answers = 0, items = 0, entries = 0, file = 0;
+	struct answers_end answers = {0};
+	size_t items = 0, entries = 0, file = 0;
 	enum intake_result result;
 	const char *object;
 	struct reason why;
@@ -160,7 +161,7 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 	while (status != STATUS_TROUBLE && (result = intake_next(in, &v, &why)) != INTAKE_END) {
 		switch (result) {
 		case INTAKE_FILE:
-			answers = ad->answers.n;
+			answers = answers_end(&ad->answers);
 			items = batch_count(ad->batch);
 			entries = ad->index.n;
 			file++;
@@ -175,7 +176,7 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 			continue;
 		case INTAKE_DIED:
 			/* In the midst of which file, nobody knows for certain. */
-			answers_drop(&ad->answers, 0);
+			answers_drop(&ad->answers, (struct answers_end){0});
 			batch_drop(ad->batch, 0);
 			object = v.entry[0] != '\0' ? v.entry : files == 1 ? name[0] : NULL;
 			status_warn(object, "%s%s; nothing was taken",
@@ -200,26 +201,29 @@ static int add_all(struct adding *ad, struct intake *in, const char *const *name
 /* Says what became of each request that was committed. An exit status. */
 static int report(struct adding *ad)
 {
-	int status = STATUS_OK;
+	int status = STATUS_OK, got;
+	struct answer a;
 
-	for (size_t i = 0; i < ad->answers.n; i++) {
-		struct answer *a = &ad->answers.answer[i];
+	while ((got = answers_next(&ad->answers, &a)) > 0) {
+		bool is_refused = strcmp(a.word, refused) == 0;
 		enum batch_fate fate = BATCH_NEW;
 
-		if (a->item != ANSWERS_NO_ITEM)
-			fate = batch_fate(ad->batch, a->item);
-		if (fate == BATCH_NONE ||
-		    (a->item == ANSWERS_NO_ITEM && a->word != refused && ad->unsure))
+		if (a.item != ANSWERS_NO_ITEM)
+			fate = batch_fate(ad->batch, (size_t)a.item);
+		if (fate == BATCH_NONE || (a.item == ANSWERS_NO_ITEM && !is_refused && ad->unsure))
 			continue;
 		if (fate == BATCH_SAME)
-			answers_change(a, already, "");
+			answers_change(&a, already, "");
 		else if (fate == BATCH_LATE)
-			answers_change(a, superseded, "");
-		answers_print(a);
-		if (a->word == refused)
+			answers_change(&a, superseded, "");
+		answers_print(&a);
+		if (is_refused)
 			status = STATUS_REFUSED;
 	}
-	return status;
+	if (got == 0)
+		return status;
+	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read what is to be said");
+	return STATUS_TROUBLE;
 }
 
 int main(int argc, char *argv[])
@@ -235,7 +239,7 @@ int main(int argc, char *argv[])
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), status;
+	int arg = options_parse(argc, argv, options), scratch, status;
 	struct intake *in;
 	struct reason why;
 	struct conf conf;
@@ -252,10 +256,11 @@ int main(int argc, char *argv[])
 	from.limits.total_bytes = conf.import_max_total_bytes;
 	from.limits.ratio = conf.import_max_ratio;
 	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
-	    (ad.batch = batch_open(ad.spool)) == NULL ||
+	    (scratch = spool_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
 	    (in = intake_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
 	narrow_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
+	answers_open(&ad.answers, scratch);
 	progress_start(&ad.progress, "requests");
 	status = add_all(&ad, in, from.file, from.files);
 	progress_end(&ad.progress);
@@ -267,7 +272,7 @@ int main(int argc, char *argv[])
 	}
 	status = status_worst(status, report(&ad));
 	intake_close(in);
-	answers_drop(&ad.answers, 0);
+	answers_close(&ad.answers);
 	batch_close(ad.batch);
 	index_free(&ad.index);
 	spool_close(ad.spool);

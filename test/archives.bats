@@ -115,6 +115,51 @@ sign_one() {
 	each reqs add_one
 }
 
+# frugal PROGRAM [ARGUMENT...]: many entries are refused in the first archive of the last arguments, in its order, and
+# 24 MiB are enough for any process of it. What was said is in said.
+frugal() {
+	local kib rc=0
+	rm -rf cost
+	"$MADE/measure" cost "$@" >said 2>err || rc=$?
+	assert_equal "$rc" 1
+	[ ! -s err ]
+	read -r _ _ kib <cost
+	sanitized || [ "$kib" -le 24576 ] || fail "$1: $kib KiB"
+	grep '^refused' said | cut -f 2 | cut -c 1-5 | cmp - <(seq -w 0 59999) || fail "not all, or not in order"
+}
+
+@test "what is said of very many entries takes no memory, and comes in their order" {
+	new_spool spool.many
+	ten_wait spool.many
+	spool_state spool.many >before
+	frugal cert-import -n -s spool.many "$MADE/certs/manynames.tgz"
+	mv said dry
+	spool_state spool.many | diff before -
+	frugal cert-import -s spool.many "$MADE/certs/manynames.tgz"
+	cmp said dry
+	assert_equal "$(grep -vc '^refused' said)" 1
+	assert_equal "$(sed -n 1p said | cut -f 3-)" "$(printf -- '-\t-\t-\thas control characters in its name')"
+	frugal csr-add -s spool.many "$MADE/reqs/manynames.tgz"
+	assert_equal "$(grep -v '^refused' said | cut -f 1)" already
+	[ -z "$(ls spool.many/tmp)" ]
+	# A file that is damaged takes its answers along, those of the others stay.
+	head -c -8 "$MADE/reqs/manynames.tgz" >damaged.tgz
+	run --separate-stderr csr-add -s spool.many "$MADE/reqs/manyempty.tgz" damaged.tgz "$MADE/reqs/manyempty.tgz"
+	assert_status 1
+	assert_line_count 2002
+	assert_equal "$(grep -c 'is empty$' <<<"$output")" 2000
+	assert_stderr_line_count 1
+}
+
+@test "what is said of very many entries: all or nothing" {
+	new_spool spool.all
+	ten_wait spool.all
+	cert-import -a -s spool.all "$MADE/certs/manynames.tgz" >said || [ $? -eq 1 ]
+	assert_equal "$(grep -c '^refused' said)" 60001
+	grep -q '^refused	good.der	.*it is all or nothing$' said
+	[ -z "$(ls spool.all/lsc)" ]
+}
+
 @test "cut off at every 512th byte, as a tar and as a gzip: refused, and nothing imported" {
 	local size at form last
 	cp -a "$MADE/base" spool.cut

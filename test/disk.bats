@@ -157,6 +157,52 @@ each_room() {
 	done
 }
 
+@test "a full disk, and more to say than fits in memory" {
+	small_disk size=2m
+	local room
+	mkdir many
+	cp "$FIX"/der/*.der many
+	(cd many && seq -f 'x%0200.0f' 3000 | xargs touch)
+	tar cf many.tar -C many .
+	# Enough for the certificates.
+	for room in 130 200 300; do
+		rm -rf "$SMALL/spool"
+		cp -a "$BASE/asked" "$SMALL/spool"
+		spool_state "$SMALL/spool" >before
+		leave_kib $room
+		run --separate-stderr cert-import -s "$SMALL/spool" many.tar
+		echo "$room"
+		assert_status 111
+		assert_stderr_line_count 1
+		assert_stderr_has "cannot store; nothing was imported: No space left on device"
+		assert_equal "$output" ""
+		spool_state "$SMALL/spool" | diff before -
+		# Who only looks needs no disk but for that.
+		run --separate-stderr cert-import -n -s "$SMALL/spool" many.tar
+		assert_status 111
+		assert_stderr_line_count 1
+		make_room
+	done
+	run --separate-stderr cert-import -s "$SMALL/spool" many.tar
+	assert_status 1
+	assert_line_count 3010
+	spool_end "$SMALL/spool" | diff <(spool_end "$BASE/answered") -
+	spool-check -s "$SMALL/spool"
+}
+
+@test "no inode is left for a dry run, and it has much to say" {
+	small_disk size=2m,nr_inodes=100
+	mkdir many
+	(cd many && seq -f 'x%0200.0f' 1000 | xargs touch)
+	tar cf many.tar -C many .
+	cp -a "$BASE/asked" "$SMALL/spool"
+	leave_inodes 0
+	run --separate-stderr cert-import -n -s "$SMALL/spool" many.tar
+	assert_status 1
+	assert_equal "$stderr" ""
+	assert_line_count 1000
+}
+
 @test "trust-add: a full disk and a full inode table" {
 	small_disk size=2m,nr_inodes=100
 	local kind room

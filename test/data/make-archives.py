@@ -205,6 +205,11 @@ def manyempty(good):
     return b"".join(header(b"x%d.der" % i) for i in range(1000))
 
 
+def manynames(good):
+    """What is said of them, with each such byte as four, is far more than they take here."""
+    return b"".join(header(b"%05d" % i + b"\1" * 90) for i in range(60000))
+
+
 def toolarge(good):
     return member(b"x.der", good + bytes(65536))
 
@@ -406,7 +411,7 @@ ENTRIES = {
     "toolong": toolong, "longname-gnu": longname_gnu, "longname-pax": longname_pax,
     "badutf8": badutf8, "symlink": symlink, "hardlink": hardlink, "chardev": chardev,
     "blockdev": blockdev, "fifo": fifo, "multivolume": multivolume, "unknown": unknown,
-    "empty": empty, "manyempty": manyempty, "toolarge": toolarge, "sparse": sparse,
+    "empty": empty, "manyempty": manyempty, "manynames": manynames, "toolarge": toolarge, "sparse": sparse,
     "sparse-pax": sparse_pax, "double": double,
     "double-case": double_case, "pax-size": pax_size,
 }
