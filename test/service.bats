@@ -739,6 +739,25 @@ os.execvp("capf-serve", ["capf-serve"])'
 	assert_status 100
 }
 
+@test "the log goes to systemd's journal: each line says how bad it is" {
+	by_itself
+	: >log
+	JOURNAL_STREAM=$(stat -c %d:%i log)
+	export JOURNAL_STREAM
+	start
+	kill -KILL $(children capf-worker)
+	until_true grep -q 'a worker ended' log
+	stop
+	assert_equal "$(sed -n 's/^\(<.>capf-serve: event=[a-z]*\).*/\1/p' log | sort -u)" "$(printf '<%s>capf-serve: event=%s\n' \
+	    3 error 6 listening 6 ready 6 stopping)"
+	refute grep -v '^<[36]>capf-serve: event=' log
+	# Standard error leads elsewhere: no other reader knows these.
+	JOURNAL_STREAM=1:1
+	start
+	stop
+	refute grep -q '^<' log
+}
+
 @test "-u: another user, for good" {
 	[ "$(id -u)" -eq 0 ] || skip "only root can become somebody else"
 	local home pid

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,13 +15,28 @@
 #define SYSLOG_SOCKET "/dev/log"
 #define LINE_MAX_BYTES 1200	/* a line of logline, and what we put before and behind it */
 
+/* By systemd.exec(5): the variable names the journal's stream, and standard error may lead elsewhere by now. */
+static bool is_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char here[64];
+	struct stat st;
+
+	if (stream == NULL || fstat(fd, &st) != 0)
+		return false;
+	snprintf(here, sizeof here, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(here, stream) == 0;
+}
+
 int sink_open(struct sink *k, const char *where, const char *program, struct reason *why)
 {
 	const char *path = SYSLOG_SOCKET;
 
 	*k = (struct sink){.program = program, .fd = STDERR_FILENO};
-	if (strcmp(where, "stderr") == 0)
+	if (strcmp(where, "stderr") == 0) {
+		k->journal = is_journal(k->fd);
 		return 0;
+	}
 	if (strncmp(where, "syslog:", 7) == 0)
 		path = where + 7;
 	else if (strcmp(where, "syslog") != 0)
@@ -40,6 +58,7 @@ int sink_open(struct sink *k, const char *where, const char *program, struct rea
 /* The line as it goes out; its length. */
 static size_t form(const struct sink *k, const char *line, char out[LINE_MAX_BYTES])
 {
+	int level = strncmp(line, "event=error", 11) == 0 ? LOG_ERR : LOG_INFO;
 	char worker[24] = "", head[80], date[32] = "";
 	time_t now = time(NULL);
 	struct tm tm;
@@ -47,14 +66,15 @@ static size_t form(const struct sink *k, const char *line, char out[LINE_MAX_BYT
 
 	if (k->worker > 0)
 		snprintf(worker, sizeof worker, " worker=%u", k->worker);
-	if (k->len == 0)
+	if (k->journal)
+		snprintf(head, sizeof head, "<%d>%s", level, k->program);
+	else if (k->len == 0)
 		snprintf(head, sizeof head, "%s", k->program);
 	else {
 		/* The C locale's names of months, whatever the locale: they are part of the format. */
 		if (localtime_r(&now, &tm) != NULL)
 			strftime(date, sizeof date, "%b %e %H:%M:%S ", &tm);
-		snprintf(head, sizeof head, "<%d>%s%s[%d]", LOG_DAEMON |
-		    (strncmp(line, "event=error", 11) == 0 ? LOG_ERR : LOG_INFO), date, k->program,
+		snprintf(head, sizeof head, "<%d>%s%s[%d]", LOG_DAEMON | level, date, k->program,
 		    (int)getpid());
 	}
 	n = snprintf(out, LINE_MAX_BYTES, "%s: %s%s%s", head, line, worker, k->len == 0 ? "\n" : "");

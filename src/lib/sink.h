@@ -4,6 +4,7 @@
 #ifndef SINK_H
 #define SINK_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -16,6 +17,7 @@ struct sink {
 	struct sockaddr_un to;	/* of syslog */
 	socklen_t len;
 	unsigned lost;		/* lines that syslog did not take */
+	bool journal;		/* systemd's journal reads standard error: it wants to know how bad a line is */
 };
 
 /* "stderr", "syslog", or "syslog:" and the path of its socket. -1 with a reason. */
