@@ -434,6 +434,43 @@ reload() {
 	PATH=$PWD/path:$PATH sh -e script
 }
 
+@test "logrotate, by that example, while phones come: each line is there, once" {
+	by_itself
+	local n=100 i fleet
+	for ((i = 1; i <= n + 3; i++)); do
+		printf 'SEP%012X\n' $i
+	done >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	start -w 2
+	mkdir path
+	printf '#!/bin/sh\n[ "$1" != reload ] || kill -HUP %s\n' $SERVER >path/systemctl
+	chmod 755 path/systemctl
+	sed "s|/var/spool/capf|$SPOOL|; s|capf capf|$(id -un) $(id -gn)|" "$ROOT/share/logrotate/capfkit" >rotate.conf
+	chmod 644 rotate.conf
+	cp -p "$SPOOL/journal" before
+	phone-sim --server $PORT --keys keys --timeout 60s --fleet $n --rate 200 >fleet.out 2>&1 3>&- &
+	fleet=$!
+	echo $fleet >>pids
+	for i in 1 2 3; do
+		# An empty journal would stay where it is.
+		sim "$(printf 'SEP%012X' $((n + i)))"
+		PATH=$PWD/path:$PATH:/usr/sbin logrotate -f -s rotate.state rotate.conf
+		until_true eval '[ $(grep -c event=reloaded log) -eq $i ]'
+	done
+	wait $fleet
+	assert_equal "$(cd "$SPOOL" && echo journal*)" "journal journal.1 journal.2.gz journal.3.gz"
+	zcat -f "$SPOOL/journal.3.gz" "$SPOOL/journal.2.gz" "$SPOOL/journal.1" "$SPOOL/journal" >all
+	# As they were written; and two of each phone.
+	cmp before <(head -c "$(stat -c %s before)" all)
+	tail -c "+$(($(stat -c %s before) + 1))" all >since
+	refute grep -vP '^[^\t]+\tcapf-serve\t(ready|installed)\tSEP[0-9A-F]{12}\+[^\t]+$' since
+	assert_equal "$(wc -l <since)" $((2 * (n + 3)))
+	for i in ready installed; do
+		assert_equal "$(cut -f3,4 since | sed -n "s/^$i\t\([^+]*\)+.*/\1/p" | sort)" "$(sort names)"
+	done
+}
+
 @test "SIGHUP before it is ready is done when it is" {
 	by_itself "issuer-key = $PWD/key"
 	mkfifo key
