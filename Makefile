@@ -184,6 +184,10 @@ coverage:
 check-oracle: all
 	@$(ENV) test/oracle/run -t $(or $(SECONDS),600) -n $(or $(PHONES),2000)
 
+# The units of share/systemd in a Debian that is made and booted for it; as root.
+check-systemd: all
+	@test/systemd/run
+
 # The programs on one spool, with two servers, and kills; then the journal and the spool are counted.
 check-concurrent: all
 	@$(ENV) SECONDS_TO_RUN='$(or $(SECONDS),60)' test/concurrent
@@ -215,5 +219,5 @@ clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
 .PHONY: all units demo check check-asan check-clang check-concurrent check-crash check-fleet check-oom \
-	check-oracle coverage fuzz bench links install uninstall clean
+	check-oracle check-systemd coverage fuzz bench links install uninstall clean
 .SECONDARY:
