@@ -170,3 +170,54 @@ in_time() {
 	ended installed
 	assert_equal "$(children capf-issuing)" "$issuing"
 }
+
+# pass SECONDS...: one after the other, and something to do for all that turn.
+pass() {
+	local n
+	for n; do
+		jump $n
+		kill -HUP $SERVER
+		sleep 0.2
+	done
+}
+@test "a worker that stands still for a minute is killed, and the reload that waits for it ends" {
+	export CLOCK_ALL=1
+	start_jumping -w 2
+	local pids=($(children capf-worker))
+	kill -STOP ${pids[0]}
+	pass 15 30 45
+	sleep 0.3
+	kill -0 ${pids[0]}
+	refute grep -q event=reloaded log
+	pass 60 75
+	until_true grep -q 'event=error what="a worker stands still and is killed".* why="no turn for a minute"' log
+	assert_equal "$(grep -c 'what="a worker stands still' log)" 1
+	until_true grep -q event=reloaded log
+	kill -0 ${pids[1]}
+	until_true eval '[ "$(children capf-worker | wc -w)" -eq 2 ]'
+	# All of them stood still, as when the machine sleeps.
+	pids=($(children capf-worker))
+	kill -STOP $SERVER ${pids[@]}
+	jump 1000
+	kill -CONT $SERVER
+	sleep 0.2
+	kill -CONT ${pids[@]}
+	pass 1010 1020
+	assert_equal "$(children capf-worker | sort)" "$(printf '%s\n' ${pids[@]} | sort)"
+	stop
+	assert_equal $RC 0
+}
+
+@test "a worker that does not end is killed, and the server has ended as it was told" {
+	export CLOCK_ALL=1
+	start_jumping -w 2
+	kill -STOP $(children capf-worker | head -n 1)
+	kill $SERVER
+	until_true grep -q event=stopping log
+	pass 10
+	RC=0
+	wait $SERVER || RC=$?
+	assert_equal $RC 0
+	grep -q 'event=error what="a worker stands still and is killed".* why="it does not end"' log
+	refute grep -q "ended by itself" log
+}

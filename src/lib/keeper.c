@@ -26,7 +26,7 @@
 #define STOP_MS 5000		/* then those who have not ended are killed */
 #define STATUS_MS 10000
 #define MESSAGES_A_TURN 64
-#define SILENT_MS 60000	/* a worker turns every 10 s; after that nobody says that we are alive */
+#define SILENT_MS 60000	/* a worker turns every 10 s; one that has not for so long stands still */
 
 /* When something was started, and when it is to be started again; milliseconds. */
 struct again {
@@ -39,6 +39,8 @@ struct post {
 	pid_t pid;		/* 0: nobody is there */
 	int control;
 	bool busy;		/* has not said what became of the settings that it was sent last */
+	bool serves;		/* has said that it took some */
+	bool killed;		/* by us, for it stood still */
 	struct again worker, issuing;
 };
 
@@ -51,6 +53,7 @@ struct keeper {
 	struct pollfd *watched;	/* signals, and each worker */
 	int signals;
 	long long now, stop_by, status_due, beat_due;
+	long long awake;	/* since then we have not slept ourselves */
 	bool up, stopping, refused, reloading;
 	bool hup;		/* to be done when all have their first settings */
 	int result;
@@ -171,6 +174,7 @@ static void start_worker(struct keeper *k, unsigned i)
 	}
 	sink->worker = k->task->workers > 1 ? i + 1 : 0;
 	board_clear(k->board, i);
+	post->killed = false;
 	post->worker.started = k->now;
 	post->worker.due = 0;
 	post->control = pool_spawn(serve_life, &task, keep, n, &post->pid);
@@ -228,8 +232,10 @@ static void take_answer(struct keeper *k, unsigned i, const struct control *c)
 		k->post[i].busy = false;
 		k->refused = k->refused || c->type != CONTROL_READY;
 	}
-	if (c->type == CONTROL_READY)
+	if (c->type == CONTROL_READY) {
+		k->post[i].serves = true;
 		return;
+	}
 	if (k->up)
 		complain(k, i, "cannot use the settings", a.why);
 	else
@@ -255,11 +261,11 @@ static void ended(struct keeper *k, unsigned i, int status)
 	char text[64];
 
 	post->pid = 0;
-	post->busy = false;
+	post->busy = post->serves = false;
 	close(post->control);
 	post->control = -1;
 	board_clear(k->board, i);
-	if (k->stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+	if (k->stopping && (post->killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)))
 		return;
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof text, "signal %d", WTERMSIG(status));
@@ -332,6 +338,23 @@ static void start_due(struct keeper *k)
 		if (post->pid > 0 && post->issuing.due != 0 && post->issuing.due <= k->now)
 			send_issuing(k, i);
 	}
+}
+
+static void kill_worker(struct keeper *k, unsigned i, const char *why)
+{
+	if (!k->post[i].killed)
+		complain(k, i, "a worker stands still and is killed", why);
+	k->post[i].killed = true;
+	kill(k->post[i].pid, SIGKILL);
+}
+
+/* Its phones wait for nothing, and so would a reload. Not when all of us were stopped, or the machine. */
+static void end_still(struct keeper *k)
+{
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if (k->post[i].serves && !k->post[i].killed && k->now - k->awake >= SILENT_MS &&
+		    board_silence(k->board, i) >= SILENT_MS)
+			kill_worker(k, i, "no turn for a minute");
 }
 
 static unsigned workers_left(const struct keeper *k)
@@ -418,6 +441,8 @@ static void wait_for_all(struct keeper *k)
 	earlier(&next, k->stop_by);
 	earlier(&next, k->beat_due);
 	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
+	if (ticks_ms() - k->now > 2 * STATUS_MS)
+		k->awake = ticks_ms();
 	k->now = ticks_ms();
 	for (unsigned i = 0; i < k->task->workers; i++)
 		/* One that does not talk to us is at its end, or not ours any more. */
@@ -445,10 +470,12 @@ static void stop_all(struct keeper *k)
 	k->stop_by = k->now + STOP_MS;
 	while (workers_left(k) > 0) {
 		wait_for_all(k);
-		if (k->now >= k->stop_by) {
-			signal_workers(k, SIGKILL);
-			k->stop_by = k->now + STOP_MS;
-		}
+		if (k->now < k->stop_by)
+			continue;
+		for (unsigned i = 0; i < k->task->workers; i++)
+			if (k->post[i].pid > 0)
+				kill_worker(k, i, "it does not end");
+		k->stop_by = k->now + STOP_MS;
 	}
 	/* Those die with us. */
 }
@@ -481,6 +508,7 @@ int keeper_run(const struct keeper_task *task, struct reason *why)
 		listen_name(task->listen->fd[i], address, sizeof address);
 		logline_say(&k.log, "listening", "address", address, NULL);
 	}
+	k.awake = k.now;
 	if (set_up(&k) != 0) {
 		k.result = -1;
 		reason_trouble(why, "cannot start: %s", strerror(errno));
@@ -490,6 +518,7 @@ int keeper_run(const struct keeper_task *task, struct reason *why)
 	while (k.result == 0 && !k.stopping) {
 		wait_for_all(&k);
 		start_due(&k);
+		end_still(&k);
 		look_at_answers(&k);
 		if (k.hup && k.up && !k.stopping) {
 			reload(&k);
