@@ -171,22 +171,26 @@ in_time() {
 	assert_equal "$(children capf-issuing)" "$issuing"
 }
 
-# pass SECONDS...: one after the other, and something to do for all that turn.
+# pass SECONDS...: one after the other, and for each the server has something to do, and so has the process $TURNING.
 pass() {
-	local n
+	local n pid was
+	switches() {
+		sed -n 's/^voluntary_ctxt_switches:\t//p' /proc/$pid/status 2>/dev/null || :
+	}
 	for n; do
+		pid=$TURNING was=$(switches)
 		jump $n
 		kill -HUP $SERVER
-		sleep 0.2
+		until_true eval '[ "$(switches)" != "$was" ]'
 	done
 }
 @test "a worker that stands still for a minute is killed, and the reload that waits for it ends" {
 	export CLOCK_ALL=1
 	start_jumping -w 2
 	local pids=($(children capf-worker))
+	TURNING=${pids[1]}
 	kill -STOP ${pids[0]}
 	pass 15 30 45
-	sleep 0.3
 	kill -0 ${pids[0]}
 	refute grep -q event=reloaded log
 	pass 60 75
@@ -202,6 +206,7 @@ pass() {
 	kill -CONT $SERVER
 	sleep 0.2
 	kill -CONT ${pids[@]}
+	TURNING=${pids[0]}
 	pass 1010 1020
 	assert_equal "$(children capf-worker | sort)" "$(printf '%s\n' ${pids[@]} | sort)"
 	stop
@@ -214,6 +219,7 @@ pass() {
 	kill -STOP $(children capf-worker | head -n 1)
 	kill $SERVER
 	until_true grep -q event=stopping log
+	TURNING=$SERVER
 	pass 10
 	RC=0
 	wait $SERVER || RC=$?
