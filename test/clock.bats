@@ -27,10 +27,7 @@ start_jumping() {
 	jump 0
 	: >log
 	LD_PRELOAD=$preload CLOCK_FILE=$PWD/ahead capf-serve -l 127.0.0.1:0 "$@" </dev/null 2>log 3>&- &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	started
 }
 YEAR=31557600
 

@@ -476,10 +476,7 @@ PY
 	install_null SEP000000000001
 	: >log
 	capf-serve -l '[::1]:0,127.0.0.1:0' 2>log 3>&- &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
+	started
 	[[ $PORT == \[::1\]:* ]]
 	sim SEP000000000001
 	ended installed

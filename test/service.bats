@@ -106,10 +106,7 @@ probe_ready() {
 	: >log
 	LD_PRELOAD=$PRELOAD PROBE_IN=capf-issuing PROBE=spin PROBE_LATER=1 PROBE_SECONDS=1 \
 	    capf-serve -l 127.0.0.1:0 </dev/null 2> >(exec cat >log 3>&-) 3>&- &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	started
 	sim SEP000000000001
 	ended refused
 	assert_equal "$(grep -c 'event=error what="the issuing process ended"' log)" 2
@@ -398,10 +395,7 @@ reload() {
 	yes "a line of 16 B." | head -c 65536 >"$SPOOL/journal"
 	: >log
 	(trap '' XFSZ && ulimit -f 64 && exec capf-serve -l 127.0.0.1:0 </dev/null 2>log 3>&-) &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	started
 	sim SEP000000000001
 	ended installed
 	until_true grep -q 'event=error what="cannot write to the journal" why="File too large"' log
@@ -567,10 +561,7 @@ row() {
 	phone-set -f names --operation install --auth null
 	: >log
 	(ulimit -n 256 && exec capf-serve -l 127.0.0.1:0 </dev/null 2>log 3>&-) &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	started
 	worker=$(children capf-worker)
 	# Some take all that there is, and say nothing; the others queue up behind them.
 	python3 - "${PORT##*:}" 3>&- <<-'PY' &
@@ -750,10 +741,7 @@ os.execvp("capf-serve", ["capf-serve"])'
 	echo $first >>pids
 	until_true test -e bound
 	capf-serve -l 127.0.0.1:0 -L "syslog:$PWD/socket" </dev/null 2>errors 3>&- &
-	SERVER=$!
-	echo $SERVER >>pids
-	until_true grep -q event=ready log
-	PORT=$(sed -n 's/.*event=listening address=//p' log)
+	started
 	sim SEP000000000001
 	ended installed
 	until_true grep -Eq '^<30>[A-Z][a-z]{2} [ 0-9]{2} [0-9:]{8} capf-serve\[[0-9]+\]: event=installed ' log

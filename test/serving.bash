@@ -23,14 +23,19 @@ teardown() {
 	fi
 }
 
-# start [ARGUMENT...]: the server in the background: SERVER is its pid, PORT its first address.
-start() {
-	: >log
-	capf-serve -l 127.0.0.1:0 "$@" </dev/null >out 2>log 3>&- &
+# started: waits for the server that has just been put into the background, its log in log. SERVER is its pid, PORT its
+# first address.
+started() {
 	SERVER=$!
 	echo $SERVER >>pids
 	until_true grep -q event=ready log
 	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
+}
+# start [ARGUMENT...]: the server in the background.
+start() {
+	: >log
+	capf-serve -l 127.0.0.1:0 "$@" </dev/null >out 2>log 3>&- &
+	started
 }
 gone() {
 	! kill -0 "$1" 2>/dev/null

@@ -75,9 +75,11 @@ void desk_complain(const struct orders *, const char *device, const char *what, 
 /* Nothing is said to the phone before the next commit. False, for those who end with it: there is no
  * answer. */
 bool desk_hold(struct visit *);
+/* That commit was, or the visit ends. */
 void desk_let_go(struct visit *);
 /* Its request, or its certificate, is part of the next commit. */
 void desk_freshen(struct visit *);
+/* As desk_let_go. */
 void desk_settle(struct visit *);
 /* Does it wait for a certificate of a CA? Then it is no active operation. */
 void desk_wait(struct visit *, bool);
