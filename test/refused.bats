@@ -661,6 +661,31 @@ refused_request() {
 	done
 }
 
+@test "refused request: a name that commands would take for a word or an option of theirs" {
+	local name out
+	for name in all ALL delete list view -n -0 --dry-run -; do
+		openssl req -new -key "$FIX/key/rsa1.pem" -subj "/CN=$name" -out bad.csr
+		refused_request 'common name'
+		# The offline CA takes it no more than we do, and so no certificate names it.
+		tar czf bad.tgz bad.csr
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o out.tgz bad.tgz
+		assert_status 1
+		assert_stderr_has 'common name'
+		[ ! -e out.tgz ]
+		run --separate-stderr phone-add -s "$SPOOL" -- "$name"
+		assert_status 1
+		assert_stderr_has 'is not a device name'
+	done
+	# An administrator deletes what is no desk phone, name by name.
+	new_spool fresh
+	ten_wait fresh
+	openssl req -new -key "$FIX/key/ec256.pem" -subj /CN=all -out all.csr
+	run --separate-stderr csr-add -s fresh all.csr
+	assert_status 1
+	csr-list -s fresh | cut -f 1 | sed /^SEP/d | xargs -r -n 1 csr-delete -s fresh
+	assert_equal "$(csr-count -s fresh)" 10
+}
+
 @test "refused request: a certificate instead" {
 	cp "$DER" bad.csr
 	refused_request 'certificate, not a certificate request$'

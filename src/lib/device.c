@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
+#include <strings.h>
 
 #include "device.h"
 
 static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
+/* Is it a word of csr-delete, csr-dump, phone-del, phone-set or stale-lsc? A phone chooses its name, and
+ * administrators pipe names into these commands: a phone called "all" must not delete everything. In any
+ * case of letters, since a reader would not see the difference. */
+static bool is_word(const char *name, size_t len)
+{
+	static const char *const words[] = {"all", "delete", "list", "view"};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strlen(words[i]) == len && strncasecmp(words[i], name, len) == 0)
+			return true;
+	return false;
+}
+
 bool device_ok(const char *name, size_t len)
 {
-	if (len < 1 || len > DEVICE_MAX || name[0] == '.')
+	/* What begins with '-' would be an option. */
+	if (len < 1 || len > DEVICE_MAX || name[0] == '.' || name[0] == '-' || is_word(name, len))
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (name[i] == '\0' || strchr(legal, name[i]) == NULL)

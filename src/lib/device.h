@@ -8,7 +8,8 @@
 
 #define DEVICE_MAX 50
 
-/* 1 to 50 of letters, digits, '.', '_', '-'; no dot in front. */
+/* 1 to 50 of letters, digits, '.', '_', '-'; no '.' or '-' in front, and no word that a command of ours
+ * takes in the place of a name, such as "all". */
 bool device_ok(const char *, size_t len);
 
 /* The device that a common name speaks of: what follows the last '-' when that looks like the name

@@ -54,7 +54,8 @@ static void devices(const char *text, size_t len)
 	char device[DEVICE_MAX + 1], again[DEVICE_MAX + 1];
 
 	if (device_ok(text, len)) {
-		law(len <= DEVICE_MAX && strpbrk(text, "/+ \t\n") == NULL && *text != '.');
+		law(len <= DEVICE_MAX && strpbrk(text, "/+ \t\n") == NULL && *text != '.' && *text != '-' &&
+		    strcasecmp(text, "all") != 0);
 		law(device_named_by(text, text));
 	}
 	if (device_from_cn(text, device)) {

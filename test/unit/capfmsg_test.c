@@ -262,6 +262,8 @@ static void refusals(void)
 	ok(refused("55 02 0000002a 0009 0d 0006 435346313233", "device name"), "a name without NUL");
 	ok(refused("55 02 0000002a 0004 0d 0001 00", "device name"), "a name of nothing");
 	ok(refused("55 02 0000002a 0007 0d 0004 2e2f6100", "device name"), "an illegal name");
+	ok(refused("55 02 0000002a 0007 0d 0004 616c6c00", "device name"), "a name that is a command's word: all");
+	ok(refused("55 02 0000002a 0006 0d 0003 2d6e00", "device name"), "a name that is an option: -n");
 	ok(refused("55 0c 0000002a 0003 04 0000", "CERTIFICATE"), "an empty certificate");
 	ok(refused("55 0c 0000002a 0009 04 0006 02 0003 0001 30", "CERTIFICATE"), "of another form");
 	ok(refused("55 0c 0000002a 0009 04 0006 01 0004 0001 30", "CERTIFICATE"), "past its end");

@@ -24,6 +24,12 @@ int main(void)
 	ok(!device_ok(fifty, 51), "not fifty-one");
 	ok(!device_ok("", 0), "not empty");
 	ok(!device_ok(".hidden", 7), "no dot in front");
+	ok(!device_ok("-n", 2) && !device_ok("-0", 2) && !device_ok("--dry-run", 9) && !device_ok("-", 1),
+	    "no dash in front, which would be an option");
+	ok(!device_ok("all", 3) && !device_ok("ALL", 3) && !device_ok("list", 4) && !device_ok("view", 4) &&
+	    !device_ok("delete", 6), "no word that commands take in a name's place");
+	ok(device_ok("all1", 4) && device_ok("al", 2) && device_ok("x-all", 5),
+	    "but what only begins or ends like one");
 	ok(!device_ok("a/b", 3) && !device_ok("a+b", 3) && !device_ok("a b", 3), "no slash, plus, blank");
 	ok(!device_ok("a\0b", 3), "no NUL");
 	ok(!device_ok("\xc3\xa4", 2), "no letters beyond ASCII");
@@ -38,6 +44,11 @@ int main(void)
 	from("", NULL);
 	from("../../etc/passwd", NULL);
 	from("Two Words", NULL);
+	from("all", NULL);
+	from("--dry-run", NULL);
+	from("-n", NULL);
+	from("CP-8841-all", "CP-8841-all");
+	from("-SEP001122334455", "SEP001122334455");
 
 	ok(device_named_by("SEP001122334455", "SEP001122334455"), "named by its name");
 	ok(device_named_by("SEP001122334455", "CP-7965G-SEP001122334455"), "named behind a dash");
