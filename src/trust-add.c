@@ -63,12 +63,14 @@ static int is_own(const struct adding *ad, const struct cert *c, struct reason *
 
 static void warn_of(const struct adding *ad, const struct cert *c, const char *object)
 {
+	uint32_t flags = X509_get_extension_flags(c->x509);
+	bool no_usage = (flags & EXFLAG_KUSAGE) == 0, soft = (flags & EXFLAG_BCONS_CRITICAL) == 0;
 	char iso[WHEN_ISO + 1];
 
-	if ((X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE) == 0)
-		status_warn(object, "warning: no digitalSignature in its key usage");
-	if (X509_get_pathlen(c->x509) < 0)
-		status_warn(object, "warning: no path length");
+	if (no_usage || soft)
+		status_warn(object, "note: %s%s%s; that is no fault in a CA that you add yourself",
+		    no_usage ? "it has no keyUsage" : "", no_usage && soft ? ", and " : "",
+		    soft ? "its basicConstraints are not critical" : "");
 	if (c->not_after < ad->spool->now) {
 		when_iso(c->not_after, iso);
 		status_warn(object, "warning: expired on %s", iso);

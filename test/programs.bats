@@ -531,7 +531,6 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 @test "trust-add: what is no CA is refused, and the others go in" {
 	ca notca /CN=Phone basicConstraints=CA:FALSE keyUsage=digitalSignature
 	ca nosign /CN=Mute "$GOOD_CA" keyUsage=critical,digitalSignature
-	ca nousage /CN=Useless "$GOOD_CA"
 	ca capf /CN=CAPF-12345678 "$GOOD_CA" "$GOOD_USE"
 	ca inside "/CN=My CAPF-12345678" "$GOOD_CA" "$GOOD_USE"
 	ca one /CN=One "$GOOD_CA" "$GOOD_USE"
@@ -548,7 +547,6 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	done <<-EOT
 	notca.pem is not a CA certificate
 	nosign.pem keyCertSign
-	nousage.pem keyUsage
 	capf.pem CAPF-
 	inside.pem CAPF-
 	$FIX/csr/SEP000000000001.csr certificate request
@@ -573,9 +571,12 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	assert_status 1
 }
 
-@test "trust-add: warnings" {
-	ca nodigital /CN=One "$GOOD_CA" keyUsage=critical,keyCertSign
-	ca nopath /CN=Two basicConstraints=critical,CA:TRUE "$GOOD_USE"
+@test "trust-add: notes and warnings" {
+	ca nousage /CN=One "$GOOD_CA"
+	ca soft /CN=Two basicConstraints=CA:TRUE "$GOOD_USE"
+	ca neither /CN=Three basicConstraints=CA:TRUE
+	# Rules for CAPF's own certificate, and for no other: no digitalSignature, no path length.
+	ca plain /CN=Plain basicConstraints=critical,CA:TRUE keyUsage=critical,keyCertSign
 	ca mic "/CN=Cisco Root CA 2048" "$GOOD_CA" "$GOOD_USE"
 	ca good /CN=Good "$GOOD_CA" "$GOOD_USE"
 	warned() {
@@ -583,8 +584,11 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 		assert_status 0
 		assert_one_line "$1"
 	}
-	warned "nodigital.pem: warning: no digitalSignature" capf nodigital.pem
-	warned "nopath.pem: warning: no path length" capf nopath.pem
+	warned "nousage.pem: note: it has no keyUsage; that is no fault" capf nousage.pem
+	warned "soft.pem: note: its basicConstraints are not critical; that is no fault" capf soft.pem
+	warned "neither.pem: note: it has no keyUsage, and its basicConstraints are not critical;" capf neither.pem
+	run --separate-stderr trust-add -s "$SPOOL" capf plain.pem
+	assert_silent
 	warned "mic.pem: warning: a root of the phones' manufacturer" callmanager mic.pem
 	run --separate-stderr trust-add -s "$SPOOL" capf mic.pem
 	assert_silent

@@ -226,6 +226,27 @@ open("bad.der", "wb").write(d)' "$DER"
 	refused_file 'keyUsage without keyEncipherment$'
 }
 
+@test "refused: extendedKeyUsage for something else" {
+	local eku usage=keyUsage=digitalSignature,keyEncipherment
+	for eku in codeSigning emailProtection 1.3.6.1.5.5.7.3.5 critical,OCSPSigning; do
+		fresh
+		sign_with $usage "extendedKeyUsage=$eku"
+		refused_file 'extendedKeyUsage without clientAuth or serverAuth$'
+	done
+}
+
+@test "accepted: extendedKeyUsage for clients, for servers, for any" {
+	local eku usage=keyUsage=digitalSignature,keyEncipherment
+	for eku in clientAuth critical,serverAuth codeSigning,anyExtendedKeyUsage; do
+		fresh
+		sign_with $usage "extendedKeyUsage=$eku" authorityKeyIdentifier=keyid
+		tar cf x.tar bad.der
+		run --separate-stderr cert-import -s "$SPOOL" x.tar
+		assert_status 0
+		assert_equal "$(cut -f 1,3 <<<"$output")" "accepted	SEP000000000001"
+	done
+}
+
 @test "refused: an unknown critical extension" {
 	sign_with keyUsage=digitalSignature,keyEncipherment 1.2.3.4=critical,DER:0500
 	refused_file 'unknown critical extension: 1.2.3.4$'

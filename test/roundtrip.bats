@@ -554,6 +554,89 @@ open("crc.tgz", "wb").write(data)' "$FIX/csr.tgz"
 	done
 }
 
+# new_loop DEVICE: a spool that trusts nobody, where one request waits, in DEVICE.csr too.
+new_loop() {
+	rm -rf "$SPOOL"
+	new_spool "$SPOOL"
+	make_csr "$1"
+	csr-add -s "$SPOOL" "$1.csr" >/dev/null
+}
+
+# loop_takes NOTE CA.pem CERTIFICATE: trust-add takes the CAs of CA.pem with one note, or none, and cert-import
+# the certificate in PEM.
+loop_takes() {
+	run --separate-stderr trust-add -s "$SPOOL" capf "$2"
+	assert_status 0
+	[ "$stderr" = "$1" ] || fail "wanted the note: $1" "$(show_run)"
+	openssl x509 -in "$3" -outform DER -out lsc.der
+	tar czf lsc.tgz lsc.der
+	run --separate-stderr cert-import -s "$SPOOL" lsc.tgz
+	assert_status 0
+	assert_equal "$(cut -f 1,2 <<<"$output")" "accepted	lsc.der"
+	assert_equal "$(lsc-list -s "$SPOOL" --ready | wc -l)" 1
+	spool-check -s "$SPOOL"
+}
+
+@test "a CA of easy-rsa: trust-add takes it, and cert-import its certificates" {
+	local rsa="$PWD/pki" note="trust-add: pki/ca.crt: note: its basicConstraints are not critical"
+	easy() {
+		EASYRSA=/usr/share/easy-rsa EASYRSA_PKI=$rsa EASYRSA_BATCH=1 EASYRSA_REQ_CN=Lab \
+		    /usr/share/easy-rsa/easyrsa "$@" >easy.log 2>&1 || fail "$(cat easy.log)"
+	}
+	new_loop SEP000000000001
+	easy init-pki
+	easy build-ca nopass
+	easy import-req "$PWD/SEP000000000001.csr" SEP000000000001
+	easy sign-req serverClient SEP000000000001
+	openssl x509 -in pki/ca.crt -noout -text >text
+	note="$note; that is no fault in a CA that you add yourself"
+	# Debian 12's, 3.1.0, does not mark them; later ones may.
+	if grep -q 'Basic Constraints: critical' text; then
+		note=
+	fi
+	loop_takes "$note" pki/ca.crt pki/issued/SEP000000000001.crt
+	# One that its CA did not sign is refused as before.
+	new_loop SEP000000000001
+	trust-add -s "$SPOOL" capf pki/ca.crt 2>/dev/null
+	sign_openssl SEP000000000001.csr other.der root
+	tar czf other.tgz other.der
+	run --separate-stderr cert-import -s "$SPOOL" other.tgz
+	assert_status 1
+	assert_output_has "is signed by a CA that is not trusted"
+}
+
+@test "a CA as openssl req -x509 makes it by default, and one beneath it: taken, and their certificates" {
+	local note="; that is no fault in a CA that you add yourself"
+	new_loop SEP000000000002
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout plain.key -out plain.pem -subj "/CN=Plain" 2>/dev/null
+	openssl x509 -in plain.pem -noout -text >text
+	refute grep -q 'Key Usage' text
+	grep -q 'Basic Constraints: critical' text
+	openssl x509 -req -in SEP000000000002.csr -CA plain.pem -CAkey plain.key -days 9 -extfile "$FIX/phone.ext" \
+	    -out lsc.pem 2>/dev/null
+	loop_takes "trust-add: plain.pem: note: it has no keyUsage$note" plain.pem lsc.pem
+	# An issuing CA with the least that makes a CA, alone and with its root.
+	printf '%s\n' 'basicConstraints = CA:TRUE, pathlen:0' 'subjectKeyIdentifier = hash' \
+	    'authorityKeyIdentifier = keyid' >sub.ext
+	openssl req -new -newkey rsa:2048 -nodes -keyout sub.key -subj "/CN=Sub" 2>/dev/null |
+	    openssl x509 -req -CA plain.pem -CAkey plain.key -days 9 -extfile sub.ext -out sub.pem 2>/dev/null
+	openssl x509 -req -in SEP000000000002.csr -CA sub.pem -CAkey sub.key -days 9 -extfile "$FIX/phone.ext" \
+	    -out lsc.pem 2>/dev/null
+	new_loop SEP000000000002
+	note="it has no keyUsage, and its basicConstraints are not critical$note"
+	loop_takes "trust-add: sub.pem: note: $note" sub.pem lsc.pem
+	new_loop SEP000000000002
+	trust-add -s "$SPOOL" capf plain.pem 2>/dev/null
+	loop_takes "trust-add: sub.pem: note: $note" sub.pem lsc.pem
+	# csr-sign works with such a CA, too.
+	new_loop SEP000000000002
+	csr-dump -s "$SPOOL" | csr-sign -c plain.pem -k plain.key -o out.tgz
+	tar xzf out.tgz
+	openssl x509 -inform DER -in SEP000000000002.der -out lsc.pem
+	loop_takes "trust-add: plain.pem: note: it has no keyUsage; that is no fault in a CA that you add yourself" \
+	    plain.pem lsc.pem
+}
+
 @test "csr-sign | cert-import: the whole loop in one pipe, nothing is left" {
 	cp -a "$BATS_FILE_TMPDIR/spool/." "$SPOOL"
 	run --separate-stderr bash -o pipefail -c "csr-dump -s '$SPOOL' --manifest |

@@ -273,6 +273,28 @@ mic() {
 	assert_status 1
 }
 
+@test "a certificate that is not for signing, or not for clients, proves nothing" {
+	by_itself
+	order SEP000000000001 --operation install --auth existing-mic
+	start
+	# with_usage USAGE EKU: visits with a MIC by the trusted root that is for this.
+	with_usage() {
+		printf '%s\n' "keyUsage = critical, $1" "extendedKeyUsage = $2" >usage.ext
+		openssl req -new -key keys/rsa1.pem -subj /CN=CP-8851-SEP000000000001 -out mic.csr
+		openssl x509 -req -in mic.csr -CA "$FIX/root.pem" -CAkey "$FIX/root.key" -days 365 \
+		    -extfile usage.ext -out mic.pem 2>/dev/null
+		sim SEP000000000001 --mode existing-mic --mic mic.pem --mic-key keys/rsa1.pem
+	}
+	with_usage digitalSignature serverAuth
+	ended refused
+	grep -q 'an extendedKeyUsage without clientAuth' log
+	with_usage keyEncipherment clientAuth
+	ended refused
+	grep -q 'a keyUsage without digitalSignature' log
+	with_usage digitalSignature anyExtendedKeyUsage
+	ended installed
+}
+
 @test "existing LSC and MIC, with SUDI and without, and expired ones" {
 	by_itself
 	mic SEP000000000001 keys/rsa1.pem

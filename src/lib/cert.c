@@ -171,6 +171,12 @@ static int check_serial(const struct cert *c, struct reason *r)
 	return 0;
 }
 
+/* RFC 5280 4.2.1.12: no extendedKeyUsage, or one with anyExtendedKeyUsage, allows all. */
+static bool allows(X509 *x, uint32_t purposes)
+{
+	return (X509_get_extended_key_usage(x) & (purposes | XKU_ANYEKU)) != 0;
+}
+
 int cert_check_phone(const struct cert *c, struct reason *r)
 {
 	X509 *x = c->x509;
@@ -200,25 +206,55 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
 		    !(usage & KU_KEY_ENCIPHERMENT))
 			reason_set(r, "has a keyUsage without keyEncipherment");
+		/* A phone is a server to some, and a client to others. */
+		else if (!allows(x, XKU_SSL_CLIENT | XKU_SSL_SERVER))
+			reason_set(r, "has an extendedKeyUsage without clientAuth or serverAuth");
 		else
 			res = 0;
 	}
 	return osslerr_end(res, r);
 }
 
-/* The signature is not looked at: that of a root says nothing, and the others are checked with the
- * chain. Vendors' roots of today are signed with SHA-1. */
-int cert_check_ca(const struct cert *c, struct reason *r)
+int cert_check_client(const struct cert *c, struct reason *r)
 {
 	X509 *x = c->x509;
 	int res = -1;
 
-	if (key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
-		; /* said already */
-	else if (!(X509_get_extension_flags(x) & EXFLAG_CA))
-		reason_set(r, "is not a CA certificate");
+	if (X509_get_extension_flags(x) & EXFLAG_CA)
+		reason_set(r, "is a CA certificate");
 	else if (!(X509_get_extension_flags(x) & EXFLAG_KUSAGE))
 		reason_set(r, "has no keyUsage");
+	else if (!(X509_get_key_usage(x) & KU_DIGITAL_SIGNATURE))
+		reason_set(r, "has a keyUsage without digitalSignature");
+	else if (!allows(x, XKU_SSL_CLIENT))
+		reason_set(r, "has an extendedKeyUsage without clientAuth");
+	else
+		res = 0;
+	return osslerr_end(res, r);
+}
+
+/* What verification asks of every certificate of a chain, and trust.c forgives none: whoever takes a CA here must be
+ * able to verify with it. What may be missing in a CA is in trust.c, too. The signature is not looked at: the one who
+ * adds a CA vouches for it. Vendors' roots of today are signed with SHA-1. */
+int cert_check_ca(const struct cert *c, struct reason *r)
+{
+	X509 *x = c->x509;
+	const X509_ALGOR *algor;
+	int res = -1;
+
+	X509_get0_signature(NULL, &algor, x);
+	if (key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
+		; /* said already */
+	else if (X509_get_version(x) != X509_VERSION_3)
+		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
+	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
+		reason_set(r, "names two different signature algorithms");
+	else if (X509_NAME_entry_count(X509_get_subject_name(x)) == 0 ||
+	    X509_NAME_entry_count(X509_get_issuer_name(x)) == 0)
+		reason_set(r, "has no subject or no issuer");
+	else if (!(X509_get_extension_flags(x) & EXFLAG_CA))
+		reason_set(r, "is not a CA certificate");
+	/* RFC 5280 4.2.1.3: without keyUsage a key may be used for everything. */
 	else if (!(X509_get_key_usage(x) & KU_KEY_CERT_SIGN))
 		reason_set(r, "has a keyUsage without keyCertSign");
 	else

@@ -35,10 +35,13 @@ void cert_free(struct cert *);
 /* The same from a file ("-": stdin). */
 struct cert *cert_load(const char *path, struct reason *);
 
-/* Policy for a phone's certificate, apart from its chain: key, serial, not a CA, key usage. -1 with
+/* Policy for a phone's certificate, apart from its chain: key, serial, not a CA, key usages. -1 with
  * a reason. */
 int cert_check_phone(const struct cert *, struct reason *);
-/* Policy for a CA: CA:TRUE and certificate signing. -1 with a reason. */
+/* Policy for a certificate that a phone proves itself with: not a CA, and its usages let it sign, as a
+ * client. -1 with a reason. */
+int cert_check_client(const struct cert *, struct reason *);
+/* Policy for a CA: CA:TRUE, and certificate signing unless it has no keyUsage. -1 with a reason. */
 int cert_check_ca(const struct cert *, struct reason *);
 
 /* One certificate as PEM, NUL-terminated; the caller frees. NULL when out of memory. */

@@ -137,6 +137,8 @@ static struct cert *read_certificate(struct bytes der, const char *device,
 		reason_set(r, "is PEM instead of DER");
 	else if (!device_named_by(device, c->cn))
 		reason_set(r, "is another device's certificate");
+	else if (cert_check_client(c, r) < 0)
+		; /* said already */
 	else if (((p->allow_weak && short_key(X509_get0_pubkey(c->x509))) ||
 	    key_check(X509_get0_pubkey(c->x509), r) == 0) && check_chain(c, p, r) == 0)
 		return c;

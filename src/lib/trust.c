@@ -24,6 +24,24 @@ struct forgiven {
 	int error, depth;
 };
 
+/* What a CA may lack. Every CA of a chain is in the list, since nothing else is looked at, and it is there because an
+ * administrator has put it there by hand: to him a trust anchor is a name and a key (RFC 5280 6.1.1 (d)), in whatever
+ * form its maker wrote it. easy-rsa does not mark basicConstraints as critical, "openssl req -x509" writes no keyUsage,
+ * and nobody can forge a certificate by the weak digest of one that is in the list as it is. What limits a CA
+ * still counts: its path length, its end, its name constraints, a keyUsage without keyCertSign. */
+static bool is_form(int error)
+{
+	switch (error) {
+	case X509_V_ERR_CA_BCONS_NOT_CRITICAL:
+	case X509_V_ERR_CA_CERT_MISSING_KEY_USAGE:
+	case X509_V_ERR_PATHLEN_WITHOUT_KU_KEY_CERT_SIGN:	/* only when there is no keyUsage: trust_put */
+	case X509_V_ERR_EMPTY_SUBJECT_ALT_NAME:
+	case X509_V_ERR_CA_MD_TOO_WEAK:
+		return true;
+	}
+	return false;
+}
+
 /* Strict, except for this: home-made CAs leave key identifiers out, and phones do not mind. */
 static int forgive(int good, X509_STORE_CTX *ctx)
 {
@@ -32,6 +50,8 @@ static int forgive(int good, X509_STORE_CTX *ctx)
 
 	if (good || f == NULL)
 		return good;
+	if (X509_STORE_CTX_get_error_depth(ctx) > 0 && is_form(error))
+		return 1;
 	if (error != X509_V_ERR_MISSING_AUTHORITY_KEY_IDENTIFIER &&
 	    error != X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER)
 		return 0;

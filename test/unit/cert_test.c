@@ -380,6 +380,16 @@ static void test_phone(void)
 	    "an unknown one that is not critical");
 	ok(phone(with_ext(usage, "basicConstraints=DER:0401", NULL), "broken"),
 	    "a broken extension");
+	ok(phone(with_ext(usage, "extendedKeyUsage=clientAuth", NULL), ""), "for a client");
+	ok(phone(with_ext(usage, "extendedKeyUsage=critical,serverAuth", NULL), ""), "for a server");
+	ok(phone(with_ext(usage, "extendedKeyUsage=codeSigning,anyExtendedKeyUsage", NULL), ""), "for all");
+	ok(phone(with_ext(usage, "extendedKeyUsage=codeSigning,emailProtection", NULL),
+	       "extendedKeyUsage without clientAuth or serverAuth"),
+	    "for something else");
+	ok(phone(with_ext(usage, "extendedKeyUsage=1.2.3.4", NULL), "extendedKeyUsage without"),
+	    "for something that nobody knows");
+	ok(phone(with_ext(usage, "extendedKeyUsage=critical,DER:3000", NULL), "extendedKeyUsage without"),
+	    "for nothing");
 	p = good;
 	p.md = EVP_sha1();
 	ok(phone(p, "is signed with SHA-1"), "SHA-1");
@@ -402,6 +412,27 @@ static void test_phone(void)
 	EVP_PKEY_free(curve);
 	EVP_PKEY_free(explicit);
 	EVP_PKEY_free(even);
+}
+
+static bool client(struct plan p, const char *why)
+{
+	return check(cert_check_client, p, why);
+}
+
+/* What a phone proves itself with. */
+static void test_client(void)
+{
+	static const char usage[] = "keyUsage=critical,digitalSignature";
+
+	ok(client(with_ext(usage, NULL, NULL), ""), "digitalSignature is enough");
+	ok(client(with_ext(usage, "extendedKeyUsage=serverAuth,clientAuth", NULL), ""), "with clientAuth");
+	ok(client(with_ext(usage, "extendedKeyUsage=anyExtendedKeyUsage", NULL), ""), "with any");
+	ok(client(with_ext(usage, "extendedKeyUsage=serverAuth", NULL), "without clientAuth"),
+	    "a server's does not prove a client");
+	ok(client(with_ext("keyUsage=keyEncipherment", NULL, NULL), "without digitalSignature"),
+	    "one that may not sign");
+	ok(client(with_ext(NULL, NULL, NULL), "has no keyUsage"), "one that does not say what it may");
+	ok(client(with_ext(usage, "basicConstraints=CA:TRUE", NULL), "is a CA"), "a CA is no client");
 }
 
 static void test_values(void)
@@ -431,14 +462,21 @@ static void test_values(void)
 static void test_ca(void)
 {
 	static const char is[] = "basicConstraints=critical,CA:TRUE";
-	struct plan sha1 = with_ext(is, "keyUsage=keyCertSign", NULL);
+	struct plan sha1 = with_ext(is, "keyUsage=keyCertSign", NULL), old = sha1, unnamed = sha1;
 
+	old.version = X509_VERSION_1;
+	unnamed.cn = NULL;
 	sha1.md = EVP_sha1();
 	ok(ca(with_ext(is, "keyUsage=critical,digitalSignature,keyCertSign", NULL), ""),
 	    "a good CA");
 	ok(ca(sha1, ""), "a root may be signed with SHA-1");
 	ok(ca(good, "is not a CA"), "a phone");
-	ok(ca(with_ext(is, NULL, NULL), "no keyUsage"), "a CA without keyUsage");
+	ok(ca(with_ext(is, NULL, NULL), ""), "a CA without keyUsage");
+	ok(ca(with_ext("basicConstraints=CA:TRUE", NULL, NULL), ""), "one whose basicConstraints are not critical");
+	ok(ca(with_ext("basicConstraints=critical,CA:FALSE", NULL, NULL), "is not a CA"), "CA:FALSE");
+	ok(ca(with_ext(NULL, NULL, NULL), "is not a CA"), "no extension at all");
+	ok(ca(old, "version 1"), "extensions in version 1");
+	ok(ca(unnamed, "no subject"), "no name");
 	ok(ca(with_ext(is, "keyUsage=cRLSign", NULL), "without keyCertSign"),
 	    "a CA that may not sign");
 	ok(ca(with_ext("keyUsage=keyCertSign", NULL, NULL), "is not a CA"), "keyCertSign alone");
@@ -491,6 +529,7 @@ int main(void)
 	test_name_line();
 	test_form();
 	test_phone();
+	test_client();
 	test_values();
 	test_ca();
 	test_damage();

@@ -33,7 +33,7 @@ static struct cert *mint(const char *name, EVP_PKEY *own, const struct cert *iss
 	X509_set_pubkey(x, own);
 	X509V3_set_ctx(&v3, issuer != NULL ? issuer->x509 : x, x, NULL, NULL, 0);
 	for (; *ext != NULL; ext++) {
-		char id[64], *value;
+		char id[128], *value;
 		X509_EXTENSION *e;
 
 		snprintf(id, sizeof id, "%s", *ext);

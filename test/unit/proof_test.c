@@ -158,6 +158,36 @@ static void certificates(void)
 	drop(&s);
 }
 
+/* What the certificate is for. */
+static void usages(void)
+{
+	static const struct {
+		const char *usage, *eku, *why;
+	} t[] = {
+		{"keyUsage=critical,digitalSignature,keyEncipherment", "extendedKeyUsage=serverAuth,clientAuth", NULL},
+		{"keyUsage=critical,digitalSignature", "extendedKeyUsage=anyExtendedKeyUsage", NULL},
+		{"keyUsage=critical,digitalSignature", "extendedKeyUsage=serverAuth", "without clientAuth"},
+		{"keyUsage=critical,digitalSignature", "extendedKeyUsage=codeSigning", "without clientAuth"},
+		{"keyUsage=critical,keyEncipherment", "extendedKeyUsage=clientAuth", "without digitalSignature"},
+		{"basicConstraints=CA:FALSE", "extendedKeyUsage=clientAuth", "has no keyUsage"},
+	};
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		const char *const ext[] = {t[i].usage, t[i].eku, "subjectKeyIdentifier=hash",
+		    "authorityKeyIdentifier=keyid", NULL};
+		struct cert *c = mint(DEVICE, rsa_key, root, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, ext);
+		struct sent s = send_proof(c, rsa_key, DEVICE);
+
+		ok(says(&s.proof, DEVICE, false, t[i].why), "%s, %s", t[i].usage, t[i].eku);
+		drop(&s);
+		s = send_proof(mic, rsa_key, DEVICE);
+		add_sudi(&s, c, rsa_key, SESSION);
+		ok(says(&s.proof, DEVICE, false, t[i].why), "the same in SUDI_DATA");
+		drop(&s);
+		cert_free(c);
+	}
+}
+
 /* Each signature counts, down to the bit. */
 static void tampered(const struct cert *c, EVP_PKEY *key, const char *what)
 {
@@ -403,6 +433,7 @@ int main(void)
 	set_up();
 	strings();
 	certificates();
+	usages();
 	tampered(mic, rsa_key, "RSA");
 	tampered(lsc, ec_key, "EC");
 	weak();

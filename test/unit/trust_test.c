@@ -57,6 +57,133 @@ static int count(void *ctx, size_t number, const struct cert *c, const struct re
 	return number == 5;
 }
 
+/* What a CA in the list may lack, since an administrator has put it there: as the end of a chain, between, and as
+ * the issuing CA alone. What is below it may lack nothing. */
+static void forms(void)
+{
+	static const struct {
+		const char *what, *ext[5];
+		const EVP_MD *(*md)(void);
+	} t[] = {
+		{"basicConstraints not critical", {"basicConstraints=CA:TRUE", CA_USAGE, SKI, AKI}, EVP_sha256},
+		{"no keyUsage", {CA, SKI, AKI}, EVP_sha256},
+		{"neither", {"basicConstraints=CA:TRUE", SKI, AKI}, EVP_sha256},
+		{"a path length and no keyUsage", {"basicConstraints=CA:TRUE,pathlen:1", SKI, AKI}, EVP_sha256},
+		{"an empty list of names", {CA, CA_USAGE, SKI, AKI, "subjectAltName=DER:3000"}, EVP_sha256},
+		{"a signature with SHA-1", {CA, CA_USAGE, SKI, AKI}, EVP_sha1},
+	};
+	static const char *const good_ext[] = {CA, CA_USAGE, SKI, AKI, NULL};
+	static const char *const leaf_ext[] = {PHONE_USAGE, SKI, AKI};
+
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		const char *ext[6] = {NULL}, *bad[7] = {NULL};
+		struct cert *root, *mid, *leaf;
+		struct trust *t1 = trust_new(), *t2 = trust_new(), *t3 = trust_new();
+
+		memcpy(ext, t[i].ext, sizeof t[i].ext);
+		root = mint("Root", root_key, NULL, root_key, t[i].md(), NOW - YEAR, NOW + YEAR, ext);
+		must(trust_put(t1, root, &r) == 0, r.text);
+		ok(says(t1, phone(root, root_key, NOW - 9, NOW + 9), NOW, 0, ""), "a root with %s", t[i].what);
+		ok(says(t1, phone(root, leaf_key, NOW - 9, NOW + 9), NOW, -1, "not signed with the key"),
+		    "but not a forgery");
+		cert_free(root);
+		root = mint("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, good_ext);
+		mid = mint("Mid", mid_key, root, root_key, t[i].md(), NOW - YEAR, NOW + YEAR, ext);
+		must(trust_put(t2, root, &r) == 0 && trust_put(t2, mid, &r) == 0 && trust_put(t3, mid, &r) == 0,
+		    r.text);
+		ok(says(t2, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""), "between, %s", t[i].what);
+		ok(says(t3, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, 0, ""), "alone, %s", t[i].what);
+		/* The same fault in what a CA has issued: whatever it is, it does not verify, or is no phone. */
+		memcpy(bad, leaf_ext, sizeof leaf_ext);
+		for (size_t e = 0, n = 3; e < 5 && ext[e] != NULL; e++)
+			if (strcmp(ext[e], CA_USAGE) != 0 && strcmp(ext[e], SKI) != 0 && strcmp(ext[e], AKI) != 0 &&
+			    strcmp(ext[e], CA) != 0)
+				bad[n++] = ext[e];
+		if (strcmp(t[i].what, "no keyUsage") == 0)
+			bad[0] = "basicConstraints=CA:FALSE";
+		leaf = mint("SEP001122334455", leaf_key, mid, mid_key, t[i].md(), NOW - 9, NOW + 9, bad);
+		ok(cert_check_phone(leaf, &r) < 0 || trust_verify(t2, leaf, NOW, &r) < 0, "below, %s: %s",
+		    t[i].what, r.text);
+		ok(cert_check_phone(leaf, &r) < 0 || trust_verify(t3, leaf, NOW, &r) < 0, "and below it alone");
+		/* And nobody but the administrator brings a CA. */
+		trust_free(t2);
+		t2 = trust_new();
+		must(trust_put(t2, root, &r) == 0, r.text);
+		ok(says(t2, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, "not trusted: CN=Mid"),
+		    "not in the list, %s", t[i].what);
+		cert_free(leaf);
+		cert_free(mid);
+		cert_free(root);
+		trust_free(t1);
+		trust_free(t2);
+		trust_free(t3);
+	}
+}
+
+/* What limits a CA counts, though its form does not: no phone of it verifies, or it does not get into the list. */
+static void limits(void)
+{
+	static const char soft[] = "basicConstraints=CA:TRUE";
+	static const struct {
+		const char *what, *why, *ext[5];	/* of the CA between; no keyUsage unless it is here */
+		time_t from, to;
+		bool forged;
+	} t[] = {
+		{"keyUsage without keyCertSign", "without keyCertSign", {soft, "keyUsage=cRLSign", SKI, AKI},
+		    NOW - 9, NOW + 9, false},
+		{"the same, critical", "without keyCertSign", {soft, "keyUsage=critical,digitalSignature", SKI, AKI},
+		    NOW - 9, NOW + 9, false},
+		{"CA:FALSE", "is not a CA", {"basicConstraints=CA:FALSE", CA_USAGE, SKI, AKI}, NOW - 9, NOW + 9, false},
+		{"no basicConstraints", "is not a CA", {CA_USAGE, SKI, AKI}, NOW - 9, NOW + 9, false},
+		{"an unknown critical extension", "unknown critical", {soft, "1.2.3.4=critical,ASN1:NULL", SKI, AKI},
+		    NOW - 9, NOW + 9, false},
+		{"a critical key identifier", "unknown critical", {soft, "subjectKeyIdentifier=critical,hash", AKI},
+		    NOW - 9, NOW + 9, false},
+		{"an end that is past", "expired on", {soft, SKI, AKI}, NOW - 9, NOW - 1, false},
+		{"a beginning to come", "not valid before", {soft, SKI, AKI}, NOW + 1, NOW + 9, false},
+		{"a signature that its root did not make", "not signed with the key", {soft, SKI, AKI}, NOW - 9,
+		    NOW + 9, true},
+		/* Permitted is O=X alone. */
+		{"names that it may not give", "permitted subtree", {soft, SKI, AKI,
+		    "nameConstraints=critical,DER:3014A0123010A40E300C310A3008060355040A0C0158"}, NOW - 9, NOW + 9, false},
+	};
+	static const char *const root_ext[] = {soft, SKI, NULL};
+	static const char *const short_ext[] = {"basicConstraints=CA:TRUE,pathlen:0", SKI, NULL};
+	static const char *const mid_ext[] = {soft, SKI, AKI, NULL};
+	struct cert *root, *mid;
+	struct trust *list;
+
+	root = mint("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, root_ext);
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		const char *ext[6] = {NULL};
+
+		memcpy(ext, t[i].ext, sizeof t[i].ext);
+		list = trust_new();
+		must(trust_put(list, root, &r) == 0, r.text);
+		mid = mint("Mid", mid_key, root, t[i].forged ? leaf_key : root_key, EVP_sha256(), t[i].from, t[i].to,
+		    ext);
+		r.text[0] = '\0';
+		if (trust_put(list, mid, &r) < 0)
+			ok(strstr(r.text, t[i].why) != NULL, "%s: %s", t[i].what, r.text);
+		else
+			ok(says(list, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, t[i].why), "%s: %s", t[i].what,
+			    r.text);
+		cert_free(mid);
+		trust_free(list);
+	}
+	cert_free(root);
+	root = mint("Root", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, short_ext);
+	mid = mint("Mid", mid_key, root, root_key, EVP_sha256(), NOW - 9, NOW + 9, mid_ext);
+	list = trust_new();
+	must(trust_put(list, root, &r) == 0 && trust_put(list, mid, &r) == 0, r.text);
+	ok(says(list, phone(mid, mid_key, NOW - 9, NOW + 9), NOW, -1, "path length"),
+	    "a path length counts, without keyUsage and criticality too");
+	ok(says(list, phone(root, root_key, NOW - 9, NOW + 9), NOW, 0, ""), "and allows what it allows");
+	cert_free(mid);
+	cert_free(root);
+	trust_free(list);
+}
+
 int main(void)
 {
 	const char *const ca_ext[] = {CA, CA_USAGE, SKI, NULL};
@@ -64,7 +191,6 @@ int main(void)
 	const char *const bare_ca_ext[] = {CA, CA_USAGE, NULL};
 	const char *const pathlen_ext[] = {
 	    "basicConstraints=critical,CA:TRUE,pathlen:0", CA_USAGE, SKI, NULL};
-	const char *const soft_ext[] = {"basicConstraints=CA:TRUE", CA_USAGE, SKI, NULL};
 	const char *const bare_ext[] = {PHONE_USAGE, NULL};
 	const char *const no_aki_ext[] = {PHONE_USAGE, SKI, NULL};
 	struct cert *root, *mid, *c, *chain[8];
@@ -131,11 +257,6 @@ int main(void)
 	       1, "key identifier"),
 	    "a CA without key identifier: a remark");
 	cert_free(c);
-	c = mint("Soft", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR, soft_ext);
-	must(trust_put(t, c, &r) == 0, "a CA with basicConstraints not critical");
-	ok(says(t, phone(c, root_key, NOW - 9, NOW + 9), NOW, -1, "not marked critical"),
-	    "strict otherwise");
-	cert_free(c);
 	c = mint("Short", root_key, NULL, root_key, EVP_sha256(), NOW - YEAR, NOW + YEAR,
 	    pathlen_ext);
 	cert_free(mid);
@@ -179,6 +300,8 @@ int main(void)
 	free(file);
 	free(pem);
 
+	forms();
+	limits();
 	cert_free(root);
 	cert_free(mid);
 	EVP_PKEY_free(root_key);
