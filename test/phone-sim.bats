@@ -431,11 +431,13 @@ waiting() {
 @test "a fleet that waits ends by a signal, and says how many had not ended" {
 	peer listen
 	timeout 120 phone-sim --server "$SERVER" --fleet 200 3>&- >out 2>err &
-	local pid=$!
+	local pid=$! rc
 	until_true waiting 200
-	# timeout passes the signal on.
+	# timeout passes the signal on, twice.
 	kill "$pid"
-	wait "$pid" || true
+	rc=0
+	wait "$pid" || rc=$?
+	assert_equal $rc 1
 	output=$(cat out)
 	assert_equal "$(summary phones) $(summary done) $(summary failed) $(summary unfinished)" "200 0 0 200"
 	assert_equal "$(cat err)" ""
@@ -443,8 +445,46 @@ waiting() {
 	pid=$!
 	until_true waiting 201
 	kill "$pid"
-	wait "$pid" || true
+	rc=0
+	wait "$pid" || rc=$?
+	assert_equal $rc 1
 	[[ $(cat out) =~ ^SEP001122334455$'\t'running$'\t'[0-9.]+$ ]] || fail "$(cat out)"
+}
+
+# no_sockets PID: all its connections are closed.
+no_sockets() {
+	kill -0 "$1"
+	[ -z "$(find "/proc/$1/fd" -lname 'socket:*')" ]
+}
+
+@test "a fleet that was ended says what it came to, however often it is told to end" {
+	local filled line
+	peer listen
+	mkfifo pipe
+	exec 7<>pipe
+	# Nobody reads yet, and there is no room: it has to wait before it can say anything.
+	filled=$(python3 -c 'import os
+fd = os.open("pipe", os.O_WRONLY | os.O_NONBLOCK)
+n = 0
+try:
+    while True:
+        n += os.write(fd, b"x")
+except BlockingIOError:
+    print(n)')
+	phone-sim --server "$SERVER" --fleet 20 3>&- 7>&- >pipe 2>err &
+	local pid=$! rc=0
+	until_true waiting 20
+	kill "$pid"
+	until_true no_sockets "$pid"
+	kill "$pid"
+	kill -INT "$pid"
+	head -c "$filled" <&7 >rubbish
+	wait "$pid" || rc=$?
+	assert_equal $rc 1
+	read -r -t 60 line <&7
+	exec 7<&-
+	[[ $line == "phones=20 done=0 failed=0 unfinished=20 "* ]] || fail "$line"
+	assert_equal "$(cat err)" ""
 }
 
 @test "--report: what each connection came to, and what was stored in it" {

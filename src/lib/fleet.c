@@ -160,6 +160,7 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 {
 	struct fleet *f = calloc(1, sizeof *f);
 	struct event *sigint = NULL, *sigterm = NULL;
+	sigset_t ends;
 	int res = -1;
 
 	*sum = (struct fleet_summary){0};
@@ -185,6 +186,12 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 		sum_up(f);
 		evtimer_del(&f->ticker);
 	}
+	/* libevent gives the signals back to whoever had them before, which is death: a second one, as timeout(1)
+	 * sends it, would cut off what the caller has to say. */
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
 	if (sigint != NULL)
 		event_free(sigint);
 	if (sigterm != NULL)

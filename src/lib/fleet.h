@@ -31,7 +31,8 @@ struct fleet_summary {
  * none. -1 with a reason when that gives no legal name. */
 int fleet_device(const char *pattern, unsigned long long n, char out[DEVICE_MAX + 1], struct reason *);
 
-/* Until all have ended, or SIGINT or SIGTERM comes. -1 with a reason. */
+/* Until all have ended, or SIGINT or SIGTERM comes. Both are blocked when it returns, so that the caller can say
+ * what it came to. -1 with a reason. */
 int fleet_run(const struct fleet_plan *, struct fleet_summary *, struct reason *);
 
 #endif
