@@ -32,6 +32,8 @@ const char synopsis[] =
 struct adding {
 	struct spool *spool;
 	struct lock lock;		/* of those that are there already */
+	struct index index;		/* what they have in the spool, read for the first order */
+	bool indexed;
 	struct conf conf;
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
@@ -68,6 +70,15 @@ static int find_template(struct adding *add, const char *name, struct reason *wh
 	return 0;
 }
 
+/* A device that was deleted may have left certificates. */
+static time_t newest(struct adding *add, const char *device)
+{
+	if (!add->indexed && index_load(&add->index, add->spool, ROSTER_ORDERED) != 0)
+		status_die_errno(add->spool->path, "cannot list");
+	add->indexed = true;
+	return roster_newest(&add->index, device);
+}
+
 /* A phone as it shall be. -1 with a reason. */
 static int make(struct adding *add, const char *device, struct phone_change *change,
     struct roster_item *item, struct reason *why)
@@ -99,7 +110,8 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 			if (value[f] == NULL)
 				value[f] = add->under.value[f];
 	}
-	return phone_apply(&item->phone, &st, change, add->spool->now, add->conf.operation_expires, why);
+	return phone_apply(&item->phone, &st, change, add->spool->now,
+	    value[PHONE_F_OPERATION] != NULL ? newest(add, device) : 0, add->conf.operation_expires, why);
 }
 
 static void add_one(struct adding *add, const char *device, const char *where,
@@ -293,6 +305,7 @@ int main(int argc, char *argv[])
 		add_csv(&add, csv);
 	commit(&add);
 	phone_change_free(&add.under);
+	index_free(&add.index);
 	lock_close(&add.lock);
 	spool_close(add.spool);
 	return status_flush(add.status);

@@ -81,7 +81,7 @@ static void put_order(struct report *r, const struct phone *p, const struct phon
 
 	phone_look(p, st, r->spool->now, &look);
 	/* Counts of an earlier order are of no interest. */
-	if (p->scheduled == 0 || st->scheduled != p->scheduled)
+	if (p->scheduled == 0 || st->order != p->order)
 		st = &none;
 	put(r, p->device);
 	put(r, p->description);

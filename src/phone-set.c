@@ -31,6 +31,7 @@ const char synopsis[] =
 struct setting {
 	struct spool *spool;
 	struct lock lock;	/* from the reading of a record until the new one is there */
+	struct index index;	/* what they have in the spool; empty when no order is given */
 	struct conf conf;
 	struct phone_change change, under;	/* by options; by the template */
 	size_t digits;		/* of a string that is made for each; 0: none is */
@@ -100,7 +101,8 @@ static void set_one(struct setting *set, const char *device)
 			status_die_errno(NULL, "cannot get random numbers");
 		change.value[PHONE_F_STRING] = digits;
 	}
-	if (phone_apply(&item.phone, &st, &change, set->spool->now, set->conf.operation_expires, &why) != 0)
+	if (phone_apply(&item.phone, &st, &change, set->spool->now, roster_newest(&set->index, device),
+	    set->conf.operation_expires, &why) != 0)
 		refuse(set, device, &why);
 	else
 		buf_put(&set->items, &item, sizeof item);
@@ -205,6 +207,8 @@ int main(int argc, char *argv[])
 		set.digits = set.conf.string_digits;
 	if (value[PHONE_F_TEMPLATE] != NULL)
 		merge_template(&set);
+	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? ROSTER_ORDERED : 0) != 0)
+		status_die_errno(path, "cannot list");
 	if (names.all)
 		set_all(&set);
 	for (size_t i = 0; i < names.n; i++)
@@ -212,6 +216,7 @@ int main(int argc, char *argv[])
 	commit(&set);
 	names_free(&names);
 	phone_change_free(&set.under);
+	index_free(&set.index);
 	lock_close(&set.lock);
 	spool_close(set.spool);
 	return status_flush(set.status);

@@ -15,13 +15,17 @@ list() {
 names() {
 	phone-list -0 "$@" | tr '\0' ' '
 }
-# state DEVICE SCHEDULED STATUS [LINE...]: as the server writes it.
+# state DEVICE ORDER STATUS [LINE...]: as the server writes it.
 state() {
 	printf '%s\n' "scheduled = $2" "status = $3" "${@:4}" >"$SPOOL/phone/$1.state"
 	chmod 600 "$SPOOL/phone/$1.state"
 }
 scheduled() {
 	sed -n 's/^scheduled = //p' "$SPOOL/phone/$1.conf"
+}
+# identity DEVICE: of its order.
+identity() {
+	sed -n 's/^\(scheduled\|order\) = //p' "$SPOOL/phone/$1.conf" | tail -n 1
 }
 
 # --- phone-add
@@ -151,7 +155,7 @@ scheduled = 2023-11-14T22:13:20Z'
 		assert_status 1
 		assert_stderr_has "SEP1: comes twice"
 	}
-	assert_equal "$(scheduled SEP1)" 2023-11-14T22:13:21Z
+	assert_equal "$(scheduled SEP1) $(identity SEP1)" "2023-11-14T22:13:20Z 2023-11-14T22:13:21Z"
 	assert_equal "$(names)" "SEP1 SEP2 "
 }
 
@@ -198,7 +202,7 @@ scheduled = 2023-11-14T22:13:20Z'
 
 # --- phone-set
 
-@test "phone-set: an order, its deadline, and the next one is later" {
+@test "phone-set: an order, its deadline, and the next one is another one" {
 	phone-add SEP1
 	run --separate-stderr phone-set -P $NOW --operation install --auth null --key-order ec --ec 256 SEP1
 	assert_silent
@@ -209,11 +213,19 @@ rsa = 2048
 ec = 256
 complete-by = 2023-11-24T22:13:20Z
 scheduled = 2023-11-14T22:13:20Z'
+	# Two in one second, and the clock steps back: none is scheduled ahead of the clock, and none is the one before.
 	phone-set -P $NOW --operation install --complete-by 2030-01-01 SEP1
+	assert_equal "$(scheduled SEP1) $(identity SEP1)" "2023-11-14T22:13:20Z 2023-11-14T22:13:21Z"
+	state SEP1 2023-11-14T22:13:20Z failed
+	run list
+	assert_output "SEP1 install pending null none - - - -"
+	state SEP1 2023-11-14T22:13:21Z failed
+	run list
+	assert_output "SEP1 install failed null none - - - -"
 	phone-set -P $((NOW - 99)) --operation delete SEP1
-	assert_equal "$(scheduled SEP1)" 2023-11-14T22:13:22Z
+	assert_equal "$(scheduled SEP1) $(identity SEP1)" "2023-11-14T22:11:41Z 2023-11-14T22:13:22Z"
 	phone-set -P $NOW --complete-by +7d SEP1
-	assert_equal "$(scheduled SEP1)" 2023-11-14T22:13:22Z
+	assert_equal "$(scheduled SEP1) $(identity SEP1)" "2023-11-14T22:11:41Z 2023-11-14T22:13:22Z"
 	grep -qx 'complete-by = 2023-11-21T22:13:20Z' "$SPOOL/phone/SEP1.conf"
 	echo 'operation-expires = 0d' >>"$SPOOL/capf.conf"
 	phone-set -P $NOW --operation troubleshoot SEP1
@@ -281,10 +293,10 @@ scheduled = 2023-11-14T22:13:20Z'
 @test "phone-set: a string goes with its mode, with its order, and is used once" {
 	phone-add SEP1
 	phone-set -P $NOW --operation install --string 123456 SEP1
-	state SEP1 "$(scheduled SEP1)" failed 'reason = locked' 'wrong-strings = 3'
+	state SEP1 "$(identity SEP1)" failed 'reason = locked' 'wrong-strings = 3'
 	phone-set -P $NOW --operation install SEP1
 	grep -q 'string = 123456' "$SPOOL/phone/SEP1.conf"
-	state SEP1 "$(scheduled SEP1)" successful
+	state SEP1 "$(identity SEP1)" successful
 	assert_equal "$(names --string 123456)" ""
 	run --separate-stderr phone-set -P $NOW --operation delete SEP1
 	assert_status 1
@@ -312,8 +324,8 @@ scheduled = 2023-11-14T22:13:20Z'
 @test "phone-list: the status of an order is its own" {
 	phone-add SEP1 SEP2 SEP3 SEP4 SEP5
 	phone-set -P $NOW --operation install --auth null SEP1 SEP2 SEP3 SEP4
-	state SEP1 "$(scheduled SEP1)" successful 'when = 2023-11-14T22:14:00Z' 'attempts = 1'
-	state SEP2 "$(scheduled SEP2)" failed 'reason = wrong string\x3b locked' 'when = 2023-11-14T22:15:00Z'
+	state SEP1 "$(identity SEP1)" successful 'when = 2023-11-14T22:14:00Z' 'attempts = 1'
+	state SEP2 "$(identity SEP2)" failed 'reason = wrong string\x3b locked' 'when = 2023-11-14T22:15:00Z'
 	state SEP3 2020-01-01T00:00:00Z failed 'reason = of another order'
 	run list -H
 	assert_output "device operation status auth lsc expires description when reason

@@ -39,8 +39,8 @@ static void stamp(struct visit *v)
 	shelf_stamp(v->orders->shelf, v->phone->device, newest);
 	if (*newest != '\0' && when_from_stamp(newest, &last) && last >= t)
 		t = last + 1;
-	if (v->phone->scheduled >= t)
-		t = v->phone->scheduled + 1;
+	if (v->phone->order >= t)
+		t = v->phone->order + 1;
 	when_stamp(t, v->stem.stamp);
 	strcpy(v->stem.device, v->phone->device);
 }

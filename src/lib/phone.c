@@ -27,10 +27,11 @@ static const char *const field_names[] = {
 	[PHONE_F_COMPLETE_BY] = "complete-by",
 	[PHONE_F_TEMPLATE] = "template",
 	[PHONE_F_SCHEDULED] = "scheduled",
+	[PHONE_F_ORDER] = "order",
 	NULL
 };
 
-enum state_field { STATE_SCHEDULED, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
+enum state_field { STATE_ORDER, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
 	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_VERSION };
 static const char *const state_names[] = {"scheduled", "status", "reason", "when", "attempts",
 	"wrong-strings", "refusals", "version", NULL};
@@ -217,6 +218,8 @@ static int set_field(struct phone *p, enum phone_field field, const char *value,
 		return set_template(p->template, value, why);
 	case PHONE_F_SCHEDULED:
 		return set_time(name, value, now, &p->scheduled, why);
+	case PHONE_F_ORDER:
+		return set_time(name, value, now, &p->order, why);
 	case PHONE_FIELDS:
 		break;
 	}
@@ -265,6 +268,8 @@ int phone_parse(struct phone *p, const char *text, struct reason *why)
 		return -1;
 	if (p->operation != PHONE_NONE && p->scheduled == 0)
 		return reason_set(why, "it has an operation, but no time when that was scheduled");
+	if (p->order == 0)
+		p->order = p->scheduled;
 	return 0;
 }
 
@@ -316,6 +321,8 @@ void phone_format(const struct phone *p, struct buf *out)
 	put_time(out, field_names[PHONE_F_COMPLETE_BY], p->complete_by);
 	put_text(out, field_names[PHONE_F_TEMPLATE], p->template);
 	put_time(out, field_names[PHONE_F_SCHEDULED], p->scheduled);
+	if (p->order != p->scheduled)
+		put_time(out, field_names[PHONE_F_ORDER], p->order);
 }
 
 static int take_state(void *ctx, const char *name, const char *value, struct reason *why)
@@ -327,8 +334,8 @@ static int take_state(void *ctx, const char *name, const char *value, struct rea
 	if (take_once(r, field, name, why) != 0)
 		return -1;
 	switch ((enum state_field)field) {
-	case STATE_SCHEDULED:
-		return set_time(name, value, -1, &st->scheduled, why);
+	case STATE_ORDER:
+		return set_time(name, value, -1, &st->order, why);
 	case STATE_STATUS:
 		result = set_word(phone_statuses + 1, name, value, &word, why);
 		st->status = (enum phone_status)(word + 1);
@@ -359,7 +366,7 @@ int phone_state_parse(struct phone_state *st, const char *text, struct reason *w
 
 void phone_state_format(const struct phone_state *st, struct buf *out)
 {
-	put_time(out, state_names[STATE_SCHEDULED], st->scheduled);
+	put_time(out, state_names[STATE_ORDER], st->order);
 	put_line(out, state_names[STATE_STATUS], phone_statuses[st->status]);
 	put_text(out, state_names[STATE_REASON], st->reason);
 	put_time(out, state_names[STATE_WHEN], st->when);
@@ -373,7 +380,7 @@ void phone_state_format(const struct phone_state *st, struct buf *out)
 /* Does the state speak of this order? */
 static bool current(const struct phone *p, const struct phone_state *st)
 {
-	return p->scheduled != 0 && p->scheduled == st->scheduled;
+	return p->scheduled != 0 && p->order == st->order;
 }
 
 void phone_look(const struct phone *p, const struct phone_state *st, time_t now, struct phone_view *v)
@@ -407,19 +414,24 @@ int phone_change_check(const struct phone_change *c, time_t now, struct reason *
 
 /* A new order: its time, its deadline, and nothing left of the one before. */
 static void schedule(struct phone *p, const struct phone_state *st, const struct phone_change *c,
-    time_t now, time_t expires)
+    time_t now, time_t newest, time_t expires)
 {
-	time_t last = p->scheduled > st->scheduled ? p->scheduled : st->scheduled;
+	time_t last = p->order > st->order ? p->order : st->order;
 
 	if (c->value[PHONE_F_STRING] == NULL && (p->operation == PHONE_NONE || *phone_string(p, st) == '\0'))
 		explicit_bzero(p->string, sizeof p->string);
 	if (c->value[PHONE_F_COMPLETE_BY] == NULL)
 		p->complete_by = p->operation != PHONE_NONE && expires > 0 ? now + expires : 0;
-	p->scheduled = now > last ? now : last + 1;
+	/* Two orders may come in one second, and clocks step back: these move the identity, not the time that
+	 * people see and deadlines are counted from. */
+	p->scheduled = now;
+	p->order = now > last ? now : last + 1;
+	if (p->order < newest)
+		p->order = newest;
 }
 
 int phone_apply(struct phone *p, const struct phone_state *st, const struct phone_change *c, time_t now,
-    time_t expires, struct reason *why)
+    time_t newest, time_t expires, struct reason *why)
 {
 	struct phone to = *p;
 
@@ -427,7 +439,7 @@ int phone_apply(struct phone *p, const struct phone_state *st, const struct phon
 		if (c->value[f] != NULL && set_field(&to, (enum phone_field)f, c->value[f], now, why) != 0)
 			return -1;
 	if (c->value[PHONE_F_OPERATION] != NULL)
-		schedule(&to, st, c, now, expires);
+		schedule(&to, st, c, now, newest, expires);
 	if (to.auth != PHONE_BY_STRING && c->value[PHONE_F_STRING] != NULL)
 		return reason_set(why, "has an authentication string, but auth is %s", phone_auths[to.auth]);
 	if (to.auth != PHONE_BY_STRING)

@@ -37,11 +37,12 @@ struct phone {
 	unsigned rsa, ec;
 	time_t complete_by;		/* 0: no deadline */
 	char template[DEVICE_MAX + 1];
-	time_t scheduled;		/* when the order was given: its identity; 0: never */
+	time_t scheduled;		/* when the order was given; 0: never */
+	time_t order;			/* its identity: that time, or a later one (phone_apply) */
 };
 
 struct phone_state {
-	time_t scheduled;		/* which order it speaks of */
+	time_t order;			/* which one it speaks of */
 	enum phone_status status;	/* not idle */
 	char reason[PHONE_TEXT_MAX + 1];
 	time_t when;
@@ -83,6 +84,7 @@ enum phone_field {
 	PHONE_F_TEMPLATE,
 	PHONE_F_CHANGES,		/* those above may be changed by hand */
 	PHONE_F_SCHEDULED = PHONE_F_CHANGES,
+	PHONE_F_ORDER,
 	PHONE_FIELDS
 };
 
@@ -96,11 +98,13 @@ struct phone_change {
 
 /* Is each value a good one? -1 with a reason. */
 int phone_change_check(const struct phone_change *, time_t now, struct reason *);
-/* Changes a phone; with a new operation that is a new order, later than the last one, which shall be done
- * in so many seconds (0: no matter when) unless the change says until when. -1 with a reason, and
- * nothing changed. */
+/* Changes a phone; with a new operation that is a new order, which shall be done in so many seconds (0: no
+ * matter when) unless the change says until when. newest is the latest stamp of what the phone has in the
+ * spool (roster_newest), 0 for none. The order's identity is later than that of the last order and not
+ * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. -1 with a reason,
+ * and nothing changed. */
 int phone_apply(struct phone *, const struct phone_state *, const struct phone_change *, time_t now,
-    time_t expires, struct reason *);
+    time_t newest, time_t expires, struct reason *);
 
 /* A template of capf.conf, behind dirfd, as a change whose values phone_change_free frees. How many it
  * has, 0 when there is no such template, -1 with a reason. */

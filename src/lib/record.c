@@ -23,14 +23,14 @@ int record_load(struct orders *o, const char *device, struct phone *p, struct ph
 		result = phone_state_parse(st, text, why) == 0 ? 1 : -1;
 	}
 	/* What became of another order is history. */
-	if (result == 1 && st->scheduled != p->scheduled)
-		*st = (struct phone_state){.scheduled = p->scheduled, .status = PHONE_PENDING,
+	if (result == 1 && st->order != p->order)
+		*st = (struct phone_state){.order = p->order, .status = PHONE_PENDING,
 		    .version = st->version};
 	return result;
 }
 
 /* The lock, then the state. 1, 0 or -1 as record_lock; -2 when there is trouble. */
-static int lock(struct orders *o, const char *device, time_t scheduled, struct phone_state *st)
+static int lock(struct orders *o, const char *device, time_t order, struct phone_state *st)
 {
 	int result = lock_try(&o->lock, device);
 	struct reason why;
@@ -47,7 +47,7 @@ static int lock(struct orders *o, const char *device, time_t scheduled, struct p
 			return -2;
 		group_fail(o->group);
 	}
-	result = result == 1 && p.scheduled == scheduled;
+	result = result == 1 && p.order == order;
 	explicit_bzero(&p, sizeof p);
 	return result;
 }
@@ -71,7 +71,7 @@ static void save(struct orders *o, const char *device, unsigned version, struct 
 
 int record_lock(struct visit *v, struct phone_state *st)
 {
-	int result = lock(v->orders, v->phone->device, v->phone->scheduled, st);
+	int result = lock(v->orders, v->phone->device, v->phone->order, st);
 
 	return result < 0 ? -1 : result;
 }
@@ -85,7 +85,7 @@ void record_save(struct visit *v, struct phone_state *st)
 struct desk_late {
 	STAILQ_ENTRY(desk_late) entry;
 	char device[DEVICE_MAX + 1];
-	time_t scheduled;
+	time_t order;
 	unsigned version;
 	struct record_change change;
 	char why[PHONE_TEXT_MAX + 1];
@@ -95,7 +95,7 @@ struct desk_late {
 static int apply(struct orders *o, const struct desk_late *l)
 {
 	struct phone_state st;
-	int result = lock(o, l->device, l->scheduled, &st);
+	int result = lock(o, l->device, l->order, &st);
 
 	if (result < 0)
 		return result + 1;
@@ -115,7 +115,7 @@ static void put_off(struct orders *o, const struct desk_late *change)
 	struct desk_late *l;
 
 	STAILQ_FOREACH(l, &o->late, entry)
-		if (l->scheduled == change->scheduled && strcmp(l->device, change->device) == 0)
+		if (l->order == change->order && strcmp(l->device, change->device) == 0)
 			break;
 	if (l != NULL) {
 		struct record_change sum = l->change;
@@ -139,7 +139,7 @@ static void put_off(struct orders *o, const struct desk_late *change)
 
 bool record_change(struct visit *v, const struct record_change *change)
 {
-	struct desk_late late = {.scheduled = v->phone->scheduled, .version = v->version,
+	struct desk_late late = {.order = v->phone->order, .version = v->version,
 	    .change = *change};
 	int result;
 

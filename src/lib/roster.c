@@ -236,3 +236,14 @@ void roster_look(const struct index *ix, const char *device, struct roster_view 
 	else if (v->stale)
 		v->lsc = ROSTER_STALE;
 }
+
+time_t roster_newest(const struct index *ix, const char *device)
+{
+	const struct index_entry *e = NULL;
+	time_t newest = 0, t;
+
+	while ((e = index_device(ix, device, e)) != NULL)
+		if (when_from_stamp(e->stem.stamp, &t) && t > newest)
+			newest = t;
+	return newest;
+}

@@ -53,4 +53,8 @@ struct roster_view {
 #define ROSTER_DIRS (1u << SPOOL_CSR | 1u << SPOOL_LSC | 1u << SPOOL_STALE | 1u << SPOOL_INSTALLED)
 void roster_look(const struct index *, const char *device, struct roster_view *);
 
+/* The latest stamp of what a phone has, in an index of ROSTER_ORDERED, for phone_apply; 0 when it has nothing. */
+#define ROSTER_ORDERED (1u << SPOOL_CSR | 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED)
+time_t roster_newest(const struct index *, const char *device);
+
 #endif

@@ -68,7 +68,7 @@ static void look_for_traces(struct visit *v)
 	char since[WHEN_STAMP + 1];
 	enum spool_dir dir;
 
-	when_stamp(v->phone->scheduled, since);
+	when_stamp(v->phone->order, since);
 	if (!shelf_newest(o->shelf, v->phone->device, dirs, &v->stem, &dir) ||
 	    strcmp(v->stem.stamp, since) <= 0)
 		return;

@@ -34,7 +34,7 @@ static bool same_phone(const struct phone *a, const struct phone *b)
 	    b->string) == 0 &&
 	    a->key_order == b->key_order && a->rsa == b->rsa && a->ec == b->ec &&
 	    a->complete_by == b->complete_by && strcmp(a->template, b->template) == 0 &&
-	    a->scheduled == b->scheduled;
+	    a->scheduled == b->scheduled && a->order == b->order;
 }
 
 /* A phone that the library accepted survives its own file. */
@@ -60,7 +60,7 @@ static void state_round_trip(const struct phone_state *st)
 	char *text = formatted_state(st);
 
 	law(strlen(text) <= PHONE_FILE_MAX && phone_state_parse(&again, text, &why) == 0);
-	law(again.scheduled == st->scheduled && again.status == st->status &&
+	law(again.order == st->order && again.status == st->status &&
 	    again.when == st->when &&
 	    strcmp(again.reason, st->reason) == 0 && again.attempts == st->attempts &&
 	    again.wrong_strings == st->wrong_strings && again.version == st->version);
@@ -95,9 +95,9 @@ static void change(struct phone *p, const struct phone_state *st, char *text)
 		if ((field = phone_field(line)) >= 0 && field < PHONE_F_CHANGES)
 			c.value[field] = value;
 	}
-	if (phone_apply(p, st, &c, NOW, 86400, &why) == 0) {
+	if (phone_apply(p, st, &c, NOW, 0, 86400, &why) == 0) {
 		law(phone_change_check(&c, NOW, &why) == 0);
-		law(c.value[PHONE_F_OPERATION] == NULL || p->scheduled > before.scheduled);
+		law(c.value[PHONE_F_OPERATION] == NULL || (p->scheduled == NOW && p->order > before.order));
 		law(p->operation == PHONE_NONE || p->auth != PHONE_BY_STRING || *p->string != '\0');
 		law(p->auth == PHONE_BY_STRING || *p->string == '\0');
 		round_trip(p);

@@ -37,7 +37,7 @@ static int apply(struct phone *p, const struct phone_state *st, time_t now, stru
 {
 	struct reason r;
 
-	return phone_apply(p, st, &c, now, 864000, &r);
+	return phone_apply(p, st, &c, now, 0, 864000, &r);
 }
 
 #define CHANGE(...) (struct phone_change){.value = {__VA_ARGS__}}
@@ -50,6 +50,7 @@ static void test_orders(void)
 {
 	struct phone_state st = {.status = PHONE_PENDING};
 	struct phone_view v;
+	struct reason r;
 	struct phone p;
 
 	phone_init(&p, "SEP1");
@@ -58,23 +59,24 @@ static void test_orders(void)
 	ok(apply(&p, &st, NOW, CHANGE(OPERATION = "install")) == -1 && p.operation == PHONE_NONE,
 	    "without a string, auth string is refused, and nothing changed");
 	ok(apply(&p, &st, NOW, CHANGE(OPERATION = "install", STRING = "12345")) == 0 &&
-	    p.scheduled == NOW && p.complete_by == NOW + 864000, "an order, with the usual deadline");
+	    p.scheduled == NOW && p.order == NOW && p.complete_by == NOW + 864000, "an order, with the usual deadline");
 	phone_look(&p, &st, NOW + 864000, &v);
 	ok(v.status == PHONE_PENDING && v.when == 0, "it is pending");
 	phone_look(&p, &st, NOW + 864001, &v);
 	ok(v.status == PHONE_FAILED && *v.reason != '\0' && v.when == p.complete_by, "and late later");
 	ok(stable(&p), "an order survives the disk");
 
-	st = (struct phone_state){.scheduled = NOW, .status = PHONE_FAILED, .reason = "no", .when = NOW + 5};
+	st = (struct phone_state){.order = NOW, .status = PHONE_FAILED, .reason = "no", .when = NOW + 5};
 	phone_look(&p, &st, NOW, &v);
 	ok(v.status == PHONE_FAILED && strcmp(v.reason, "no") == 0 && v.when == NOW + 5, "it failed");
 	ok(apply(&p, &st, NOW - 9, CHANGE(OPERATION = "install", BY = "none")) == 0 &&
-	    p.scheduled == NOW + 1 && p.complete_by == 0 && strcmp(p.string, "12345") == 0,
-	    "the next order is later whatever the clock says; the string was not used");
+	    p.scheduled == NOW - 9 && p.order == NOW + 1 && p.complete_by == 0 &&
+	    strcmp(p.string, "12345") == 0 && stable(&p),
+	    "the next order is another one whatever the clock says; the string was not used");
 	phone_look(&p, &st, NOW, &v);
 	ok(v.status == PHONE_PENDING, "a state of another order does not count");
 
-	st = (struct phone_state){.scheduled = NOW + 1, .status = PHONE_SUCCESSFUL};
+	st = (struct phone_state){.order = NOW + 1, .status = PHONE_SUCCESSFUL};
 	ok(strcmp(phone_string(&p, &st), "") == 0, "a string is used once");
 	phone_look(&p, &st, NOW + 99999999, &v);
 	ok(v.status == PHONE_SUCCESSFUL, "what is done does not expire");
@@ -84,8 +86,12 @@ static void test_orders(void)
 	ok(apply(&p, &st, NOW, CHANGE(STRING = "12345")) == -1, "nor gets one");
 	ok(apply(&p, &st, NOW, CHANGE(BY = "@1")) == -1, "a deadline in the past");
 	ok(apply(&p, &st, NOW, CHANGE(BY = "+7d")) == 0 && p.complete_by == NOW + 7 * 86400 &&
-	    p.scheduled == NOW + 2, "a deadline alone is no new order");
+	    p.scheduled == NOW && p.order == NOW + 2, "a deadline alone is no new order");
+	ok(phone_apply(&p, &st, &CHANGE(OPERATION = "install"), NOW + 5, NOW + 999, 0, &r) == 0 &&
+	    p.scheduled == NOW + 5 && p.order == NOW + 999, "an order that nothing on the disk belongs to");
 	ok(apply(&p, &st, NOW, CHANGE(OPERATION = "none")) == 0 && p.complete_by == 0, "called off");
+	ok(phone_parse(&p, "operation = install\nscheduled = 2026-01-31T08:00:00Z\n", &r) == 0 &&
+	    p.order == p.scheduled && p.order != 0, "an order is known by its time, if by nothing else");
 }
 
 static void test_text(void)
@@ -123,14 +129,14 @@ static void test_text(void)
 
 static void test_state(void)
 {
-	struct phone_state st = {.scheduled = NOW, .status = PHONE_FAILED, .reason = "a; b\n", .when = NOW,
+	struct phone_state st = {.order = NOW, .status = PHONE_FAILED, .reason = "a; b\n", .when = NOW,
 	    .attempts = 3, .wrong_strings = 2, .version = 3}, again;
 	struct reason r = {.text = ""};
 	struct buf b = {0};
 
 	phone_state_format(&st, &b);
 	buf_put(&b, "", 1);
-	ok(phone_state_parse(&again, (const char *)b.p, &r) == 0 && again.scheduled == NOW &&
+	ok(phone_state_parse(&again, (const char *)b.p, &r) == 0 && again.order == NOW &&
 	    again.status == PHONE_FAILED && strcmp(again.reason, "a; b\n") == 0 && again.when == NOW &&
 	    again.attempts == 3 && again.wrong_strings == 2 && again.version == 3, "a state survives");
 	buf_free(&b);
