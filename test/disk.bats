@@ -400,7 +400,7 @@ serve_small() {
 }
 # sim DEVICE [ARGUMENT...]: one phone, which does not try again.
 sim() {
-	run --separate-stderr phone-sim --server "$PORT" --keys "$FIX/key" --string 12345 --timeout 30s --device "$@"
+	run --separate-stderr phone-sim --server "$PORT" --keys "$FIX/key" --string 12345 --timeout 60s --device "$@"
 }
 # The record of a phone is as it was: nothing was tried, as far as anybody was told.
 still_pending() {

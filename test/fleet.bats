@@ -8,7 +8,9 @@ N=${FLEET:-200}
 
 setup() {
 	setup_server
-	sanitized && N=${FLEET:-40}
+	if sanitized; then
+		N=${FLEET:-40}
+	fi
 	TRIES=2400 PORT=
 	seq -f 'SEP%012.0f' 1 $N >names
 	phone-add -f names
@@ -39,7 +41,8 @@ ready_or_gone() {
 }
 # All of it, whatever it is doing.
 kill_server() {
-	kill -KILL -- -$SERVER && wait $SERVER || true
+	kill -KILL -- -$SERVER
+	wait $SERVER || true
 }
 
 # fleet NAME FIRST COUNT [ARGUMENT...]: phones in the background, which try again and again.
@@ -73,8 +76,10 @@ agrees() {
 	assert_output_has "$N phones, "
 	assert_equal "$(phone-list --status successful | wc -l)" $N
 	assert_equal "$(lsc-list --installed | cut -f 1 | sort -u | diff - names)" ""
-	has csr 0 && has lsc 0
-	kill $SERVER && wait $SERVER
+	has csr 0
+	has lsc 0
+	kill $SERVER
+	wait $SERVER
 	run --separate-stderr spool-check
 	assert_silent
 }
@@ -117,7 +122,8 @@ through_kills() {
 	local half=$((N / 2))
 	through_kills --keep-key
 	all_done a
-	has installed $half && has lsc $((N - half))
+	has installed $half
+	has lsc $((N - half))
 	kill_server
 	start
 	all_done b
@@ -136,7 +142,8 @@ through_kills() {
 	sign_waiting
 	cert-import certificates.tgz >imported
 	all_done a
-	has installed $half && has lsc $((N - half))
+	has installed $half
+	has lsc $((N - half))
 	kill_server
 	start
 	until_true has csr $((N - half))
@@ -171,7 +178,8 @@ through_kills() {
 
 @test "the comparison notices what does not agree" {
 	tail -n +4 names | phone-del -f - >gone
-	head -n 3 names >few && mv few names
+	head -n 3 names >few
+	mv few names
 	N=3
 	start
 	fleet a 1 3

@@ -562,7 +562,7 @@ overtaken() {
 	for command in "cert-import -s $SPOOL" "csr-add -s $SPOOL" \
 	    "csr-sign -c $FIX/root.pem -k $FIX/root.key -o x.tgz"; do
 		rc=0
-		timeout 5 script -qec "$command" seen >/dev/null || rc=$?
+		timeout 60 script -qec "$command" seen >/dev/null || rc=$?
 		assert_equal "$rc" 100
 	done
 }

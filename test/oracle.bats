@@ -5,7 +5,9 @@ load helper
 
 @test "phones, an administrator and kills: in the end all agrees" {
 	local phones=100
-	sanitized && phones=40
+	if sanitized; then
+		phones=40
+	fi
 	CAPFKIT_BIN=$BIN run "$TESTDIR/oracle/run" -n $phones -t 20
 	assert_status 0
 	[[ $output =~ $'\n'$phones" phones, "[1-9][0-9]*" certificates stored, ".*" and all agrees" ]] ||

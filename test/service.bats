@@ -34,7 +34,8 @@ probe() {
 	until_true grep -Eq "event=ready|issuing process ended" log
 	PORT=$(sed -n 's/.*event=listening address=//p' log | head -n 1)
 	if [ "$1" = capf-worker ]; then
-		phone-sim --server $PORT --timeout 2s --device SEP000000000009 >/dev/null 2>&1 3>&- &
+		phone-sim --server $PORT --timeout 60s --device SEP000000000009 >/dev/null 2>&1 3>&- &
+		echo $! >>pids
 	fi
 	until_true grep -Eq "^probe: |signal 31|issuing process ended" log
 	if [ "$2" = hang-up ]; then
@@ -49,7 +50,9 @@ probe_ready() {
 	cc -shared -fPIC -O1 -o probe.so "$TESTDIR/data/probe.c" -ldl
 	PRELOAD=$PWD/probe.so
 	# A sanitizer wants to be the first.
-	sanitized && PRELOAD=$(cc -print-file-name=libasan.so):$PRELOAD
+	if sanitized; then
+		PRELOAD=$(cc -print-file-name=libasan.so):$PRELOAD
+	fi
 	by_itself
 	echo old >outside
 }
@@ -135,19 +138,18 @@ probe_ready() {
 	done
 }
 
-@test "who is too slow is gone at the deadline, and not later" {
+@test "who is too slow is gone at the deadline, however much he goes on sending" {
 	by_itself 'handshake-timeout = 1s' 'message-timeout = 2s'
 	install_null SEP000000000001
 	start
-	local begin
-	# Half a handshake, a byte every tenth of a second; then half a message, the same way.
-	begin=$EPOCHREALTIME
-	python3 - "${PORT##*:}" <<-'PY'
+	# Half a handshake, a byte every tenth of a second, for a minute and more; then a message, the same way. With
+	# fewer bytes each would come to its end before the defaults of these deadlines.
+	run python3 - "${PORT##*:}" <<-'PY'
 	import socket, sys, time
 	s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
 	s.settimeout(0.1)
-	hello = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(400)
-	for b in hello:
+	hello = b'\x16\x03\x01\x02\xfc\x01\x00\x02\xf8\x03\x03' + bytes(700)
+	for n, b in enumerate(hello):
 	    try:
 	        s.send(bytes([b]))
 	        if s.recv(1) == b'':
@@ -156,14 +158,17 @@ probe_ready() {
 	        pass
 	    except OSError:
 	        break
+	else:
+	    sys.exit('nobody hung up')
+	print('sent' if n > 1 else 'sent nothing')
 	PY
-	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 2.5 ? 0 : 1 }'
-	begin=$EPOCHREALTIME
+	assert_status 0
+	assert_output sent
+	until_true grep -q 'event=no-handshake.*took too long' log
 	sim SEP000000000001 --byte-at-a-time --byte-delay 100
 	[ "$status" -ne 0 ]
-	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 3.5 ? 0 : 1 }'
 	until_true grep -q 'event=closed conn=2' log
-	grep -q failure=too-slow log
+	grep -q 'failure=too-slow' log
 }
 
 @test "a killed worker is started again, and its phones come back" {
@@ -190,15 +195,16 @@ probe_ready() {
 	local i
 	for i in 1 2; do
 		until_true test -n "$(children capf-issuing)"
+		# What is measured begins a little early and ends a little late, so it is never too short.
+		begin=$EPOCHREALTIME
 		kill -KILL $(children capf-issuing)
 		died() { [ "$(grep -c 'issuing process ended' log)" -eq $i ]; }
 		until_true died
-		begin=$EPOCHREALTIME
 		until_true eval '[ -n "$(children capf-issuing)" ]'
 		waited[i]=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')
 	done
 	# A second, then two.
-	awk -v a="${waited[1]}" -v b="${waited[2]}" 'BEGIN { exit a > 0.7 && b > 1.7 && b < 10 ? 0 : 1 }' || fail "${waited[*]}"
+	awk -v a="${waited[1]}" -v b="${waited[2]}" 'BEGIN { exit a > 0.9 && b > 1.9 ? 0 : 1 }' || fail "${waited[*]}"
 }
 
 @test "SIGKILL of the master ends all" {
@@ -218,15 +224,14 @@ probe_ready() {
 	assert_silent
 }
 
-@test "SIGTERM ends all within seconds, phones that wait included" {
+@test "SIGTERM ends all at once, phones that wait included" {
 	install_null SEP000000000001
 	start -w 2
 	sim_later SEP000000000001
 	until_true has csr 1
-	local begin=$EPOCHREALTIME
 	stop
 	assert_equal $RC 0
-	awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { exit b - a < 3 ? 0 : 1 }'
+	# The server did not wait until the phone gave up.
 	until_true outcome SEP000000000001 lost
 	grep -q event=stopping log
 }
@@ -296,7 +301,7 @@ reload() {
 	mv "$SPOOL/journal" "$SPOOL/journal.1"
 	kill -HUP $SERVER
 	until_true test -e "$SPOOL/journal"
-	sleep 0.2
+	until_true settled $SERVER
 	mkfifo key
 	by_itself "issuer-key = $PWD/key"
 	kill -HUP $SERVER
@@ -504,9 +509,9 @@ row() {
 	    "${flag[@]}"
 	connected=$(sed -n 's/.*event=connected .*peer=\([^ ]*\):[0-9]*.*/\1/p' log)
 	case $2 in
-	6) [ "$status" -eq 0 ] && [ "$connected" = "[::1]" ] ;;
-	4) [ "$status" -eq 0 ] && [ "$connected" = 127.0.0.1 ] ;;
-	no) [ "$status" -ne 0 ] && [ -z "$connected" ] ;;
+	6) [ "$((status == 0)) $connected" = "1 [::1]" ] ;;
+	4) [ "$((status == 0)) $connected" = "1 127.0.0.1" ] ;;
+	no) [ "$((status == 0)) $connected" = "0 " ] ;;
 	esac || fail "a phone with $1 and a server at $AT: wanted $2, got $connected" "$(show_run)"
 }
 
@@ -578,12 +583,17 @@ row() {
 	phone-sim --server $PORT --keys keys --timeout 120s --fleet $n --parallel $n >fleet.out 2>&1 3>&- &
 	echo $! >>pids
 	sleep 1
-	# In clock ticks, of which there are 100 a second.
+	# Who turns in circles beside it spends a second of processor time, which is 100 ticks; the worker next to nothing.
 	spent() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
 	before=$(spent $worker)
-	sleep 2
+	python3 -c 'while True: pass' 3>&- &
+	local circles=$!
+	echo $circles >>pids
+	spent_its_second() { [ "$(spent $circles)" -ge 100 ]; }
+	until_true spent_its_second
+	kill $circles
 	after=$(spent $worker)
-	[ $((after - before)) -le 10 ] || fail "it spent $((after - before)) ticks of 200 on waiting"
+	[ $((after - before)) -le 20 ] || fail "it spent $((after - before)) ticks on waiting, where 100 were to be had"
 	kill $holder
 	until_true grep -q "done=$n failed=0" fleet.out
 	[ "$(phone-list | cut -f3 | grep -c successful)" -eq $n ]
@@ -601,7 +611,7 @@ row() {
 	local last=$LATER pids=($(children capf-worker)) number busy
 	until_true grep -q 'event=connected' log
 	until_true grep -qi key SEP000000000003.out
-	sleep 0.5
+	until_true settled ${pids[@]}
 	number=$(sed -n 's/.*event=connected .*worker=//p' log)
 	busy=${pids[number - 1]}
 	kill -STOP $busy

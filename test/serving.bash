@@ -40,6 +40,17 @@ start() {
 gone() {
 	! kill -0 "$1" 2>/dev/null
 }
+# settled PID...: each has had its turn with what it was given, and sleeps.
+settled() {
+	local before now=
+	for _ in 1 2 3; do
+		before=$now
+		now=$(for pid; do grep -E '^(State|voluntary_ctxt_switches)' "/proc/$pid/status"; done)
+		[ "$(grep -c 'S (sleeping)' <<<"$now")" -eq $# ] || return 1
+		[ "$now" = "${before:-$now}" ] || return 1
+		sleep 0.05
+	done
+}
 # stop [SIGNAL]: waits for its end; RC is its exit status.
 stop() {
 	RC=0

@@ -77,7 +77,8 @@ mic() {
 		assert_equal "$(state SEP000000000003)" failed
 		why SEP000000000003 >>reasons
 	done
-	grep -q 'signed no request' reasons && grep -q 'bare hash' reasons
+	grep -q 'signed no request' reasons
+	grep -q 'bare hash' reasons
 	has csr 3
 }
 
@@ -90,7 +91,8 @@ mic() {
 	ended installed
 	phone SEP000000000002 sign=wrong
 	assert_equal "${lines[-1]}" "15 1=07"
-	has installed 1 && has lsc 0
+	has installed 1
+	has lsc 0
 }
 
 @test "keepalive-message: none unless it is set, and a phone may answer" {
@@ -129,7 +131,7 @@ mic() {
 	install_null SEP000000000001
 	start
 	for i in 17 18 19; do
-		phone_later SEP0000000000$i alive=$i:5
+		phone_later SEP0000000000$i alive=$i:20
 	done
 	sim SEP000000000001 --delay key=6000
 	ended refused
@@ -154,7 +156,8 @@ mic() {
 	assert_equal "${lines[-1]}" "15 1=07"
 	assert_equal "$(state SEP000000000001)" failed
 	has stale 3
-	has lsc 0 && has installed 0
+	has lsc 0
+	has installed 0
 	phone SEP000000000001 store=yes
 	assert_equal "${lines[-1]}" "15 1=07"
 	run --separate-stderr spool-check
@@ -188,7 +191,8 @@ mic() {
 	phone-set SEP000000000001 --operation delete --auth null
 	sim SEP000000000001 --lsc lsc.pem
 	ended deleted
-	has installed 0 && has stale 0
+	has installed 0
+	has stale 0
 	ls "$SPOOL/done" | grep -q '\.der$'
 	run --separate-stderr lsc-list
 	assert_silent

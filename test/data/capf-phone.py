@@ -68,7 +68,7 @@ while True:
             sign_of_life, n = map(int, how['alive'].split(':'))
             for i in range(n):
                 send(sign_of_life)
-                time.sleep(1)
+                time.sleep(0.25)
         send(4, (9, openssl('pkey', '-in', key, '-pubout', '-outform', 'DER')))
     elif command == 22:
         signed(dict(elements)[6])
