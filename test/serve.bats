@@ -33,8 +33,10 @@ load serving
 	sim SEP000000000001 --string 98765
 	assert_status 0
 	ended installed
+	# A phone with nothing to do is told 7, as the vendor's server says it.
 	sim SEP000000000001 --string 98765
-	ended nothing
+	ended refused
+	grep -q 'event=note device=SEP000000000001 text="nothing to do"' log
 	refute grep -r 98765 log "$SPOOL/journal"
 }
 
@@ -128,7 +130,8 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	sim SEP000000000001
 	ended unknown-device
 	sim SEP000000000002
-	ended nothing
+	ended refused
+	grep -q 'event=note device=SEP000000000002 text="nothing to do"' log
 	sim SEP000000000003
 	ended refused
 	[[ $(phone-list -P "$(date -d 2031-01-01 +%s)") == *SEP000000000003*failed* ]]

@@ -217,6 +217,21 @@ mic() {
 	assert_equal "$(state SEP000000000001)" pending
 }
 
+@test "nothing to do: reason 7, as the vendor's server says it, with no order and after a successful one" {
+	by_itself
+	phone-add SEP000000000001
+	install_null SEP000000000002
+	start
+	phone SEP000000000001
+	assert_equal "${lines[-1]}" "15 1=07"
+	phone SEP000000000002
+	assert_equal "${lines[-1]}" "15 1=01"
+	phone SEP000000000002
+	assert_equal "${lines[-1]}" "15 1=07"
+	[ "$(grep -c 'event=note device=SEP00000000000[12] text="nothing to do"' log)" -eq 2 ]
+	assert_equal "$(state SEP000000000001) $(state SEP000000000002)" "none successful"
+}
+
 @test "max-operations: phones that wait for the CA do not count" {
 	settings 'max-operations = 1'
 	for i in 1 2 3; do

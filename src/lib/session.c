@@ -235,7 +235,8 @@ static void on_order(struct session *s, struct session_actions *a)
 		return;
 	case SESSION_NOTHING:
 		note(a, "nothing to do");
-		end(s, a, CAPFMSG_NOTHING);
+		/* As the vendor's server: a phone shows 7 as "already issued", and 0 as an unknown error. */
+		end(s, a, CAPFMSG_REFUSED);
 		return;
 	case SESSION_REJECT:
 		note(a, "%s", s->order.why.text);

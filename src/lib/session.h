@@ -19,7 +19,7 @@
 
 enum session_operation {
 	SESSION_UNKNOWN_DEVICE,		/* END_SESSION 9 */
-	SESSION_NOTHING,		/* END_SESSION 0 */
+	SESSION_NOTHING,		/* END_SESSION 7: the order is done, or there is none */
 	SESSION_REJECT,			/* END_SESSION 7: locked, too late, ... */
 	SESSION_INSTALL,
 	SESSION_FETCH,

@@ -106,7 +106,8 @@ void sim_connect(struct sim *s)
 	s->state = SIM_READS;
 	s->outcome = SIM_RUNNING;
 	s->why.text[0] = '\0';
-	s->greeted = s->stopped = s->stored = s->fetched = s->deleted = false;
+	s->done = s->done || s->stored || s->deleted;
+	s->greeted = s->asked = s->stopped = s->stored = s->fetched = s->deleted = false;
 	buf_free(&s->held);
 	buf_free(&s->spent);
 	buf_free(&s->out);
@@ -557,6 +558,7 @@ static void on_request(struct sim *s, struct sim_actions *a, const struct capfms
 		fail(s, a, SIM_BAD_SERVER, "the server sent %s", capfmsg_name(m->command));
 		return;
 	}
+	s->asked = s->asked || step != SIM_AUTH;
 	if (misbehaves(s, a, step))
 		return;
 	if (step == SIM_KEY)
@@ -598,7 +600,9 @@ static void on_end(struct sim *s, struct sim_actions *a, const struct capfmsg *m
 			fail(s, a, SIM_BAD_SERVER, "END_SESSION says done, but nothing was done");
 		break;
 	case CAPFMSG_REFUSED:
-		leave(s, a, SIM_REFUSED);
+		/* Nothing was wanted of a phone that is done already: it lost the connection before it heard
+		 * that, or it came again. */
+		leave(s, a, s->done && !s->asked ? SIM_NOTHING : SIM_REFUSED);
 		break;
 	case CAPFMSG_NO_DEVICE:
 		leave(s, a, SIM_UNKNOWN_DEVICE);

@@ -64,8 +64,8 @@ enum sim_outcome {
 	SIM_INSTALLED,
 	SIM_FETCHED,
 	SIM_DELETED,
-	SIM_NOTHING,		/* the server had nothing to do */
-	SIM_REFUSED,
+	SIM_NOTHING,		/* the server had nothing to do; it said 0, or 7 to a phone that was done before */
+	SIM_REFUSED,		/* also when nothing was to be done: the server says 7 for both */
 	SIM_UNKNOWN_DEVICE,
 	SIM_LATER,		/* RETRY_LATER */
 	SIM_DROPPED,		/* it hung up itself, as planned */
@@ -129,7 +129,8 @@ struct sim {
 	enum sim_outcome outcome;
 	struct reason why;		/* for an outcome that wants one, or "" */
 	uint32_t session;
-	bool greeted, stopped, stored, fetched, deleted;	/* in this connection */
+	bool greeted, asked, stopped, stored, fetched, deleted;	/* in this connection */
+	bool done;			/* it has stored or deleted its LSC in an earlier one */
 	char spki[65], serial[CERT_SERIAL_MAX + 1];	/* of the last one that it took */
 	unsigned progress;		/* REQUEST_IN_PROGRESS still to come */
 	uint8_t key_type, curve;

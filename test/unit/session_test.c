@@ -207,7 +207,7 @@ static void flows(void)
 	ok(proved(V3, &o, "> 550d0000002a0000 | timer message") &&
 	    message("550e0000002a0004 01000107", "failed! not-deleted | " END("07")), "refused");
 	o.operation = SESSION_NOTHING;
-	ok(said(V3) && ordered(&o, "note | " END("00")), "nothing to do");
+	ok(said(V3) && ordered(&o, "note | " END("07")), "nothing to do");
 	o.operation = SESSION_UNKNOWN_DEVICE;
 	ok(said(V3) && ordered(&o, "note | " END("09")), "unknown device");
 	o.operation = SESSION_REJECT;

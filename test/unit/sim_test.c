@@ -186,6 +186,15 @@ static void flows(EVP_PKEY *rsa, EVP_PKEY *ec)
 	ok(only_sends("55 0e 0000002a 0004 01 0001 01"), "deleted");
 	hears(DONE);
 	ok(ends(SIM_DELETED), "deleted, at the end");
+	sim_connect(&sim);
+	hears(HELLO);
+	hears(REFUSED);
+	ok(ends(SIM_NOTHING), "who is done takes reason 7 for \"nothing to do\"");
+	sim_connect(&sim);
+	hears(HELLO);
+	hears("55 0b 0000002a 0000");
+	hears(REFUSED);
+	ok(ends(SIM_REFUSED), "but not after it was asked for something");
 
 	p.mic.der = (struct bytes){(const unsigned char *)"\x30\x00", 2};
 	greet(&p);
