@@ -11,31 +11,43 @@ union ancillary {
 	char space[CMSG_SPACE(sizeof(int))];
 };
 
-int control_send(int socket, enum control_type type, struct bytes body, int fd)
+/* As one piece: a worker may send no messages that could name an address or carry a descriptor. */
+static ssize_t send_plain(int socket, enum control_type type, struct bytes body)
+{
+	unsigned char packet[CONTROL_MAX];
+
+	packet[0] = (unsigned char)type;
+	if (body.len > 0)
+		memcpy(packet + 1, body.p, body.len);
+	return send(socket, packet, body.len + 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t send_with(int socket, enum control_type type, struct bytes body, int fd)
 {
 	unsigned char head = (unsigned char)type;
 	struct iovec parts[2] = {{&head, 1}, {(void *)(uintptr_t)body.p, body.len}};
 	union ancillary extra = {0};
-	struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2};
+	struct msghdr m = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = extra.space,
+	    .msg_controllen = sizeof extra.space};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	return sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+int control_send(int socket, enum control_type type, struct bytes body, int fd)
+{
 	ssize_t n;
 
 	if (body.len >= CONTROL_MAX) {
 		errno = EMSGSIZE;
 		return -1;
 	}
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		m.msg_control = extra.space;
-		m.msg_controllen = sizeof extra.space;
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof fd);
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
 	do
-		n = sendmsg(socket, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = fd < 0 ? send_plain(socket, type, body) : send_with(socket, type, body, fd);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -1 : 0;
 }

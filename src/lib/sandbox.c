@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -74,17 +77,17 @@ static const int reader[] = {
 	SCMP_SYS(fstatfs), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2),
 	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
 	SCMP_SYS(fadvise64), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(select), SCMP_SYS(pselect6),
-	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(prlimit64), SCMP_SYS(getrlimit),
+	SCMP_SYS(dup2), SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(getrlimit),
 	SCMP_SYS(wait4), SCMP_SYS(waitid),
 	SCMP_SYS(flock),	/* spool-check: does the maker of this stage live? */
 	-1,
 };
+/* No ftruncate, no fallocate, no fchmod: they work on a journal that is open for appending only. */
 static const int writer[] = {
 	SCMP_SYS(openat), SCMP_SYS(open), SCMP_SYS(creat), SCMP_SYS(pwrite64), SCMP_SYS(link),
 	SCMP_SYS(linkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat), SCMP_SYS(rmdir), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(fsync),
-	SCMP_SYS(fdatasync), SCMP_SYS(syncfs), SCMP_SYS(ftruncate), SCMP_SYS(fchmod), SCMP_SYS(umask),
-	SCMP_SYS(fallocate),
+	SCMP_SYS(fdatasync), SCMP_SYS(syncfs), SCMP_SYS(umask),
 	-1,
 };
 static const int server[] = {
@@ -92,12 +95,13 @@ static const int server[] = {
 	SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime),
 	SCMP_SYS(timerfd_gettime), SCMP_SYS(signalfd4), SCMP_SYS(inotify_init1),
 	SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch), SCMP_SYS(accept), SCMP_SYS(accept4),
-	SCMP_SYS(shutdown), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(recvmmsg), SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg), SCMP_SYS(getsockopt), SCMP_SYS(setsockopt),
-	SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+	SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(getsockopt), SCMP_SYS(getsockname),
+	SCMP_SYS(getpeername),
 	-1,
 };
 static const int client[] = {
+	SCMP_SYS(shutdown), SCMP_SYS(recvmmsg), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(sendmmsg),
+	SCMP_SYS(setsockopt),
 	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(connect),
 	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(prctl), SCMP_SYS(memfd_create),
 	-1,
@@ -113,7 +117,7 @@ static const int sanitizer[] = {
 	SCMP_SYS(clone), SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(openat), SCMP_SYS(getdents),
 	SCMP_SYS(getdents64), SCMP_SYS(open), SCMP_SYS(stat), SCMP_SYS(lstat),
 	SCMP_SYS(prctl), SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(kill), SCMP_SYS(tgkill),
-	SCMP_SYS(process_vm_readv), SCMP_SYS(prlimit64), SCMP_SYS(newfstatat), SCMP_SYS(pipe2),
+	SCMP_SYS(process_vm_readv), SCMP_SYS(newfstatat), SCMP_SYS(pipe2),
 	SCMP_SYS(fcntl), SCMP_SYS(getcwd),
 	-1,
 };
@@ -165,10 +169,30 @@ static int when_equal(scmp_filter_ctx f, int call, unsigned argument, uint64_t v
 	    (struct scmp_arg_cmp){argument, SCMP_CMP_EQ, value, 0});
 }
 
+/* What a server does with its connections. Nothing that ends a listener, which others share (SHUT_RD) and nothing
+ * that makes a connection of it: MSG_FASTOPEN, or an address to send to, which one of sendmsg would hide. */
+static int add_socket_calls(scmp_filter_ctx f)
+{
+	static const struct { int level, option; } options[] = {
+		{SOL_SOCKET, SO_KEEPALIVE}, {IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_KEEPIDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+	};
+	int result = when_equal(f, SCMP_SYS(shutdown), 1, SHUT_WR);
+
+	if (result == 0)
+		result = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
+		    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; i < sizeof options / sizeof *options && result == 0; i++)
+		result = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
+		    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i].option));
+	return result;
+}
+
 /* What depends on arguments. */
 static int add_conditions(scmp_filter_ctx f, const struct sandbox *sb)
 {
-	static const int fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC,
+	static const int fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC,
 		F_GETLK, F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW };
 	const uint64_t spaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
@@ -180,6 +204,15 @@ static int add_conditions(scmp_filter_ctx f, const struct sandbox *sb)
 	/* Not for sending signals by F_SETOWN, nor leases. */
 	for (size_t i = 0; i < sizeof fcntls / sizeof *fcntls && result == 0 && !SANITIZED; i++)
 		result = when_equal(f, SCMP_SYS(fcntl), 1, (uint64_t)fcntls[i]);
+	/* A server shares listeners, journal and log with others: none of them may begin to block, or to write
+	 * elsewhere than at the end. */
+	if (result == 0 && !SANITIZED && sb->profile != SANDBOX_SERVER)
+		result = when_equal(f, SCMP_SYS(fcntl), 1, F_SETFL);
+	/* Its own limits: somebody else would die of a limit of processor time. */
+	if (result == 0 && (sb->profile >= SANDBOX_READER || SANITIZED))
+		result = when_equal(f, SCMP_SYS(prlimit64), 0, 0);
+	if (result == 0 && sb->profile == SANDBOX_SERVER)
+		result = add_socket_calls(f);
 	/* A signal to itself, as an abort is; to somebody else it is ENOSYS. */
 	if (result == 0 && !SANITIZED && (result = when_equal(f, SCMP_SYS(tgkill), 0, (uint64_t)getpid())) == 0)
 		result = when_equal(f, SCMP_SYS(kill), 0, (uint64_t)getpid());
