@@ -17,8 +17,13 @@ LDFLAGS ?= -Wl,-z,relro,-z,now -Wl,--as-needed
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -D_GNU_SOURCE -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src/lib $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DPACK_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src/lib $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
+# Archives are written with libtar where its header is, else with libarchive; LIBTAR= does without it.
+ifeq ($(origin LIBTAR),undefined)
+LIBTAR := $(shell $(CC) $(CPPFLAGS) -include libtar.h -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
+endif
+SOURCES = $(filter-out $(if $(LIBTAR),,src/lib/ustar_libtar.c),$(wildcard src/lib/*.c))
 FUZZED = $(patsubst test/fuzz/%.c,%,$(filter-out %/driver.c,$(wildcard test/fuzz/*.c)))
 FUZZ_CPPFLAGS = -DFUZZ_DATA='"$(abspath test/fuzz/data)"'
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -28,7 +33,7 @@ ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 SANDBOX = -lseccomp
 CRYPTO = -lcrypto
 UNPACK = -larchive -lz
-PACK = -ltar -lz
+PACK = $(if $(LIBTAR),-ltar,-larchive) -lz
 CONF = -linih
 TRANSFER = -lcurl
 TLS = -lssl
@@ -76,7 +81,9 @@ FAULTS_spool_test = open openat fdopendir readdir faccessat mkdirat fchmod fsync
 FAULTS_gunzip_test = read calloc malloc inflateInit2_ inflate
 FAULTS_archive_test = read calloc malloc realloc archive_read_new archive_read_support_format_tar \
 	archive_read_open archive_filter_bytes newlocale
-FAULTS_pack_test = write calloc deflateInit2_ tar_fdopen
+FAULTS_pack_test = write calloc deflateInit2_ $(if $(LIBTAR),tar_fdopen) archive_write_new archive_entry_new \
+	archive_write_set_format_ustar archive_write_set_bytes_per_block archive_write_open archive_write_header \
+	archive_write_data archive_write_finish_entry archive_write_close
 FAULTS_answers_test = malloc realloc lseek read write
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
@@ -94,7 +101,7 @@ $(O)/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call say,CC) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
-$(LIB): $(patsubst src/%.c,$(O)/%.o,$(wildcard src/lib/*.c))
+$(LIB): $(SOURCES:src/%.c=$(O)/%.o)
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
 

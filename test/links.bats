@@ -20,6 +20,15 @@ needed() {
 	[ -z "$bad" ] || fail "$bad"
 }
 
+@test "without libtar, libarchive writes archives" {
+	make -s -C "$ROOT" LIBTAR= links >without
+	refute grep -w -e -ltar without
+	grep '^csr-dump .*-larchive' without
+	make -s -C "$ROOT" LIBTAR=yes links >with
+	grep '^csr-dump .*-ltar' with
+	refute grep '^csr-dump .*-larchive' with
+}
+
 @test "every line of the link table is for a program" {
 	local name
 	for name in $(sed -n 's/^LIBS_\([^ ]*\) =.*/\1/p' "$ROOT/Makefile"); do

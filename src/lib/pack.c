@@ -1,39 +1,32 @@
 /* SPDX-License-Identifier: ISC */
-/* libtar makes the header blocks, zlib the rest. */
+/* libtar or libarchive writes the tar, zlib compresses it. */
 #define ZLIB_CONST
 #include <errno.h>
-#include <fcntl.h>
-#include <libtar.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <zlib.h>
 
 #include "fileio.h"
 #include "pack.h"
+#include "ustar.h"
 
-#define BLOCK ((size_t)512)
 #define RECORD ((size_t)10240)	/* what tar rounds a whole archive up to */
+/* A field has 100 bytes and 11 octal digits. libtar cuts a name of 100 bytes; readers may miss its NUL. */
+#define NAME ((size_t)99)
+#define NUMBER (((uint64_t)1 << 33) - 1)
 #define BUFFER ((size_t)64 * 1024)
 
 struct pack {
 	int fd;
 	int error;		/* errno of what failed first */
-	TAR *tar;
-	tartype_t type;
+	const struct ustar_writer *writer;
+	void *tar;
 	z_stream z;
 	uint64_t total;
 	size_t in_len;
 	unsigned char in[BUFFER], out[BUFFER];
 };
-
-static int no_close(int fd)
-{
-	(void)fd;
-	return 0;
-}
 
 static int fail(struct pack *p, int error)
 {
@@ -41,36 +34,6 @@ static int fail(struct pack *p, int error)
 		p->error = error;
 	errno = p->error;
 	return -1;
-}
-
-struct pack *pack_open(int fd, int level)
-{
-	struct pack *p;
-
-	if (level < 1 || level > 9) {
-		errno = EINVAL;
-		return NULL;
-	}
-	if ((p = calloc(1, sizeof *p)) == NULL)
-		return NULL;
-	p->fd = fd;
-	p->type.closefunc = no_close;
-	/* 16: a gzip header; zlib's own has no name, no time and the system "Unix". */
-	if (deflateInit2(&p->z, level, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-		free(p);
-		errno = ENOMEM;
-		return NULL;
-	}
-	/* It only fills in headers for us: there is no file behind it. */
-	if (tar_fdopen(&p->tar, -1, "", &p->type, O_WRONLY, 0, 0) == -1) {
-		deflateEnd(&p->z);
-		free(p);
-		errno = ENOMEM;
-		return NULL;
-	}
-	p->z.next_out = p->out;
-	p->z.avail_out = BUFFER;
-	return p;
 }
 
 /* Deflates what is in the buffer, and with Z_FINISH all that zlib still has. */
@@ -94,8 +57,9 @@ static int flush(struct pack *p, int how)
 }
 
 /* Adds len bytes, NULs when data is NULL. */
-static int add(struct pack *p, const void *data, size_t len)
+static int add(void *arg, const void *data, size_t len)
 {
+	struct pack *p = arg;
 	const unsigned char *from = data;
 	size_t n;
 
@@ -116,52 +80,64 @@ static int add(struct pack *p, const void *data, size_t len)
 	return 0;
 }
 
-/* Digits and a NUL fill the field. Ours, because libtar's numbers are int. */
-static bool put_octal(char *field, size_t size, uint64_t n)
+struct pack *pack_open_by(const struct ustar_writer *writer, int fd, int level)
 {
-	field[--size] = '\0';
-	while (size > 0) {
-		field[--size] = (char)('0' + (n & 7));
-		n >>= 3;
+	struct pack *p;
+
+	if (level < 1 || level > 9) {
+		errno = EINVAL;
+		return NULL;
 	}
-	return n == 0;
+	if ((p = calloc(1, sizeof *p)) == NULL)
+		return NULL;
+	p->fd = fd;
+	p->writer = writer;
+	/* 16: a gzip header; zlib's own has no name, no time and the system "Unix". */
+	if (deflateInit2(&p->z, level, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+		free(p);
+		errno = ENOMEM;
+		return NULL;
+	}
+	if ((p->tar = writer->open(add, p)) == NULL) {
+		deflateEnd(&p->z);
+		free(p);
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->z.next_out = p->out;
+	p->z.avail_out = BUFFER;
+	return p;
+}
+
+struct pack *pack_open(int fd, int level)
+{
+#ifdef PACK_LIBTAR
+	return pack_open_by(&ustar_libtar, fd, level);
+#else
+	return pack_open_by(&ustar_libarchive, fd, level);
+#endif
 }
 
 int pack_put(struct pack *p, const char *name, time_t mtime, const void *data, size_t len)
 {
-	struct tar_header *h = &p->tar->th_buf;
-
 	if (p->error != 0)
 		return fail(p, p->error);
-	/* A name of 100 bytes would fit, but libtar cuts it. */
 	if (*name == '\0' || strchr(name, '/') != NULL)
 		return fail(p, EINVAL);
-	if (strlen(name) >= sizeof h->name)
+	if (strlen(name) > NAME)
 		return fail(p, ENAMETOOLONG);
-	memset(h, 0, sizeof *h);
-	/* First these two: they tell libtar that the path gets no slash at its end. */
-	put_octal(h->mode, sizeof h->mode, 0644);
-	th_set_type(p->tar, S_IFREG);
-	th_set_path(p->tar, name);
-	put_octal(h->uid, sizeof h->uid, 0);
-	put_octal(h->gid, sizeof h->gid, 0);
-	if (mtime < 0 || !put_octal(h->mtime, sizeof h->mtime, (uint64_t)mtime) ||
-	    !put_octal(h->size, sizeof h->size, len))
+	if (mtime < 0 || (uint64_t)mtime > NUMBER || len > NUMBER)
 		return fail(p, EOVERFLOW);
-	th_finish(p->tar);
-	/* libtar leaves blanks before the digits, which not every reader expects. */
-	put_octal(h->chksum, sizeof h->chksum - 1, (uint64_t)th_crc_calc(p->tar));
-	h->chksum[sizeof h->chksum - 1] = ' ';
-	if (add(p, h, BLOCK) == -1 || add(p, data, len) == -1)
-		return -1;
-	return add(p, NULL, (BLOCK - len % BLOCK) % BLOCK);
+	return p->writer->put(p->tar, name, mtime, data, len) == -1 ? fail(p, errno) : 0;
 }
 
 int pack_finish(struct pack *p)
 {
 	if (p->error != 0)
 		return fail(p, p->error);
-	if (add(p, NULL, 2 * BLOCK) == -1 || add(p, NULL, (RECORD - p->total % RECORD) % RECORD) == -1)
+	if (p->writer->end(p->tar) == -1)
+		return fail(p, errno);
+	if (add(p, NULL, (RECORD - p->total % RECORD) % RECORD) == -1)
 		return -1;
 	return flush(p, Z_FINISH);
 }
@@ -170,7 +146,7 @@ void pack_free(struct pack *p)
 {
 	if (p == NULL)
 		return;
-	tar_close(p->tar);
+	p->writer->free(p->tar);
 	deflateEnd(&p->z);
 	free(p);
 }

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* A library that writes ustar, as pack uses it. Both give the same bytes; pack_test holds them together. */
+#ifndef USTAR_H
+#define USTAR_H
+
+#include <stddef.h>
+#include <time.h>
+
+struct ustar_writer {
+	/* sink takes the bytes of the archive, or as many NULs when they are NULL; -1 with errno. open: NULL with errno. */
+	void *(*open)(int (*sink)(void *to, const void *, size_t), void *to);
+	/* One regular file, of at most 8 GiB, whose name is short enough. -1 with errno. */
+	int (*put)(void *, const char *name, time_t mtime, const void *, size_t);
+	/* The two blocks of NULs. -1 with errno. */
+	int (*end)(void *);
+	/* Writes nothing any more. */
+	void (*free)(void *);
+};
+
+/* Debian 13 has no libtar; the Makefile defines PACK_LIBTAR, and builds the first, where it is. */
+extern const struct ustar_writer ustar_libtar, ustar_libarchive;
+
+#endif
