@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* ca-init: a CA for labs, tests and small sites: PREFIX.pem and PREFIX.key. A root, or a subordinate
- * signed by one. It overwrites nothing. */
+/* ca-init: a CA for labs, tests and small sites: PREFIX.pem and PREFIX.key. A root, a subordinate signed by one
+ * whose key is here, or, in two steps, a subordinate of a CA somewhere else: a request for it, and what it sent
+ * back. It overwrites nothing, and takes no certificate that it could not sign phones' requests with. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ca_chain.h"
 #include "cert.h"
 #include "issue.h"
 #include "key.h"
@@ -18,113 +20,227 @@
 
 const char program[] = "ca-init";
 const char synopsis[] = "[-hV] [-c cert -k key [-p file]] [-d days] [-e file] [-L pathlen]\n"
-			"               [-n name] [-P seconds] [-t type] prefix";
+			"               [-n name] [-P seconds] [-t type] prefix\n"
+			"       ca-init --request [-hV] [-e file] [-L pathlen] -n name [-t type] prefix\n"
+			"       ca-init --complete cert [-hV] [-P seconds] [-p file] prefix [issuer ...]";
 
 #define DAYS 3650
 #define MAX_DAYS 14600		/* forty years: beyond that the dates are the smaller worry */
+
+struct asked {
+	const char *parent_cert, *parent_key, *pass, *encrypt, *spec, *complete;
+	bool request;
+	struct ca_profile profile;
+	time_t now;
+};
 
 struct parent {
 	struct cert *cert;	/* NULL: the new CA signs itself */
 	EVP_PKEY *key;
 };
 
-static struct parent load_parent(const char *cert, const char *key, const char *pass)
+static EVP_PKEY *load_key(const char *path, const char *pass)
 {
 	struct secret secret = {0};
+	struct reason why;
+	EVP_PKEY *key;
+
+	if (pass != NULL && secret_read(&secret, pass, &why) != 0)
+		status_die(status_of_given(why.trouble), pass, "%s", why.text);
+	if ((key = key_load(path, &secret, &why)) == NULL)
+		status_die(status_of_given(why.trouble), path, "%s", why.text);
+	secret_wipe(&secret);
+	return key;
+}
+
+static struct parent load_parent(const struct asked *a)
+{
 	struct parent p = {0};
 	struct reason why;
 
-	if (cert == NULL)
+	if (a->parent_cert == NULL)
 		return p;
-	if ((p.cert = cert_load(cert, &why)) == NULL)
-		status_die(status_of_given(why.trouble), cert, "%s", why.text);
-	if (pass != NULL && secret_read(&secret, pass, &why) != 0)
-		status_die(status_of_given(why.trouble), pass, "%s", why.text);
-	if ((p.key = key_load(key, &secret, &why)) == NULL)
-		status_die(status_of_given(why.trouble), key, "%s", why.text);
-	secret_wipe(&secret);
+	if ((p.cert = cert_load(a->parent_cert, &why)) == NULL)
+		status_die(status_of_given(why.trouble), a->parent_cert, "%s", why.text);
+	p.key = load_key(a->parent_key, a->pass);
 	return p;
 }
 
-/* Writes the key and then the certificate; takes the key back when that fails. */
-static void write_pair(const char *prefix, EVP_PKEY *key, const struct secret *secret, X509 *x)
+static char *path_of(const char *prefix, const char *suffix)
 {
-	char *key_path, *cert_path, *key_text, *cert_text;
-	size_t key_len, cert_len;
-	struct reason why;
+	char *path;
 
-	if (asprintf(&key_path, "%s.key", prefix) < 0 || asprintf(&cert_path, "%s.pem", prefix) < 0 ||
-	    (cert_text = cert_pem(x, &cert_len)) == NULL)
+	if (asprintf(&path, "%s%s", prefix, suffix) < 0)
 		status_die(STATUS_TROUBLE, prefix, "out of memory");
+	return path;
+}
+
+static void must_be_free(const char *path)
+{
+	if (access(path, F_OK) == 0)
+		status_die(STATUS_USAGE, path, "exists already");
+}
+
+/* Writes the key and then what belongs to it; takes the key back when that fails. */
+static void write_pair(const char *prefix, EVP_PKEY *key, const struct secret *secret, const char *suffix,
+    const char *text, size_t len)
+{
+	char *key_path = path_of(prefix, ".key"), *path = path_of(prefix, suffix), *key_text;
+	struct reason why;
+	size_t key_len;
+
 	if ((key_text = key_pem(key, secret, &key_len, &why)) == NULL)
 		status_die(STATUS_TROUBLE, prefix, "%s", why.text);
-	/* Not only the key: its certificate must not be found in the way after it was written. */
-	if (access(key_path, F_OK) == 0 || access(cert_path, F_OK) == 0)
-		status_die(STATUS_USAGE, access(key_path, F_OK) == 0 ? key_path : cert_path, "exists already");
+	/* Not only the key: the other must not be found in the way after it was written. */
+	must_be_free(key_path);
+	must_be_free(path);
 	if (outfile_create(key_path, 0600, key_text, key_len) != 0)
 		status_die_path(key_path, "cannot write");
 	key_pem_free(key_text, key_len);
-	if (outfile_create(cert_path, 0644, cert_text, cert_len) != 0) {
-		/* Without its certificate it is of no use, and would be in the way of the next run. */
+	if (outfile_create(path, 0644, text, len) != 0) {
+		/* Alone it is of no use, and would be in the way of the next run. */
 		outfile_remove(key_path);
-		status_die_path(cert_path, "cannot write");
+		status_die_path(path, "cannot write");
 	}
-	free(cert_text);
-	free(cert_path);
+	free(path);
 	free(key_path);
 }
 
-int main(int argc, char *argv[])
+/* A new key, with a certificate or a request. */
+static void make(const char *prefix, struct asked *a)
 {
-	const char *parent_cert = NULL, *parent_key = NULL, *parent_pass = NULL, *encrypt = NULL;
-	const char *spec = "rsa:2048";
-	long days = DAYS, pathlen = -1;
-	struct ca_profile profile = {.subject = NULL, .crl_sign = true};
-	time_t now = time(NULL);
-	const struct option_spec options[] = {
-		{'c', "cert", OPTION_TEXT, &parent_cert, 0, 0},
-		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
-		{'e', "encrypt", OPTION_TEXT, &encrypt, 0, 0},
-		{'k', "key", OPTION_TEXT, &parent_key, 0, 0},
-		{'L', "pathlen", OPTION_NUMBER, &pathlen, 0, 16},
-		{'n', "name", OPTION_TEXT, &profile.subject, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &parent_pass, 0, 0},
-		{'t', "type", OPTION_TEXT, &spec, 0, 0},
-		{0},
-	};
-	int arg = options_parse(argc, argv, options);
 	struct secret secret = {0};
-	struct parent parent;
+	struct parent parent = load_parent(a);
+	char *text = NULL;
+	size_t len = 0;
 	struct reason why;
 	EVP_PKEY *key;
 	X509 *x;
 
-	if (argc - arg != 1)
-		status_usage("wants a prefix for its files");
-	if ((parent_cert == NULL) != (parent_key == NULL))
-		status_usage("--cert and --key, the issuer's, go together");
-	if (parent_cert == NULL && parent_pass != NULL)
-		status_usage("--pass-file is for the issuer's key");
-	if (parent_cert != NULL && profile.subject == NULL)
-		status_usage("--name tells a subordinate CA from its issuer");
-	if (profile.subject == NULL)
-		profile.subject = "CN=Lab CA";
-	profile.days = (int)days;
-	profile.pathlen = (int)pathlen;
-	parent = load_parent(parent_cert, parent_key, parent_pass);
-	if (encrypt != NULL && secret_read(&secret, encrypt, &why) != 0)
-		status_die(status_of_given(why.trouble), encrypt, "%s", why.text);
-	if ((key = key_make(spec, &why)) == NULL)
-		status_die(status_of_given(why.trouble), spec, "%s", why.text);
-	if ((x = issue_ca(&profile, key, parent.cert, parent.key, now, &why)) == NULL)
-		status_die(status_of_given(why.trouble), profile.subject, "%s", why.text);
-	narrow_beside(argv[arg], -1);
-	write_pair(argv[arg], key, &secret, x);
+	if (a->encrypt != NULL && secret_read(&secret, a->encrypt, &why) != 0)
+		status_die(status_of_given(why.trouble), a->encrypt, "%s", why.text);
+	if ((key = key_make(a->spec, &why)) == NULL)
+		status_die(status_of_given(why.trouble), a->spec, "%s", why.text);
+	if (a->request)
+		text = issue_ca_request(&a->profile, key, &len, &why);
+	else if ((x = issue_ca(&a->profile, key, parent.cert, parent.key, a->now, &why)) != NULL) {
+		if ((text = cert_pem(x, &len)) == NULL)
+			reason_memory(&why);
+		X509_free(x);
+	}
+	if (text == NULL)
+		status_die(status_of_given(why.trouble), a->profile.subject, "%s", why.text);
+	narrow_beside(prefix, -1);
+	write_pair(prefix, key, &secret, a->request ? ".csr" : ".pem", text, len);
 	secret_wipe(&secret);
-	X509_free(x);
+	free(text);
 	EVP_PKEY_free(key);
 	EVP_PKEY_free(parent.key);
 	cert_free(parent.cert);
+}
+
+/* The certificate that another CA made for the key beside it, and the CAs above it, when it sent them or they
+ * are given: then also the chain, for trust-add. */
+static void complete(const char *prefix, char *const *issuer, int issuers, const struct asked *a)
+{
+	char *key_path = path_of(prefix, ".key"), *cert_path = path_of(prefix, ".pem");
+	char *chain_path = path_of(prefix, "-chain.pem"), *pem;
+	struct ca_chain chain;
+	struct reason why;
+	size_t len;
+	int result;
+
+	must_be_free(cert_path);
+	must_be_free(chain_path);
+	if (ca_chain_init(&chain, load_key(key_path, a->pass)) != 0)
+		status_die(STATUS_TROUBLE, prefix, "out of memory");
+	for (int i = -1; i < issuers; i++)
+		if (ca_chain_read(&chain, i < 0 ? a->complete : issuer[i], &why) != 0)
+			status_die(status_of_given(why.trouble), i < 0 ? a->complete : issuer[i], "%s", why.text);
+	if ((result = ca_chain_check(&chain, a->now, &why)) < 0)
+		status_die(status_of_given(why.trouble), a->complete, "%s", why.text);
+	if (strstr(chain.own->cn, "CAPF-") != NULL)
+		status_die(STATUS_USAGE, a->complete, "its CN contains CAPF-, which is for CAPF's own certificate");
+	if ((pem = cert_pem(chain.own->x509, &len)) == NULL)
+		status_die(STATUS_TROUBLE, prefix, "out of memory");
+	narrow_beside(prefix, -1);
+	if (result == 0) {
+		struct buf whole = {0};
+
+		buf_put(&whole, pem, len);
+		buf_put(&whole, chain.above_pem.p, chain.above_pem.len);
+		if (whole.failed)
+			status_die(STATUS_TROUBLE, prefix, "out of memory");
+		if (outfile_create(chain_path, 0644, whole.p, whole.len) != 0)
+			status_die_path(chain_path, "cannot write");
+		buf_free(&whole);
+	}
+	/* Last: where it is, all is. */
+	if (outfile_create(cert_path, 0644, pem, len) != 0) {
+		if (result == 0)
+			outfile_remove(chain_path);
+		status_die_path(cert_path, "cannot write");
+	}
+	if (result != 0)
+		status_warn(cert_path, "its signature was not checked; to check it, give the issuer's certificate too");
+	free(pem);
+	free(cert_path);
+	free(chain_path);
+	free(key_path);
+	EVP_PKEY_free(chain.key);
+	ca_chain_free(&chain);
+}
+
+/* Ends unless the options fit each other; settles what was left open. */
+static void check(struct asked *a, int prefixes, long days, long pathlen)
+{
+	if (prefixes < 1 || (prefixes > 1 && a->complete == NULL))
+		status_usage("wants a prefix for its files");
+	if (a->request && a->complete != NULL)
+		status_usage("--request and --complete are two steps");
+	if ((a->request || a->complete != NULL) && (a->parent_cert != NULL || a->parent_key != NULL))
+		status_usage("--cert and --key are of an issuer whose key is here");
+	if (a->complete == NULL && (a->parent_cert == NULL) != (a->parent_key == NULL))
+		status_usage("--cert and --key, the issuer's, go together");
+	if (a->complete == NULL && a->parent_cert == NULL && a->pass != NULL)
+		status_usage("--pass-file is for the issuer's key");
+	if (a->profile.subject == NULL && a->parent_cert != NULL)
+		status_usage("--name tells a subordinate CA from its issuer");
+	if (a->profile.subject == NULL && a->request)
+		status_usage("--request wants a --name to ask for");
+	if (a->profile.subject == NULL)
+		a->profile.subject = "CN=Lab CA";
+	if (strstr(a->profile.subject, "CAPF-") != NULL)
+		status_die(STATUS_USAGE, a->profile.subject, "a name with CAPF- in it is for CAPF's own certificate");
+	a->profile.days = (int)days;
+	/* What an outside CA signs shall make phones' certificates, and no CAs. */
+	a->profile.pathlen = pathlen < 0 && a->request ? 0 : (int)pathlen;
+}
+
+int main(int argc, char *argv[])
+{
+	struct asked a = {.spec = "rsa:2048", .profile = {.crl_sign = true}, .now = time(NULL)};
+	long days = DAYS, pathlen = -1;
+	const struct option_spec options[] = {
+		{'c', "cert", OPTION_TEXT, &a.parent_cert, 0, 0},
+		{0, "complete", OPTION_TEXT, &a.complete, 0, 0},
+		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
+		{'e', "encrypt", OPTION_TEXT, &a.encrypt, 0, 0},
+		{'k', "key", OPTION_TEXT, &a.parent_key, 0, 0},
+		{'L', "pathlen", OPTION_NUMBER, &pathlen, 0, 16},
+		{'n', "name", OPTION_TEXT, &a.profile.subject, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
+		{'p', "pass-file", OPTION_TEXT, &a.pass, 0, 0},
+		{0, "request", OPTION_FLAG, &a.request, 0, 0},
+		{'t', "type", OPTION_TEXT, &a.spec, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options);
+
+	check(&a, argc - arg, days, pathlen);
+	if (a.complete != NULL)
+		complete(argv[arg], argv + arg + 1, argc - arg - 1, &a);
+	else
+		make(argv[arg], &a);
 	return status_flush(STATUS_OK);
 }

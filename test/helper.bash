@@ -101,6 +101,12 @@ assert_line_count() {
 assert_stderr_line_count() {
 	[ "${#stderr_lines[@]}" -eq "$1" ] || fail "wanted $1 lines of stderr" "$(show_run)"
 }
+# assert_one_line TEXT: one line on stderr, "program: ... TEXT ...".
+assert_one_line() {
+	assert_stderr_line_count 1
+	assert_stderr_has "$1"
+	[[ $stderr =~ ^[a-z-]+:\  ]] || fail "wanted \"program: what\"" "$(show_run)"
+}
 assert_equal() {
 	[ "$1" = "$2" ] || fail "wanted: $2" "got: $1"
 }

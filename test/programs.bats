@@ -24,13 +24,6 @@ here() {
 	ls -A | grep -v '^separate-stderr-'
 }
 
-# assert_one_line TEXT: one line on stderr, "program: ... TEXT ...".
-assert_one_line() {
-	assert_stderr_line_count 1
-	assert_stderr_has "$1"
-	[[ $stderr =~ ^[a-z-]+:\  ]] || fail "wanted \"program: what\"" "$(show_run)"
-}
-
 # --- All of them.
 
 @test "-h and -V: on stdout, exit 0" {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "blob.h"
 #include "bytes.h"
 #include "issue.h"
 #include "key.h"
@@ -529,32 +530,76 @@ static int read_subject(X509_NAME *name, const char *text, struct reason *r)
 	return 0;
 }
 
-static int add_extension(X509 *x, X509_EXTENSION *ext)
+/* basicConstraints, keyUsage and the key's identifier, for a certificate or a request. False when one cannot be
+ * made. */
+static bool ca_extensions(STACK_OF(X509_EXTENSION) **all, const struct ca_profile *p, const X509_PUBKEY *pub)
 {
-	int ok = ext != NULL && X509_add_ext(x, ext, -1);
+	char constraints[64] = "critical,CA:TRUE";
+	X509_EXTENSION *ext[3];
+	bool ok = true;
 
-	X509_EXTENSION_free(ext);
+	if (p->pathlen >= 0)
+		snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d", p->pathlen);
+	ext[0] = extension(NID_basic_constraints, constraints);
+	ext[1] = extension(NID_key_usage, p->crl_sign ? "critical,digitalSignature,keyCertSign,cRLSign" :
+	    "critical,digitalSignature,keyCertSign");
+	ext[2] = subject_id(pub);
+	for (size_t i = 0; i < sizeof ext / sizeof ext[0]; i++) {
+		ok = ok && ext[i] != NULL && X509v3_add_ext(all, ext[i], -1) != NULL;
+		X509_EXTENSION_free(ext[i]);
+	}
 	return ok;
 }
 
-static int set_ca_extensions(X509 *x, const struct ca_profile *p, X509 *parent)
+static bool set_ca_extensions(X509 *x, const struct ca_profile *p, X509 *parent)
 {
-	char constraints[64] = "critical,CA:TRUE";
-	const char *usage = p->crl_sign ? "critical,digitalSignature,keyCertSign,cRLSign" :
-	    "critical,digitalSignature,keyCertSign";
+	STACK_OF(X509_EXTENSION) *all = NULL;
 	X509_EXTENSION *authority = parent != NULL ? authority_id(X509_get0_subject_key_id(parent),
 	    X509_get_X509_PUBKEY(parent)) : authority_id(NULL, X509_get_X509_PUBKEY(x));
-	int ok;
+	bool ok = authority != NULL && ca_extensions(&all, p, X509_get_X509_PUBKEY(x)) &&
+	    X509v3_add_ext(&all, authority, -1) != NULL;
 
-	if (p->pathlen >= 0)
-		snprintf(constraints, sizeof constraints, "critical,CA:TRUE,pathlen:%d",
-		    p->pathlen);
-	ok = add_extension(x, extension(NID_basic_constraints, constraints)) &&
-	    add_extension(x, extension(NID_key_usage, usage)) &&
-	    add_extension(x, subject_id(X509_get_X509_PUBKEY(x))) && authority != NULL &&
-	    X509_add_ext(x, authority, -1);
+	for (int i = 0; ok && i < sk_X509_EXTENSION_num(all); i++)
+		ok = X509_add_ext(x, sk_X509_EXTENSION_value(all, i), -1);
 	X509_EXTENSION_free(authority);
+	sk_X509_EXTENSION_pop_free(all, X509_EXTENSION_free);
 	return ok;
+}
+
+static char *request_pem(X509_REQ *req, size_t *len, struct reason *r)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_REQ(req, &der);
+	char *pem = n > 0 ? blob_pem("CERTIFICATE REQUEST", der, (size_t)n, len) : NULL;
+
+	OPENSSL_free(der);
+	if (pem == NULL)
+		reason_memory(r);
+	return pem;
+}
+
+char *issue_ca_request(const struct ca_profile *p, EVP_PKEY *key, size_t *len, struct reason *r)
+{
+	STACK_OF(X509_EXTENSION) *all = NULL;
+	EVP_MD *md = EVP_MD_fetch(NULL, digest_for(key, "SHA256"), NULL);
+	X509_REQ *req = X509_REQ_new();
+	char *pem = NULL;
+
+	if (req == NULL)
+		reason_memory(r);
+	else if (key_check(key, r) < 0 || read_subject(X509_REQ_get_subject_name(req), p->subject, r) < 0)
+		; /* said already */
+	else if (md == NULL || !X509_REQ_set_version(req, X509_REQ_VERSION_1) || !X509_REQ_set_pubkey(req, key) ||
+	    !ca_extensions(&all, p, X509_REQ_get_X509_PUBKEY(req)) || !X509_REQ_add_extensions(req, all) ||
+	    X509_REQ_sign(req, key, md) <= 0)
+		osslerr_set(r, "cannot make a request");
+	else
+		pem = request_pem(req, len, r);
+	sk_X509_EXTENSION_pop_free(all, X509_EXTENSION_free);
+	X509_REQ_free(req);
+	EVP_MD_free(md);
+	osslerr_end(pem != NULL ? 0 : -1, r);
+	return pem;
 }
 
 X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *parent,

@@ -61,4 +61,8 @@ struct ca_profile {
 X509 *issue_ca(const struct ca_profile *, EVP_PKEY *key, const struct cert *parent,
     EVP_PKEY *parent_key, time_t now, struct reason *);
 
+/* A request for such a certificate, for an outside CA: it asks for the subject, and for the same constraints, usage
+ * and key identifier, which that CA may grant or not. PEM; the caller frees. NULL with a reason. */
+char *issue_ca_request(const struct ca_profile *, EVP_PKEY *key, size_t *len, struct reason *);
+
 #endif
