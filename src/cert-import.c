@@ -199,15 +199,17 @@ static int import(struct spool *s, struct intake *in, const char *name, bool dry
 }
 
 /* The archive from a file, stdin or a server. A server's comes as a whole, before anything is read. */
-static int open_archive(const char *name, uint64_t most)
+static int open_archive(const char *name, const struct conf *conf)
 {
+	const struct transfer_limits limits = {(long)conf->transfer_timeout, (long)conf->transfer_min_speed,
+	    (long)conf->transfer_stall};
 	struct reason why;
 	int fd;
 
 	if (!transfer_is_url(name)) {
 		if ((fd = fileio_open_input(name)) < 0)
 			status_die_path(name, "cannot open");
-	} else if ((fd = transfer_fetch(name, most, &why)) < 0) {
+	} else if ((fd = transfer_fetch(name, conf->import_max_total_bytes, &limits, &why)) < 0) {
 		status_die(STATUS_TROUBLE, transfer_public(name), "cannot fetch: %s", why.text);
 	}
 	return fd;
@@ -262,7 +264,7 @@ int main(int argc, char *argv[])
 	/* What a server answers is hostile already while it comes in. */
 	if (transfer_is_url(name))
 		narrow_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
-	from.fd = open_archive(name, from.limits.total_bytes);
+	from.fd = open_archive(name, &conf);
 	/* A dry run can do without, on a disk that is full or cannot be written. */
 	if ((scratch = spool_scratch(s)) < 0 && !dry_run)
 		status_die_errno(path, "cannot import");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "blob.h"
+#include "conf.h"
 #include "enter.h"
 #include "given.h"
 #include "manifest.h"
@@ -236,16 +237,22 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 {
 	char *shown = transfer_public(url);
 	int fd = transfer_buffer(), status;
+	struct transfer_limits limits;
 	struct reason why;
+	struct conf conf;
 
 	if (fd < 0 || shown == NULL) {
 		status_warn_errno(shown, "cannot make an archive");
 		free(shown);
 		return STATUS_TROUBLE;
 	}
+	if (conf_load(&conf, d->spool->root, &why) != 0)
+		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+	limits = (struct transfer_limits){(long)conf.transfer_timeout, (long)conf.transfer_min_speed,
+	    (long)conf.transfer_stall};
 	narrow_online(SANDBOX_READ, d->spool->root, false);
 	status = write_archive(d, fd, shown, level);
-	if (status == STATUS_OK && transfer_send(url, fd, &why) != 0) {
+	if (status == STATUS_OK && transfer_send(url, fd, &limits, &why) != 0) {
 		status_warn(shown, "cannot send: %s", why.text);
 		status = STATUS_TROUBLE;
 	}

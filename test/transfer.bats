@@ -132,3 +132,73 @@ round_trip() {
 	run --separate-stderr cert-import -s "$SPOOL" "file:///etc/passwd"
 	assert_status 100
 }
+
+# slow ftp|tftp: a server that never ends, at $SLOW; what it does is in drips.
+slow() {
+	rm -f port drips
+	python3 "$TESTDIR/data/slow-server.py" "$1" port drips >slow.log 2>&1 3>&- &
+	SLOW_PID=$!
+	until_true [ -s port ]
+	SLOW=$1://127.0.0.1:$(cat port)
+}
+
+# given_up WORD PROGRAM ARGUMENT...: ends with 111 and one line, which has the word, and not for want of a server.
+given_up() {
+	run --separate-stderr timeout 100 "${@:2}"
+	assert_status 111
+	assert_stderr_line_count 1
+	assert_stderr_has "$1"
+}
+
+teardown() {
+	[ -z "${SLOW_PID-}" ] || kill "$SLOW_PID" 2>/dev/null || true
+}
+
+@test "a server that sends a byte at a time is given up: the time for all of it" {
+	local kind
+	prepare
+	printf '%s\n' 'transfer-timeout = 3s' 'transfer-min-speed = 1' >>"$SPOOL/capf.conf"
+	for kind in ftp tftp; do
+		slow $kind
+		given_up "(transfer-timeout)" cert-import -s "$SPOOL" "$SLOW/c.tgz"
+		# It did come, and more would have.
+		[ "$(grep -c dripped drips)" -ge 2 ] || fail "$kind: $(cat drips)"
+		kill $SLOW_PID
+	done
+	assert_equal "$(csr-count -s "$SPOOL")" 2
+}
+
+@test "a server that takes an archive and never says so is given up" {
+	local kind
+	prepare
+	printf '%s\n' 'transfer-timeout = 3s' 'transfer-min-speed = 1' 'transfer-stall = 1h' >>"$SPOOL/capf.conf"
+	for kind in ftp tftp; do
+		slow $kind
+		# TFTP's own count of tries may end it first.
+		given_up "cannot send" csr-dump -s "$SPOOL" -o "$SLOW/r.tgz"
+		grep -q taken drips
+		kill $SLOW_PID
+	done
+	assert_equal "$(csr-count -s "$SPOOL")" 2
+}
+
+@test "a server that is slower than the least speed is given up, long before the time is over" {
+	local kind
+	prepare
+	printf '%s\n' 'transfer-min-speed = 2000' 'transfer-stall = 2s' >>"$SPOOL/capf.conf"
+	for kind in ftp tftp; do
+		slow $kind
+		given_up "(transfer-min-speed, transfer-stall)" cert-import -s "$SPOOL" "$SLOW/c.tgz"
+		grep -q dripped drips
+		kill $SLOW_PID
+	done
+	slow ftp
+	given_up "(transfer-min-speed, transfer-stall)" csr-dump -s "$SPOOL" -o "$SLOW/r.tgz"
+	grep -q taken drips
+}
+
+@test "what is slow and not too slow arrives" {
+	prepare
+	printf '%s\n' 'transfer-timeout = 1m' 'transfer-min-speed = 1' 'transfer-stall = 1m' >>"$SPOOL/capf.conf"
+	round_trip "ftp://127.0.0.1:$PORT"
+}

@@ -17,6 +17,9 @@ static const struct conf defaults = {
 	.import_max_entry_bytes = 65536,
 	.import_max_total_bytes = (uint64_t)2 << 30,
 	.import_max_ratio = 200,
+	.transfer_timeout = 3600,
+	.transfer_min_speed = 1024,
+	.transfer_stall = 30,
 	.keep_done = 30 * 86400,
 	.keep_superseded = 90 * 86400,
 	.keepalive = 15 * 60,
@@ -43,6 +46,12 @@ const char conf_template[] =
     "#import-max-entry-bytes = 65536\n"
     "#import-max-total-bytes = 2147483648\n"
     "#import-max-ratio = 200\n"
+    "\n"
+    "# How long an archive may take to or from a file server, and how many bytes it must move a second, or it is\n"
+    "# given up after so long.\n"
+    "#transfer-timeout = 1h\n"
+    "#transfer-min-speed = 1024\n"
+    "#transfer-stall = 30s\n"
     "\n"
     "# How long requests are kept when they were answered, and when a newer key superseded them (until\n"
     "# then a certificate for them is stale, afterwards it is refused). spool-check --repair takes older\n"
@@ -129,6 +138,9 @@ static const struct setting {
 	    (uint64_t)1 << 40, NULL},
 	/* Deflate cannot do better than 1032 to 1. */
 	{"import-max-ratio", NUMBER, offsetof(struct conf, import_max_ratio), 1, 1032, NULL},
+	{"transfer-timeout", SPAN, offsetof(struct conf, transfer_timeout), 1, 7 * 86400, NULL},
+	{"transfer-min-speed", NUMBER, offsetof(struct conf, transfer_min_speed), 1, 1 << 30, NULL},
+	{"transfer-stall", SPAN, offsetof(struct conf, transfer_stall), 1, 3600, NULL},
 	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0, NULL},
 	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0, NULL},
 	{"keepalive", MINUTES, offsetof(struct conf, keepalive), 5, 60, NULL},

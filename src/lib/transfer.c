@@ -14,9 +14,6 @@
 
 #define PROTOCOLS "ftp,ftps,tftp"
 #define CONNECT_SECONDS 30
-/* A line that moves fewer bytes than these for so long is taken for dead. */
-#define STALL_BYTES 1
-#define STALL_SECONDS 60
 
 struct sink {
 	int fd;
@@ -71,7 +68,7 @@ static size_t give(char *data, size_t size, size_t n, void *ctx)
 
 /* A handle for one transfer: no other protocol, no proxy from the environment, no signals; user and
  * password from the address or, better, from ~/.netrc. NULL when it cannot be made. */
-static CURL *prepare(const char *url, char error[CURL_ERROR_SIZE])
+static CURL *prepare(const char *url, const struct transfer_limits *limits, char error[CURL_ERROR_SIZE])
 {
 	CURL *c;
 
@@ -84,36 +81,57 @@ static CURL *prepare(const char *url, char error[CURL_ERROR_SIZE])
 	    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_SECONDS) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, (long)STALL_BYTES) == CURLE_OK &&
-	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)STALL_SECONDS) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_TIMEOUT, limits->seconds) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, limits->speed) == CURLE_OK &&
+	    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, limits->stall_seconds) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error) == CURLE_OK)
 		return c;
 	curl_easy_cleanup(c);
 	return NULL;
 }
 
+/* What ended it, when that was one of our limits; libcurl's own words may be about something else. 0 when they are
+ * better. */
+static int exceeded(CURL *c, const struct transfer_limits *limits, struct reason *why)
+{
+	curl_off_t us = 0, down = 0, up = 0;
+
+	curl_easy_getinfo(c, CURLINFO_TOTAL_TIME_T, &us);
+	curl_easy_getinfo(c, CURLINFO_SIZE_DOWNLOAD_T, &down);
+	curl_easy_getinfo(c, CURLINFO_SIZE_UPLOAD_T, &up);
+	/* libcurl's clock and its timer are not quite the same. */
+	if (us / 1000 + 500 >= (curl_off_t)limits->seconds * 1000)
+		return reason_set(why, "takes longer than %ld s (transfer-timeout)", limits->seconds);
+	if (down + up > 0)
+		return reason_set(why, "moves fewer than %ld bytes a second for %ld s (transfer-min-speed, "
+		    "transfer-stall)", limits->speed, limits->stall_seconds);
+	return 0;
+}
+
 /* Does it; -1 with what libcurl says. */
-static int perform(CURL *c, const char *error, struct reason *why)
+static int perform(CURL *c, const struct transfer_limits *limits, const char *error, struct reason *why)
 {
 	CURLcode code = curl_easy_perform(c);
 
 	if (code == CURLE_OK)
 		return 0;
+	if (code == CURLE_OPERATION_TIMEDOUT && exceeded(c, limits, why) != 0)
+		return -1;
 	return reason_set(why, "%s", error[0] != '\0' ? error : curl_easy_strerror(code));
 }
 
-int transfer_fetch(const char *url, uint64_t cap, struct reason *why)
+int transfer_fetch(const char *url, uint64_t cap, const struct transfer_limits *limits, struct reason *why)
 {
 	struct sink sink = {transfer_buffer(), cap, false};
 	char error[CURL_ERROR_SIZE];
-	CURL *c = prepare(url, error);
+	CURL *c = prepare(url, limits, error);
 	int result = reason_memory(why);
 
 	if (c == NULL || sink.fd < 0)
 		; /* said already */
 	else if (curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_WRITEDATA, &sink) == CURLE_OK)
-		result = perform(c, error, why);
+		result = perform(c, limits, error, why);
 	if (sink.too_much)
 		result = reason_set(why, "is larger than %llu bytes", (unsigned long long)cap);
 	if (result == 0 && lseek(sink.fd, 0, SEEK_SET) != 0)
@@ -145,11 +163,11 @@ static struct curl_slist *renaming(const char *url, char **temporary)
 	return NULL;
 }
 
-int transfer_send(const char *url, int fd, struct reason *why)
+int transfer_send(const char *url, int fd, const struct transfer_limits *limits, struct reason *why)
 {
 	char error[CURL_ERROR_SIZE], *temporary = NULL;
 	struct curl_slist *rename = renaming(url, &temporary);
-	CURL *c = prepare(rename != NULL ? temporary : url, error);
+	CURL *c = prepare(rename != NULL ? temporary : url, limits, error);
 	int result = reason_memory(why);
 	struct stat st;
 
@@ -160,7 +178,7 @@ int transfer_send(const char *url, int fd, struct reason *why)
 	    curl_easy_setopt(c, CURLOPT_READDATA, &fd) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)st.st_size) == CURLE_OK &&
 	    curl_easy_setopt(c, CURLOPT_POSTQUOTE, rename) == CURLE_OK)
-		result = perform(c, error, why);
+		result = perform(c, limits, error, why);
 	curl_easy_cleanup(c);
 	curl_slist_free_all(rename);
 	curl_global_cleanup();

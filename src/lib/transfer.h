@@ -9,6 +9,14 @@
 
 #include "reason.h"
 
+/* A transfer that takes longer, or that moves fewer bytes a second for so long, is given up: what a server does not
+ * want to end must not keep us. */
+struct transfer_limits {
+	long seconds;		/* all of it, from the name's look-up to the server's last word */
+	long speed;		/* bytes a second, */
+	long stall_seconds;	/* for so many seconds */
+};
+
 /* An address that we can reach, rather than the name of a file: ftp://, ftps:// or tftp://. */
 bool transfer_is_url(const char *);
 
@@ -18,12 +26,12 @@ char *transfer_public(const char *url);
 
 /* Everything behind an address, up to cap bytes, in a file without a name that is positioned at its
  * beginning. A descriptor, or -1 with a reason. */
-int transfer_fetch(const char *url, uint64_t cap, struct reason *);
+int transfer_fetch(const char *url, uint64_t cap, const struct transfer_limits *, struct reason *);
 
 /* A file without a name to write into, for transfer_send. -1 with errno. */
 int transfer_buffer(void);
 /* Sends all of such a file. Over FTP it gets its name when it is whole; TFTP cannot do that. -1 with a
  * reason. */
-int transfer_send(const char *url, int fd, struct reason *);
+int transfer_send(const char *url, int fd, const struct transfer_limits *, struct reason *);
 
 #endif

@@ -23,6 +23,13 @@ int main(void)
 	    "the file as it is shipped");
 	ok(conf_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
 	    c.keepalive == 3600 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
+	ok(c.transfer_timeout == 3600 && c.transfer_min_speed == 1024 && c.transfer_stall == 30,
+	    "what a file server may cost");
+	ok(conf_parse(&c, "transfer-timeout = 5m\ntransfer-min-speed = 1\ntransfer-stall = 2s\n", &r) == 0 &&
+	    c.transfer_timeout == 300 && c.transfer_min_speed == 1 && c.transfer_stall == 2, "and when it is set");
+	refuses("transfer-timeout = 0s\n", "transfer-timeout wants 1 to 604800 seconds");
+	refuses("transfer-min-speed = 0\n", "transfer-min-speed wants a number from 1");
+	refuses("transfer-stall = 2h\n", "transfer-stall wants 1 to 3600 seconds");
 	refuses("keepalive = 61\n", "keepalive wants a number from 5 to 60");
 	ok(conf_parse(&c, "keepalive = 90s\n", &r) == 0 && c.keepalive == 90, "keepalive in seconds");
 	refuses("keepalive = 4x\n", "line 1: keepalive wants a number of minutes");
