@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "archive.h"
 #include "bytes.h"
 #include "gunzip.h"
+#include "tarhead.h"
 
 const struct archive_limits archive_limits_default = {
 	/* Far more than a site has phones, and few enough to give up within a second. */
@@ -27,15 +29,16 @@ const struct archive_limits archive_limits_default = {
 	.ratio = 200,
 };
 
-/* The headers of one entry: name and attributes take one or two KiB. libarchive keeps them in
- * memory, aborts when a sparse file's map fills that, and its time for access control lists grows
- * with the square of their length: 5 seconds for 1 MiB. */
-#define MAX_HEADERS ((size_t)8 * 1024)
+/* The headers of one entry. libarchive keeps them in memory, aborts when a sparse file's map fills that, and its time
+ * for access control lists grows with the square of their length: 5 seconds for 1 MiB. */
+#define MAX_HEADERS TARHEAD_MAX
 /* The largest record that a tar is told to fill up in practice (-b 2048). */
 #define MAX_PADDING ((uint64_t)1 << 20)
 #define MAX_NAME 255	/* what a file system takes for a name */
 
-#define BLOCK ((size_t)512)
+#define TOO_MANY "holds more than %" PRIu64 " entries"
+
+#define BLOCK TARHEAD_BLOCK
 
 struct archive_reader {
 	struct archive *tar;
@@ -60,7 +63,8 @@ struct archive_reader {
 	uint64_t body_left;	/* not yet handed on of this entry's data and padding */
 	uint64_t handed;
 	bool zero, zero_before;	/* the last block and the one before it were all NUL */
-	char type;		/* the tar type in the last block */
+	struct tarhead head;	/* what the headers say to us */
+	bool head_complete;	/* of this entry */
 	bool asked_beyond;	/* libarchive was told that there is no more */
 };
 
@@ -114,6 +118,32 @@ static int read_on(struct archive_reader *r)
 	return got;
 }
 
+/* Reads the next block of headers for ourselves, before libarchive gets it. -1 when it is refused. */
+static int read_head(struct archive_reader *r)
+{
+	struct reason why;
+
+	/* What follows the header of a sparse file may be its map. */
+	if (r->head_complete && r->head.sparse)
+		return 0;
+	if (r->head_complete) {
+		damaged(r, "is damaged: a header in the midst of an entry");
+		return -1;
+	}
+	switch (tarhead_next(&r->head, r->unread.p, &why)) {
+	case TARHEAD_BAD:
+		damaged(r, "%s", why.text);
+		return -1;
+	case TARHEAD_ENTRY:
+		r->head_complete = true;
+		break;
+	case TARHEAD_MORE:
+	case TARHEAD_ZERO:
+		break;
+	}
+	return 0;
+}
+
 /* Called by libarchive for more. */
 static la_ssize_t hand(struct archive *a, void *arg, const void **block)
 {
@@ -138,7 +168,8 @@ static la_ssize_t hand(struct archive *a, void *arg, const void **block)
 		r->header_bytes += n;
 		r->zero_before = r->zero;
 		r->zero = n == BLOCK && bytes_all_zero((struct bytes){r->unread.p, n});
-		r->type = n == BLOCK ? (char)r->unread.p[156] : '?';
+		if (n == BLOCK && read_head(r) != 0)
+			goto fail;
 	} else if (r->body_left > 0) {
 		if (n > r->body_left)
 			n = r->body_left;
@@ -255,11 +286,11 @@ static bool kind_ok(struct archive_reader *r, struct archive_entry *e, struct re
 {
 	const char *what = NULL;
 
-	switch (r->type) {
+	switch (r->head.type) {
 	case '\0':
 	case '0':
 	case '7':	/* contiguous: POSIX wants it read as a plain file */
-		if (archive_entry_sparse_count(e) > 0)
+		if (r->head.sparse)
 			what = "is a sparse file";
 		else if (archive_entry_filetype(e) != AE_IFREG)
 			what = "is not a plain file";
@@ -331,7 +362,7 @@ static enum archive_result read_entry(struct archive_reader *r, struct archive_e
 
 	if (name == NULL)
 		name = "";
-	dir = r->type == '5' || r->type == 'D' || archive_entry_filetype(e) == AE_IFDIR;
+	dir = r->head.type == '5' || r->head.type == 'D' || archive_entry_filetype(e) == AE_IFDIR;
 	if (dir && (!r->flat || strcmp(name, ".") == 0 || strcmp(name, "./") == 0))
 		return ARCHIVE_ITEM;
 	r->seen++;
@@ -362,26 +393,6 @@ static bool is_charset_warning(struct archive_reader *r)
 	return text != NULL && strstr(text, "can't be converted from") != NULL;
 }
 
-/* A tar header proves itself by its checksum, the sum of all bytes with the checksum as blanks; old
- * tars added up signed chars. */
-static bool is_tar_header(const unsigned char *h)
-{
-	long sum = 0, sum_signed = 0, want = 0;
-	size_t i;
-
-	for (i = 148; i < 156 && h[i] == ' '; i++)
-		;
-	if (i == 156 || h[i] < '0' || h[i] > '7')
-		return false;
-	for (; i < 156 && h[i] >= '0' && h[i] <= '7'; i++)
-		want = want * 8 + (h[i] - '0');
-	for (i = 0; i < BLOCK; i++) {
-		sum += i >= 148 && i < 156 ? ' ' : h[i];
-		sum_signed += i >= 148 && i < 156 ? ' ' : (signed char)h[i];
-	}
-	return want == sum || want == sum_signed;
-}
-
 /* Looks at the first bytes, and lets libarchive begin. ARCHIVE_ITEM: it has. */
 static enum archive_result start(struct archive_reader *r)
 {
@@ -391,7 +402,7 @@ static enum archive_result start(struct archive_reader *r)
 		return ARCHIVE_DAMAGED;
 	if (b->len == 0)
 		return damaged(r, "holds no entry");
-	if (b->len < BLOCK || (!is_tar_header(b->p) && !bytes_all_zero((struct bytes){b->p, BLOCK})))
+	if (b->len < BLOCK || (!tarhead_is(b->p) && !bytes_all_zero((struct bytes){b->p, BLOCK})))
 		return damaged(r, gunzip_was_gzip(r->gunzip) ? "is a gzip of something else than a tar" :
 		    "is neither a tar nor a gzip");
 	r->open = true;
@@ -409,7 +420,19 @@ static enum archive_result skip(struct archive_reader *r)
 		return damaged(r, "is damaged: an entry is not as long as it says");
 	r->in_headers = true;
 	r->header_bytes = 0;
+	r->head_complete = false;
 	return ARCHIVE_ITEM;
+}
+
+/* Does libarchive see the entry that we see? What it takes for a directory has no data: that others would read. */
+static bool agrees(const struct archive_reader *r, struct archive_entry *e)
+{
+	if (!r->head_complete)
+		return false;
+	if (r->head.sparse)
+		return true;
+	return (uint64_t)archive_entry_size(e) == r->head.size &&
+	    (r->head.size == 0 || r->head.type == 'D' || archive_entry_filetype(e) != AE_IFDIR);
 }
 
 static enum archive_result next_entry(struct archive_reader *r, struct archive_item *item,
@@ -417,7 +440,6 @@ static enum archive_result next_entry(struct archive_reader *r, struct archive_i
 {
 	struct archive_entry *e;
 	enum archive_result result;
-	uint64_t size;
 	int rc;
 
 	do {
@@ -429,13 +451,12 @@ static enum archive_result next_entry(struct archive_reader *r, struct archive_i
 		if (rc != ARCHIVE_OK && !(rc == ARCHIVE_WARN && is_charset_warning(r)))
 			return damaged_tar(r);
 		if (++r->entries > r->limits.entries)
-			return damaged(r, "holds more than %" PRIu64 " entries", r->limits.entries);
+			return damaged(r, TOO_MANY, r->limits.entries);
 		r->in_headers = false;
-		/* A sparse file takes less room than its size says: that goes block by block. */
-		size = archive_entry_size(e);
-		if (archive_entry_sparse_count(e) > 0 || r->type == 'S')
-			size = 0;
-		r->body_left = (size + BLOCK - 1) / BLOCK * BLOCK;
+		if (!agrees(r, e))
+			return damaged(r, "has an entry that not all readers see alike");
+		/* Of a sparse file's data, the map may be read already: that goes block by block. */
+		r->body_left = r->head.sparse ? 0 : (r->head.size + BLOCK - 1) / BLOCK * BLOCK;
 		result = read_entry(r, e, rc, item, why);
 	} while (result == ARCHIVE_ITEM && item->data == NULL);
 	return result;
@@ -465,6 +486,46 @@ enum archive_result archive_next(struct archive_reader *r, struct archive_item *
 	return r->last;
 }
 
+bool archive_overfull(int fd, size_t read, const struct archive_limits *limits, struct reason *why)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	struct gunzip *g = NULL;
+	struct tarhead *head = NULL;
+	uint64_t entries = 0, skip = 0;
+	struct bytes b;
+	bool plain = true;	/* so far nothing that the reader will refuse */
+
+	if (at < (off_t)read || lseek(fd, at - (off_t)read, SEEK_SET) < 0)
+		return false;
+	if ((head = calloc(1, sizeof *head)) != NULL)
+		g = gunzip_open(fd, (struct bytes){NULL, 0}, limits->total_bytes, limits->ratio);
+	while (plain && g != NULL && entries <= limits->entries && gunzip_next(g, &b, why) > 0)
+		while (plain && b.len >= BLOCK && entries <= limits->entries) {
+			uint64_t n = skip < b.len ? skip : b.len;
+
+			if (n == 0) {
+				enum tarhead_result got = tarhead_next(head, b.p, why);
+
+				n = BLOCK;
+				plain = got == TARHEAD_MORE || got == TARHEAD_ENTRY;
+				if (got == TARHEAD_ENTRY) {
+					entries++;
+					skip = n + (head->size + BLOCK - 1) / BLOCK * BLOCK;
+				} else {
+					skip = n;
+				}
+			}
+			skip -= n;
+			b.p += n;
+			b.len -= n;
+		}
+	gunzip_close(g);
+	free(head);
+	reason_set(why, TOO_MANY, limits->entries);
+	/* Should that fail, the reader begins elsewhere, and refuses what it finds there. */
+	return lseek(fd, at, SEEK_SET) == at && entries > limits->entries;
+}
+
 void archive_close(struct archive_reader *r)
 {
 	if (r == NULL)
@@ -480,5 +541,5 @@ void archive_close(struct archive_reader *r)
 
 bool archive_looks_like(const unsigned char *head, size_t len)
 {
-	return gunzip_looks_like((struct bytes){head, len}) || (len >= BLOCK && is_tar_header(head));
+	return gunzip_looks_like((struct bytes){head, len}) || (len >= BLOCK && tarhead_is(head));
 }

@@ -41,6 +41,11 @@ struct archive_reader *archive_open(int fd, const void *head, size_t head_len, b
 enum archive_result archive_next(struct archive_reader *, struct archive_item *, struct reason *);
 void archive_close(struct archive_reader *);
 
+/* Looks through a whole file for more entries than the limit, without their data, and goes back to where fd stands,
+ * behind so many bytes that were read. Before archive_open this refuses an archive that has too many at once, instead of
+ * after all that are allowed. True with a reason; false when there are not too many, or that cannot be told: of a pipe, for one. */
+bool archive_overfull(int fd, size_t read, const struct archive_limits *, struct reason *);
+
 /* Does this look like an archive rather than like a PEM or DER file? */
 bool archive_looks_like(const unsigned char *head, size_t len);
 

@@ -130,6 +130,15 @@ static int read_archive(struct child *c, struct archive_reader *r)
 	return got == ARCHIVE_DAMAGED ? 0 : -1;
 }
 
+/* The same for an archive that fd is at the beginning of, or behind so many bytes. One with too many entries is not
+ * begun: its first half million would be told, one by one, before it is refused. */
+static int read_from(struct child *c, struct archive_reader *r, int fd, size_t read)
+{
+	struct unpacked u = {.kind = UNPACK_DAMAGED};
+
+	return archive_overfull(fd, read, &c->task->limits, &u.reason) ? say(c, &u) : read_archive(c, r);
+}
+
 /* A file that is no archive, piece by piece. */
 static int read_plain(struct child *c, int fd, struct bytes head)
 {
@@ -182,7 +191,7 @@ static int read_file(struct child *c, const char *name)
 	} else if ((r = archive_open(fd, head, (size_t)n, c->task->flat, &c->task->limits)) == NULL) {
 		result = say_kind(c, UNPACK_TROUBLE, ENOMEM);
 	} else {
-		result = read_archive(c, r);
+		result = read_from(c, r, fd, (size_t)n);
 	}
 	if (r != NULL)
 		archive_close(r);
@@ -238,7 +247,7 @@ static int life(void *ctx, int out)
 		return flush(&c) == 0 ? 0 : 1;
 	}
 	if (r != NULL)
-		result = read_archive(&c, r);
+		result = read_from(&c, r, STDIN_FILENO, 0);
 	for (size_t i = 0; i < c.task->files && result == 0; i++)
 		if ((result = sandbox_renew(seconds_for_one(c.task))) == 0)
 			result = read_file(&c, c.task->file[i]);

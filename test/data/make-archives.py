@@ -151,10 +151,6 @@ def bidi(good):
     return pax([(b"path", "x\u202ered.exe".encode())]) + member(b"x.der", good)
 
 
-def nul(good):
-    return pax([(b"path", b"good.der\0/../../x.der")]) + member(b"x.der", good)
-
-
 def double(good):
     """The name of the good one, with something else in it."""
     return member(b"good.der", b"junk")
@@ -162,11 +158,6 @@ def double(good):
 
 def double_case(good):
     return member(b"GOOD.der", b"junk")
-
-
-def pax_size(good):
-    """The extended header says what counts, and the data go by it; the old field lies."""
-    return pax([(b"size", b"4")]) + header(b"x.der", 1 << 30) + pad(b"junk")
 
 
 def symlink(good):
@@ -405,6 +396,67 @@ def many_members(path, tar):
     write(path, gzip.compress(b"", mtime=0) * 1000000 + b"junk")
 
 
+def git(good):
+    """A global header as git archive writes it."""
+    return pax([(b"comment", b"0123456789abcdef0123456789abcdef01234567")], b"g") + member(b"y.der", good)
+
+
+def label(good):
+    """A volume's label, as tar -V writes it."""
+    return header(b"label", kind=b"V", magic=GNU) + member(b"y.der", good)
+
+
+# What one reader understands so, and another otherwise. The good one comes last.
+
+def strange(*blocks):
+    return lambda path, tar: write(path, tgz(b"".join(blocks) + tar))
+
+
+JUNK = member(b"x.der", b"junk")
+READERS = {
+    # Ignored by libarchive, obeyed by GNU tar and Python: all entries behind it get this name, or size.
+    "global-path": strange(pax([(b"path", b"other.der")], b"g")),
+    "global-size": strange(pax([(b"size", b"0")], b"g")),
+    "global-linkpath": strange(pax([(b"linkpath", b"/etc/passwd")], b"g")),
+    "global-charset": strange(pax([(b"hdrcharset", b"BINARY")], b"g")),
+    "global-sparse": strange(pax([(b"GNU.sparse.name", b"other.der")], b"g")),
+    "global-later": strange(pax([(b"mtime", b"1")]), pax([(b"mtime", b"2")], b"g")),
+    # busybox passes over extended headers.
+    "two-names": strange(pax([(b"path", b"other.der")]), JUNK),
+    "two-sizes": strange(pax([(b"size", b"4")]), header(b"x.der", 1 << 30), pad(b"junk")),
+    "sizes-twice": strange(pax([(b"size", b"4"), (b"size", b"1024")]), JUNK),
+    "paths-twice": strange(pax([(b"path", b"x.der"), (b"path", b"y.der")]), JUNK),
+    "path-empty": strange(pax([(b"path", b"")]), JUNK),
+    "path-nul": strange(pax([(b"path", b"x.der\0/../../y.der")]), JUNK),
+    "pax-twice": strange(pax([(b"path", b"x.der")]), pax([(b"path", b"y.der")]), JUNK),
+    "pax-and-long": strange(pax([(b"path", b"x" * 120)]), member(b"././@LongLink", b"y.der\0", b"L", magic=GNU), JUNK),
+    "long-and-pax": strange(member(b"././@LongLink", b"y.der\0", b"L", magic=GNU), pax([(b"path", b"x" * 120)]), JUNK),
+    "long-twice": strange(member(b"././@LongLink", b"y.der\0", b"L", magic=GNU),
+                          member(b"././@LongLink", b"z.der\0", b"L", magic=GNU), JUNK),
+    "linkpath": strange(pax([(b"linkpath", b"/etc/passwd")]), JUNK),
+    "record-length": strange(member(b"p", b"99 path=y.der\n", b"x"), JUNK),
+    "record-zero": strange(member(b"p", b"015 path=y.derr\n", b"x"), JUNK),
+    "record-rest": strange(member(b"p", b"14 path=y.der\n\0\0\0", b"x"), JUNK),
+    "solaris": strange(pax([(b"path", b"y.der")], b"X"), JUNK),
+    "acl": strange(member(b"p", b"1000000\0user::rwx\0", b"A"), JUNK),
+    # Is what follows its data, or the next header?
+    "link-data": strange(member(b"x.der", JUNK, b"1", link=b"y.der")),
+    "symlink-data": strange(member(b"x.der", JUNK, b"2", link=b"y.der")),
+    "device-data": strange(member(b"x.der", JUNK, b"3")),
+    "fifo-data": strange(member(b"x.der", JUNK, b"6")),
+    "directory-data": strange(member(b"x/", JUNK, b"5")),
+    "slash-data": strange(member(b"x/", JUNK)),
+    "slash-long": strange(member(b"././@LongLink", b"x/\0", b"L", magic=GNU), member(b"x", JUNK)),
+    "label-data": strange(member(b"label", JUNK, b"V", magic=GNU)),
+    # A name in the place of times.
+    "gnu-prefix": strange(checksum(header(b"x.der", 4, magic=GNU, rest=b"prefix")), pad(b"junk")),
+    "magic": strange(header(b"x.der", 4, magic=b"ustarX00"), pad(b"junk")),
+    # Octal to some, and binary, or nothing, to others.
+    "size-binary": strange(checksum(header(b"x.der")[:124] + binary(4) + header(b"x.der")[136:]), pad(b"junk")),
+    "size-junk": strange(checksum(header(b"x.der")[:124] + b"00000000004x" + header(b"x.der")[136:]), pad(b"junk")),
+}
+
+
 ENTRIES = {
     "dotdot": dotdot, "dotdot-inside": dotdot_inside, "absolute": absolute, "newline": newline,
     "backslash": backslash, "slash": slash, "directory": directory, "noname": noname,
@@ -413,7 +465,7 @@ ENTRIES = {
     "blockdev": blockdev, "fifo": fifo, "multivolume": multivolume, "unknown": unknown,
     "empty": empty, "manyempty": manyempty, "manynames": manynames, "toolarge": toolarge, "sparse": sparse,
     "sparse-pax": sparse_pax, "double": double,
-    "double-case": double_case, "pax-size": pax_size,
+    "double-case": double_case,
 }
 
 WHOLE = {
@@ -431,7 +483,7 @@ WHOLE = {
 
 
 # Names mean nothing, so odd ones that lead nowhere need no more than to be printed with care.
-FINE = {"bidi": bidi, "nul": nul}
+FINE = {"bidi": bidi, "git": git, "label": label}
 
 
 def write(path, data):
@@ -452,6 +504,9 @@ def main():
         write(os.path.join(out, name + ".tgz"), tgz(make(good) + tar))
     for name, make in FINE.items():
         write(os.path.join(out, "fine", name + ".tgz"), tgz(make(good) + tar))
+    os.makedirs(os.path.join(out, "whole", "readers"), exist_ok=True)
+    for name, make in READERS.items():
+        make(os.path.join(out, "whole", "readers", name + ".tgz"), tar)
     for name, make in WHOLE.items():
         make(os.path.join(out, "whole", name + ".tgz"), tar)
 
