@@ -14,6 +14,7 @@
 #include "link.h"
 #include "listen.h"
 #include "session.h"
+#include "ticks.h"
 
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
 #define OUTSIDE_SECONDS 60
@@ -21,6 +22,11 @@
 #define BAD_FAREWELL_SECONDS 1	/* the same when it was refused */
 #define DEAF_MOST 65536		/* what a phone may have sent before it heard them */
 #define MAX_MESSAGE (CAPFMSG_HEADER + CAPFMSG_BODY_MAX)
+/* Bytes that a phone may send: more than the longest operation has; and for each second some more, for signs of
+ * life, which may go on for weeks. */
+#define BYTES_MOST (8 * MAX_MESSAGE)
+#define BYTES_A_SECOND 256
+#define NOTES_MOST 16		/* lines of the log about what a phone said that is odd */
 #define PEER_MAX 56
 
 enum stage {
@@ -44,7 +50,12 @@ struct link {
 	struct visit *visit;
 	bool failed, late;	/* the session was ended; because its time was over */
 	size_t unheard;		/* bytes that came after our last words */
-	struct event io, timer;
+	enum tls_result reader, writer;	/* what TLS waits for, before it can go on with either */
+	size_t bytes;		/* that it has sent, but for those that time has forgiven */
+	long long counted;	/* when that was; milliseconds */
+	unsigned notes;
+	bool halfway;		/* the stall timer runs */
+	struct event io, timer, stall;
 	struct buf in;		/* a message that is not whole yet */
 	struct buf out;		/* messages to be sent, each with its length before it */
 };
@@ -87,6 +98,7 @@ static void die(struct link *l)
 		return;
 	event_del(&l->io);
 	event_del(&l->timer);
+	event_del(&l->stall);
 	l->stage = DEAD;
 	LIST_REMOVE(l, entry);
 	LIST_INSERT_HEAD(&l->home->dead, l, entry);
@@ -103,15 +115,58 @@ static void set_timer(struct link *l, time_t seconds)
 
 static void on_io(evutil_socket_t fd, short what, void *ctx);
 
-static void set_interest(struct link *l, short interest)
+/* What is not going to be read is not waited for: a socket stays readable until somebody reads. TLS may have to
+ * write before it can read on, and the other way round. */
+static short wanted(const struct link *l)
 {
+	short what = 0;
+
+	if (l->stage == LINGERING)
+		return EV_READ;
+	if (l->reader == TLS_WANT_WRITE || l->writer == TLS_WANT_WRITE)
+		what |= EV_WRITE;
+	if (l->writer == TLS_WANT_READ || (l->stage != PARTING && l->reader != TLS_WANT_WRITE &&
+	    l->in.len <= MAX_MESSAGE))
+		what |= EV_READ;
+	return what;
+}
+
+/* Something has begun and has to come to its end: a message of the phone, or one of ours that it does not take. A
+ * phone that is silent between two messages is no such thing. */
+static bool is_halfway(const struct link *l)
+{
+	return l->stage == TALKING && (l->reader == TLS_WANT_WRITE || l->writer != TLS_DONE ||
+	    (l->in.len > 0 && !visit_held(l->visit)) || tls_halfway(l->tls));
+}
+
+/* To be called at the end of whatever happened to it. */
+static void watch(struct link *l)
+{
+	struct timeval limit = {.tv_sec = l->home->conf->message_timeout + FAREWELL_SECONDS};
+	short interest = l->stage == DEAD ? 0 : wanted(l);
+
+	if (l->stage == DEAD)
+		return;
+	if (l->halfway != is_halfway(l)) {
+		l->halfway = !l->halfway;
+		event_del(&l->stall);
+		if (l->halfway && event_add(&l->stall, &limit) != 0)
+			die(l);
+	}
 	if (l->interest == interest || l->stage == DEAD)
 		return;
 	event_del(&l->io);
 	event_assign(&l->io, l->home->base, l->fd, (short)(interest | EV_PERSIST), on_io, l);
-	if (event_add(&l->io, NULL) != 0)
+	if (interest != 0 && event_add(&l->io, NULL) != 0)
 		die(l);
 	l->interest = interest;
+}
+
+/* A whole message came or went: the next one has its own time. */
+static void got_on(struct link *l)
+{
+	event_del(&l->stall);
+	l->halfway = false;
 }
 
 /* Our last words are sent. Closing now could make the phone's system throw them away, if the phone has sent
@@ -125,8 +180,6 @@ static void linger(struct link *l)
 	l->stage = LINGERING;
 	if (l->late || shutdown(l->fd, SHUT_WR) != 0)
 		die(l);
-	else
-		set_interest(l, EV_READ);
 }
 
 /* Sends what there is, one message a record, unless something has to reach the disk before. */
@@ -143,27 +196,25 @@ static void flush(struct link *l)
 			die(l);
 			return;
 		}
-		switch (tls_write(l->tls, one.p, one.len, &why)) {
+		switch (l->writer = tls_write(l->tls, one.p, one.len, &why)) {
 		case TLS_DONE:
 			memmove(l->out.p, rest.p, rest.len);
 			l->out.len = rest.len;
+			got_on(l);
 			break;
 		case TLS_WANT_READ:
-			set_interest(l, EV_READ);
-			return;
 		case TLS_WANT_WRITE:
-			set_interest(l, EV_READ | EV_WRITE);
 			return;
 		default:
 			/* The session hears of it from the next reading. */
 			if (l->stage == PARTING)
 				die(l);
+			l->writer = TLS_DONE;
 			l->out.len = 0;
 			return;
 		}
 	}
 	buf_free(&l->out);
-	set_interest(l, EV_READ);
 	if (l->stage == PARTING)
 		linger(l);
 }
@@ -199,6 +250,8 @@ static bool act(struct link *l, const struct session_action *a, struct session_e
 		l->stage = PARTING;
 		set_timer(l, l->failed ? BAD_FAREWELL_SECONDS : FAREWELL_SECONDS);
 		return false;
+	case SESSION_NOTE:
+		return ++l->notes <= NOTES_MOST && visit_do(l->visit, a, answer);
 	case SESSION_FAILED:
 		l->failed = true;
 		return visit_do(l->visit, a, answer);
@@ -243,6 +296,7 @@ static void take_messages(struct link *l)
 		if (len > 0)
 			e.bytes.len = (size_t)len;
 		at += e.bytes.len;
+		got_on(l);
 		run(l, &e);
 	}
 	/* A dead or parting one has lost its buffer, or needs it no more. */
@@ -256,17 +310,42 @@ static void take_messages(struct link *l)
 	}
 }
 
+/* The phone is gone, or goes now: the session hears of it, and nobody is there to hear a farewell. */
+static void end(struct link *l, const char *event, const char *why)
+{
+	if (event != NULL)
+		say(l, event, "why", why);
+	run(l, &(struct session_event){.type = SESSION_CLOSED});
+	die(l);
+}
+
+/* What comes with this counted in, is it more than any phone has to say? */
+static bool is_flood(struct link *l, size_t len)
+{
+	long long now = ticks_ms();
+	size_t forgiven = (size_t)(now - l->counted) * BYTES_A_SECOND / 1000;
+
+	/* Less than a byte's time is kept for the next time. */
+	if (forgiven > 0)
+		l->counted = now;
+	l->bytes -= forgiven < l->bytes ? forgiven : l->bytes;
+	l->bytes += len;
+	return l->bytes > BYTES_MOST;
+}
+
 static void read_some(struct link *l)
 {
 	unsigned char record[MAX_MESSAGE];
 	enum tls_result result = TLS_DONE;
+	bool flood = false;
 	struct reason why;
 	size_t len;
 
-	for (int i = 0; i < RECORDS_A_TURN && l->stage == TALKING && result == TLS_DONE &&
+	for (int i = 0; i < RECORDS_A_TURN && l->stage == TALKING && result == TLS_DONE && !flood &&
 	    l->in.len <= MAX_MESSAGE; i++) {
-		result = tls_read(l->tls, record, sizeof record, &len, &why);
-		if (result == TLS_DONE) {
+		result = l->reader = tls_read(l->tls, record, sizeof record, &len, &why);
+		flood = result == TLS_DONE && is_flood(l, len);
+		if (result == TLS_DONE && !flood) {
 			buf_put(&l->in, record, len);
 			explicit_bzero(record, len);
 			if (l->in.failed)
@@ -276,13 +355,12 @@ static void read_some(struct link *l)
 	}
 	if (l->stage != TALKING)
 		return;
-	if (result == TLS_CLOSED || result == TLS_FAILED) {
-		if (result == TLS_FAILED)
-			say(l, "tls-error", "why", why.text);
-		run(l, &(struct session_event){.type = SESSION_CLOSED});
-		/* Nobody is there to hear a farewell. */
-		die(l);
-	}
+	if (flood)
+		end(l, "dropped", "it sent too much");
+	else if (result == TLS_FAILED)
+		end(l, "tls-error", why.text);
+	else if (result == TLS_CLOSED)
+		end(l, NULL, NULL);
 }
 
 /* TLS is up: now the server speaks. */
@@ -298,7 +376,6 @@ static void begin(struct link *l)
 		return;
 	}
 	l->stage = TALKING;
-	set_interest(l, EV_READ);
 	run(l, &(struct session_event){.type = SESSION_START});
 }
 
@@ -306,16 +383,13 @@ static void shake(struct link *l)
 {
 	struct reason why;
 
-	switch (tls_handshake(l->tls, &why)) {
+	switch (l->reader = tls_handshake(l->tls, &why)) {
 	case TLS_DONE:
 		say(l, "connected", "tls", tls_version(l->tls));
 		begin(l);
 		break;
 	case TLS_WANT_READ:
-		set_interest(l, EV_READ);
-		break;
 	case TLS_WANT_WRITE:
-		set_interest(l, EV_WRITE);
 		break;
 	default:
 		say(l, "no-handshake", "why", why.text);
@@ -345,9 +419,9 @@ static void on_io(evutil_socket_t fd, short what, void *ctx)
 		shake(l);
 		break;
 	case TALKING:
-		if ((what & EV_WRITE) != 0)
+		if (l->out.len > 0)
 			flush(l);
-		if ((what & EV_READ) != 0)
+		if (l->stage == TALKING && ((what & EV_READ) != 0 || l->reader == TLS_WANT_WRITE))
 			read_some(l);
 		break;
 	case PARTING:
@@ -359,6 +433,7 @@ static void on_io(evutil_socket_t fd, short what, void *ctx)
 	case DEAD:
 		break;
 	}
+	watch(l);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -372,9 +447,22 @@ static void on_timer(evutil_socket_t fd, short what, void *ctx)
 		run(l, &(struct session_event){.type = SESSION_TIMEOUT});
 	} else {
 		if (l->stage == SHAKING)
-			say(l, "no-handshake", "why", "it took too long");
+			say(l, "no-handshake", "why", tls_heard(l->tls) ? "it took too long" :
+			    "it took too long: the other side said nothing");
 		die(l);
 	}
+	watch(l);
+}
+
+static void on_stall(evutil_socket_t fd, short what, void *ctx)
+{
+	struct link *l = ctx;
+
+	(void)fd;
+	(void)what;
+	if (l->stage == TALKING)
+		end(l, "dropped", l->reader == TLS_WANT_WRITE || l->writer == TLS_WANT_WRITE ?
+		    "it does not read what we send" : "it did not finish a message");
 }
 
 static void hook_event(void *ctx, const struct session_event *e)
@@ -383,6 +471,7 @@ static void hook_event(void *ctx, const struct session_event *e)
 
 	if (l->stage == TALKING)
 		run(l, e);
+	watch(l);
 }
 
 static void hook_go_on(void *ctx, bool done)
@@ -399,6 +488,7 @@ static void hook_go_on(void *ctx, bool done)
 	flush(l);
 	if (l->stage == TALKING && l->in.len > 0)
 		take_messages(l);
+	watch(l);
 }
 
 static void hook_drop(void *ctx, const char *why)
@@ -459,6 +549,9 @@ void link_new(struct link_home *home, int fd, const struct sockaddr_storage *pee
 	l->home = home;
 	l->fd = fd;
 	l->number = ++home->number;
+	l->writer = TLS_DONE;
+	l->reader = TLS_WANT_READ;
+	l->counted = ticks_ms();
 	set_socket(l);
 	if ((l->tls = tls_open(home->tls, fd, &why)) == NULL) {
 		say(l, "error", "why", why.text);
@@ -468,6 +561,7 @@ void link_new(struct link_home *home, int fd, const struct sockaddr_storage *pee
 	l->interest = EV_READ;
 	event_assign(&l->io, home->base, fd, EV_READ | EV_PERSIST, on_io, l);
 	evtimer_assign(&l->timer, home->base, on_timer, l);
+	evtimer_assign(&l->stall, home->base, on_stall, l);
 	if (event_add(&l->io, NULL) != 0) {
 		link_free(l);
 		return;
@@ -477,12 +571,23 @@ void link_new(struct link_home *home, int fd, const struct sockaddr_storage *pee
 	set_timer(l, home->conf->handshake_timeout);
 }
 
+static void say_left_out(const struct link *l)
+{
+	char text[48];
+
+	if (l->notes <= NOTES_MOST)
+		return;
+	snprintf(text, sizeof text, "%u more notes were left out", l->notes - NOTES_MOST);
+	say(l, "note", "text", text);
+}
+
 void link_bury(struct link_home *home)
 {
 	struct link *l;
 
 	while ((l = LIST_FIRST(&home->dead)) != NULL) {
 		LIST_REMOVE(l, entry);
+		say_left_out(l);
 		say(l, "closed", NULL, NULL);
 		link_free(l);
 		home->count--;

@@ -8,6 +8,13 @@
 #include "osslerr.h"
 #include "tls.h"
 
+/* OpenSSL reads on for as long as there is something to read, and a peer can see to that. No flight of a
+ * handshake that we know of takes more; a record takes two. */
+#define READS_A_CALL 16
+/* Handshake messages, alerts, empty records: what a peer may send besides data. A record with data makes up
+ * for one of them, since TLS 1.0 stacks send an empty one before each. */
+#define IDLE_RECORDS 64
+
 struct tls_context {
 	SSL_CTX *ctx;
 	X509 *only;		/* of a client: the one server */
@@ -17,7 +24,11 @@ struct tls_context {
 struct tls {
 	SSL *ssl;
 	X509 *only;
+	BIO_METHOD *paced;
 	bool up;
+	unsigned reads;		/* of the socket, that the present call may still make */
+	unsigned idle;		/* records without data that nothing has made up for */
+	bool heard;
 };
 
 /* Static RSA has no forward secrecy, and old phones have nothing else. */
@@ -49,6 +60,8 @@ static struct tls_context *context_new(const SSL_METHOD *method, bool server, bo
 	    SSL_OP_DONT_INSERT_EMPTY_FRAGMENTS | SSL_OP_IGNORE_UNEXPECTED_EOF |
 	    SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* Without this a KeyUpdate comes back to us, and so does a ClientHello that wants to renegotiate. */
+	SSL_CTX_clear_mode(c->ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
 	return c;
@@ -95,6 +108,66 @@ void tls_context_free(struct tls_context *c)
 	free(c);
 }
 
+static int paced_read(BIO *b, char *to, int size)
+{
+	struct tls *t = BIO_get_data(b);
+	int n;
+
+	BIO_clear_retry_flags(b);
+	if (t->reads == 0) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	t->reads--;
+	n = BIO_read(BIO_next(b), to, size);
+	BIO_copy_next_retry(b);
+	return n;
+}
+
+static long paced_ctrl(BIO *b, int what, long n, void *p)
+{
+	return BIO_next(b) != NULL ? BIO_ctrl(BIO_next(b), what, n, p) : 0;
+}
+
+/* Reads of the socket go through a filter that ends them when the call has had enough. It answers as a socket
+ * with nothing to read does, so the caller comes back when the others have had their turn. */
+static bool set_socket(struct tls *t, int fd)
+{
+	BIO *in, *out, *filter;
+
+	t->paced = BIO_meth_new(BIO_TYPE_FILTER, "paced");
+	if (t->paced == NULL || !BIO_meth_set_read(t->paced, paced_read) ||
+	    !BIO_meth_set_ctrl(t->paced, paced_ctrl))
+		return false;
+	in = BIO_new_socket(fd, BIO_NOCLOSE);
+	out = BIO_new_socket(fd, BIO_NOCLOSE);
+	filter = BIO_new(t->paced);
+	if (in == NULL || out == NULL || filter == NULL) {
+		BIO_free(in);
+		BIO_free(out);
+		BIO_free(filter);
+		return false;
+	}
+	BIO_set_data(filter, t);
+	SSL_set0_rbio(t->ssl, BIO_push(filter, in));
+	SSL_set0_wbio(t->ssl, out);
+	return true;
+}
+
+static void on_message(int sent, int version, int type, const void *p, size_t len, SSL *ssl, void *ctx)
+{
+	struct tls *t = ctx;
+
+	(void)version;
+	(void)p;
+	(void)len;
+	(void)ssl;
+	if (sent || type != SSL3_RT_HEADER)
+		return;
+	t->heard = true;
+	t->idle++;
+}
+
 struct tls *tls_open(struct tls_context *c, int fd, struct reason *r)
 {
 	struct tls *t = calloc(1, sizeof *t);
@@ -103,12 +176,13 @@ struct tls *tls_open(struct tls_context *c, int fd, struct reason *r)
 		reason_memory(r);
 		return NULL;
 	}
-	if ((t->ssl = SSL_new(c->ctx)) == NULL || !SSL_set_fd(t->ssl, fd)) {
+	if ((t->ssl = SSL_new(c->ctx)) == NULL || !set_socket(t, fd)) {
 		osslerr_set(r, "cannot set up TLS");
-		SSL_free(t->ssl);
-		free(t);
+		tls_close(t);
 		return NULL;
 	}
+	SSL_set_msg_callback(t->ssl, on_message);
+	SSL_set_msg_callback_arg(t->ssl, t);
 	if (c->only != NULL) {
 		X509_up_ref(c->only);
 		t->only = c->only;
@@ -128,6 +202,7 @@ void tls_close(struct tls *t)
 		SSL_shutdown(t->ssl);
 	ERR_clear_error();
 	SSL_free(t->ssl);
+	BIO_meth_free(t->paced);
 	X509_free(t->only);
 	free(t);
 }
@@ -135,9 +210,15 @@ void tls_close(struct tls *t)
 /* What a call of OpenSSL came to. */
 static enum tls_result outcome(struct tls *t, int result, const char *what, struct reason *r)
 {
-	int error = errno;
+	int error = errno, kind = SSL_get_error(t->ssl, result);
 
-	switch (SSL_get_error(t->ssl, result)) {
+	if (t->idle > IDLE_RECORDS && kind != SSL_ERROR_NONE) {
+		t->up = false;
+		ERR_clear_error();
+		reason_set(r, "%s: more than %d records without data", what, IDLE_RECORDS);
+		return TLS_FAILED;
+	}
+	switch (kind) {
 	case SSL_ERROR_NONE:
 		return TLS_DONE;
 	case SSL_ERROR_WANT_READ:
@@ -172,25 +253,44 @@ static enum tls_result check_server(struct tls *t, struct reason *r)
 	return TLS_FAILED;
 }
 
-enum tls_result tls_handshake(struct tls *t, struct reason *r)
+static enum tls_result handshake(struct tls *t, unsigned reads, struct reason *r)
 {
 	enum tls_result result;
 
 	ERR_clear_error();
 	errno = 0;
+	t->reads = reads;
 	result = outcome(t, SSL_do_handshake(t->ssl), "TLS handshake", r);
 	if (result != TLS_DONE)
 		return result;
 	t->up = true;
+	t->idle = 0;
 	return check_server(t, r);
+}
+
+enum tls_result tls_hello(struct tls *t, struct reason *r)
+{
+	return handshake(t, 0, r);
+}
+
+enum tls_result tls_handshake(struct tls *t, struct reason *r)
+{
+	return handshake(t, READS_A_CALL, r);
 }
 
 enum tls_result tls_read(struct tls *t, void *to, size_t size, size_t *len, struct reason *r)
 {
+	enum tls_result result;
+
 	*len = 0;
 	ERR_clear_error();
 	errno = 0;
-	return outcome(t, SSL_read_ex(t->ssl, to, size, len), "reading", r);
+	t->reads = READS_A_CALL;
+	result = outcome(t, SSL_read_ex(t->ssl, to, size, len), "reading", r);
+	/* Its own record, and one that came before. */
+	if (result == TLS_DONE)
+		t->idle -= t->idle < 2 ? t->idle : 2;
+	return result;
 }
 
 enum tls_result tls_write(struct tls *t, const void *from, size_t len, struct reason *r)
@@ -199,7 +299,18 @@ enum tls_result tls_write(struct tls *t, const void *from, size_t len, struct re
 
 	ERR_clear_error();
 	errno = 0;
+	t->reads = READS_A_CALL;
 	return outcome(t, SSL_write_ex(t->ssl, from, len, &written), "writing", r);
+}
+
+bool tls_heard(const struct tls *t)
+{
+	return t->heard;
+}
+
+bool tls_halfway(const struct tls *t)
+{
+	return SSL_has_pending(t->ssl) == 1;
 }
 
 const char *tls_version(const struct tls *t)

@@ -37,12 +37,21 @@ struct tls *tls_open(struct tls_context *, int fd, struct reason *);
 /* Says good-bye if that takes no time, and frees it. */
 void tls_close(struct tls *);
 
+/* Each of these reads the socket a few times at most, and may then want to read although the socket has more: the
+ * caller waits by level, not by edge. A peer that sends many records and no data makes them fail. */
 enum tls_result tls_handshake(struct tls *, struct reason *);
-/* What there is, up to size, in *len. */
+/* The start of it, for a client that may want to leave it at that: nothing is read. */
+enum tls_result tls_hello(struct tls *, struct reason *);
+/* What there is, up to size, in *len. It may want to write: the peer can ask for an answer of TLS's own. */
 enum tls_result tls_read(struct tls *, void *, size_t size, size_t *len, struct reason *);
 /* All of it, in one record when it is no longer than 16384 bytes. When it has to be called again the
  * bytes may have moved, but must be the same. */
 enum tls_result tls_write(struct tls *, const void *, size_t, struct reason *);
+
+/* Has a record come, or the start of one? */
+bool tls_heard(const struct tls *);
+/* Is a part of a record there, and the rest has not come? */
+bool tls_halfway(const struct tls *);
 
 /* "TLSv1.3": for logs, after the handshake. */
 const char *tls_version(const struct tls *);
