@@ -39,7 +39,7 @@ struct handset {
 	bool armed;		/* the event is waited for */
 	bool slept;		/* the last one was for time that has passed */
 	bool closing;		/* hangs up when all is said */
-	bool hello;		/* said: the first call of the handshake was made */
+	bool hello;		/* said: the first part of the handshake */
 	bool napping;
 	double nap_end;
 	bool making;
@@ -465,14 +465,13 @@ static bool strays(struct handset *p, enum sim_step step)
 static void shake(struct handset *p)
 {
 	struct reason why = {.text = ""};
-	bool first = !p->hello;
 	enum tls_result result;
 
-	/* The first call says hello; then it may take its time. */
-	if (!first && strays(p, SIM_HANDSHAKE))
+	/* The first call says hello, and hears nothing, however quick the server is; then it may take its time. */
+	if (p->hello && strays(p, SIM_HANDSHAKE))
 		return;
-	p->hello = true;
-	result = tls_handshake(p->tls, &why);
+	result = p->hello ? tls_handshake(p->tls, &why) : tls_hello(p->tls, &why);
+	p->hello |= result == TLS_WANT_READ;
 	if ((result == TLS_WANT_READ && strays(p, SIM_HANDSHAKE)) || awaits(p, result))
 		return;
 	if (result != TLS_DONE) {
@@ -481,9 +480,7 @@ static void shake(struct handset *p)
 	}
 	p->phase = TALKING;
 	p->rubbish = p->plan->rubbish;
-	/* A quick server, or a slow machine: all was done within the first call. */
-	if (!first || p->plan->sim.delay[SIM_HANDSHAKE] > 0 || !strays(p, SIM_HANDSHAKE))
-		talk(p);
+	talk(p);
 }
 
 static void open_tls(struct handset *p)
