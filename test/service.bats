@@ -733,6 +733,44 @@ os.execvp("capf-serve", ["capf-serve"])'
 	grep -Eqx 'RestartSec=[1-9][0-9]*' "$unit"
 }
 
+@test "systemd: the unit's memory is enough for as many connections as its descriptors allow" {
+	local unit=$ROOT/share/systemd/capf-serve.service files memory tasks n=200 before after
+	files=$(sed -n 's/^LimitNOFILE=\([0-9]*\)$/\1/p' "$unit")
+	memory=$(sed -n 's/^MemoryMax=\([0-9]*\)M$/\1/p' "$unit")
+	tasks=$(sed -n 's/^TasksMax=\([0-9]*\)$/\1/p' "$unit")
+	assert_equal $((memory * 1024)) $((files * 48 + 65536))
+	# As many workers as there can be, each with an old and a new issuing process, the master, a shell.
+	[ "$tasks" -ge $((1 + 3 * 64 + 1)) ]
+	grep -qx OOMPolicy=continue "$unit"
+	# The dearest connection there is: TLS holds a buffer for a record that does not come.
+	start
+	rss() { awk '/^VmRSS/ { print $2 }' /proc/$(children capf-worker)/status; }
+	before=$(rss)
+	mkfifo hold
+	cat >many.py <<-'PY'
+	import os, socket, ssl, sys
+	host, port = sys.argv[1].rsplit(":", 1)
+	context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+	context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+	peers = []
+	for i in range(int(sys.argv[2])):
+	    peers.append(context.wrap_socket(socket.create_connection((host, int(port)), 60)))
+	    peers[-1].recv(12)
+	    os.write(peers[-1].fileno(), b"\x17\x03\x03")
+	open("all-there", "w")
+	sys.stdin.read()
+	PY
+	python3 many.py "$PORT" $n <hold 3>&- &
+	echo $! >>pids
+	exec 7>hold
+	until_true test -e all-there
+	after=$(rss)
+	exec 7>&-
+	sanitized || [ $((after - before)) -le $((n * 40)) ] || fail "$n connections: $((after - before)) KiB"
+	# They were there.
+	[ "$(grep -c event=connected log)" -ge $n ]
+}
+
 @test "the log goes to syslog" {
 	by_itself
 	install_null SEP000000000001

@@ -40,6 +40,7 @@ for tool in $tools; do
 	libs=
 	case $tool in
 	fleet) libs=-lcrypto ;;
+	flood) libs='-lssl -lcrypto' ;;
 	handshake) libs="$obj/libcapfkit.a -lssl -lcrypto" ;;
 	esac
 	${CC:-cc} -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -iquote "$root/src/lib" -o "$w/$tool" \
