@@ -109,6 +109,10 @@ int main(int argc, char *argv[])
 		status_die(status_of_given(why.trouble), object, "cannot make a certificate: %s", why.text);
 	s = open_spool(path, renew, now);
 	narrow_below(SANDBOX_WRITER, s->root, NULL, 0);
+	/* What the old certificate vouched for and issued is still about: its .0 file is there before the pair goes. A
+	 * pair that is no good leaves nothing to keep. */
+	if (renew && store_check_capf(s, true, &why) != 0 && why.trouble)
+		status_die(STATUS_TROUBLE, "CAPF", "cannot keep its old certificate: %s", why.text);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
 	if (renew || (store_check_capf(s, true, &why) != 0 && !why.trouble)) {
 		if (store_put_capf(s, pair.cert, pair.key, &why) != 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* csr-dump: the requests that wait, in one flat .tgz, the same bytes every time. It changes nothing in
- * the spool, writes no half file and nothing to a terminal. */
+/* csr-dump: the requests that wait, in one flat .tgz, the same bytes every time. Those that a former certificate of
+ * CAPF vouched for get today's signature on the way. It changes nothing in the spool, writes no half file and
+ * nothing to a terminal. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #include "blob.h"
 #include "conf.h"
+#include "csr.h"
 #include "enter.h"
 #include "given.h"
 #include "manifest.h"
@@ -21,6 +23,7 @@
 #include "status.h"
 #include "store.h"
 #include "transfer.h"
+#include "vouch.h"
 #include "when.h"
 
 const char program[] = "csr-dump";
@@ -28,12 +31,81 @@ const char synopsis[] =
     "[-0hmV] [-F pem|der] [-f file] [-o file|url] [-s spool] [-z level]\n"
     "                [--since time] [device ...]";
 
+/* A request as it goes into the archive. A signature can be another one each time, so it is made once. */
+struct again {
+	bool done;
+	unsigned char *pem;	/* NULL: as it is in the spool */
+	size_t len;
+};
+
 struct dump {
 	struct spool *spool;
 	struct stem *list;
 	size_t n;
 	bool der, manifest;
+	/* When CAPF had other certificates before: whose signatures requests may have, today's first, and the key for
+	 * a new signature. */
+	EVP_PKEY **vouchers, *key;
+	struct again *again;	/* one for each of the list */
 };
+
+/* What is needed to sign again. Without a pair that is good nothing is; who wants a manifest hears of that. */
+static void prepare(struct dump *d)
+{
+	struct reason why;
+	struct cert *cert;
+	bool good = (d->vouchers = store_vouchers(d->spool, &why)) != NULL;
+
+	if (good && d->vouchers[1] != NULL && (good = store_capf(d->spool, &cert, &d->key, &why) == 0)) {
+		cert_free(cert);
+		if ((d->again = calloc(d->n, sizeof *d->again)) == NULL)
+			good = reason_memory(&why) == 0;
+	}
+	if (!good && why.trouble)
+		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
+}
+
+static void forget(struct dump *d)
+{
+	for (size_t i = 0; d->again != NULL && i < d->n; i++)
+		free(d->again[i].pem);
+	free(d->again);
+	EVP_PKEY_free(d->key);
+	store_vouchers_free(d->vouchers);
+	free(d->list);
+}
+
+/* In place of what a former certificate of CAPF vouched for: the same with today's signature, in *data. What nobody
+ * of ours vouched for stays as it is, for csr-sign to refuse. -1 with errno. */
+static int renew(const struct dump *d, struct again *again, unsigned char **data, size_t *len)
+{
+	struct reason why;
+	struct csr *c;
+	int result = 0;
+
+	if (!again->done) {
+		if ((c = csr_parse(*data, *len, d->vouchers, &why)) == NULL)
+			result = why.trouble ? -1 : 0;
+		else if (c->proof == CSR_RA && c->ra != d->vouchers[0] &&
+		    (vouch_again(c, d->key, &why) != 0 ||
+		    (again->pem = (unsigned char *)csr_pem(c, &again->len)) == NULL))
+			result = -1;
+		csr_free(c);
+		if (result != 0) {
+			errno = ENOMEM;
+			return -1;
+		}
+		again->done = true;
+	}
+	if (again->pem == NULL)
+		return 0;
+	free(*data);
+	*len = again->len;
+	if ((*data = malloc(again->len)) == NULL)
+		return -1;
+	memcpy(*data, again->pem, again->len);
+	return 0;
+}
 
 /* Readers skip what they do not know: a link, or something else that nobody of us has put there. */
 static bool is_file(const struct dump *d, const struct stem *stem)
@@ -82,6 +154,12 @@ static int content(const struct dump *d, const struct stem *stem, unsigned char 
 	for (size_t i = 0; i < sizeof places / sizeof places[0] && result != 0; i++)
 		if ((result = spool_read(d->spool, places[i], name, data, len)) != 0 && errno != ENOENT)
 			return -1;
+	if (result == 0 && stem->kind == STEM_RA && d->again != NULL &&
+	    renew(d, &d->again[stem - d->list], data, len) != 0) {
+		free(*data);
+		*data = NULL;
+		return -1;
+	}
 	if (result != 0 || !d->der)
 		return result;
 	der = blob_unwrap(*data, *len, BLOB_REQUEST, true, len, &pem, &why);
@@ -296,9 +374,10 @@ int main(int argc, char *argv[])
 	status = choose(&d, &names, since);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
+	prepare(&d);
 	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
 	    dump_to_file)(&d, output, (int)level));
-	free(d.list);
+	forget(&d);
 	names_free(&names);
 	spool_close(d.spool);
 	return status;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* csr-sign: an archive of requests in, an archive of certificates out, on all cores, in one pass. It
- * knows no spool and no network. It believes no request whose signature does not hold, takes nothing from
- * a request but its key and its device, and lets no certificate out that is not in the log. */
+ * knows no spool and no network. It believes no request whose signature does not hold, and, when it knows an
+ * RA, none that a manifest by that RA does not list; takes nothing from a request but its key and its device,
+ * and lets no certificate out that is not in the log. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,8 +28,10 @@
 const char program[] = "csr-sign";
 const char synopsis[] =
     "-c cert -k key [-hmV] [-C device|request] [-D digest] [-d days] [-j jobs]\n"
-    "                [-l file] [-o file] [-P seconds] [-p file] [-r cert] [-z level]\n"
-    "                [--no-eku] [--no-key-ids] [file]";
+    "                [-l file] [-o file] [-P seconds] [-p file] [-r cert ...] [-z level]\n"
+    "                [--no-eku] [--no-key-ids] [--no-manifest] [file]";
+
+_Static_assert(OPTION_TEXTS_MAX <= SIGN_RA_MAX, "each --ra has its place");
 
 struct output {
 	struct unpack *from;	/* what comes in */
@@ -168,8 +171,9 @@ static struct cert *load_cert(const char *path)
 int main(int argc, char *argv[])
 {
 	const char *ca = NULL, *cn = "device", *digest = "SHA256", *log = NULL, *output = NULL;
-	const char *pass = NULL, *ra = NULL, *name = "-";
-	bool no_eku = false, no_key_ids = false, of_key;
+	const char *pass = NULL, *name = "-";
+	bool manifest = false, no_eku = false, no_key_ids = false, of_key;
+	struct option_texts ra = {.n = 0};
 	long days = issue_policy_default.days, jobs = 0, level = 6;
 	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
@@ -181,19 +185,20 @@ int main(int argc, char *argv[])
 		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
 		{'k', "key", OPTION_TEXT, &sign.key, 0, 0},
 		{'l', "log", OPTION_TEXT, &log, 0, 0},
-		{'m', "require-manifest", OPTION_FLAG, &sign.require_manifest, 0, 0},
+		{'m', "require-manifest", OPTION_FLAG, &manifest, 0, 0},
 		{'o', "output", OPTION_TEXT, &output, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &sign.now, 0, 0},
 		{'p', "pass-file", OPTION_TEXT, &pass, 0, 0},
-		{'r', "ra", OPTION_TEXT, &ra, 0, 0},
+		{'r', "ra", OPTION_TEXTS, &ra, 0, 0},
 		{'z', "level", OPTION_NUMBER, &level, 1, 9},
 		{0, "no-eku", OPTION_FLAG, &no_eku, 0, 0},
 		{0, "no-key-ids", OPTION_FLAG, &no_key_ids, 0, 0},
+		{0, "no-manifest", OPTION_FLAG, &sign.no_manifest, 0, 0},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
 	struct output o = {.log_name = log, .log = -1};
-	struct cert *ca_cert, *ra_cert;
+	struct cert *ca_cert;
 	struct reason why;
 
 	if (ca == NULL || sign.key == NULL)
@@ -202,8 +207,11 @@ int main(int argc, char *argv[])
 		status_usage("takes one archive");
 	if (strcmp(cn, "device") != 0 && strcmp(cn, "request") != 0)
 		status_usage("--cn wants device or request");
-	if (sign.require_manifest && ra == NULL)
-		status_usage("--require-manifest wants the certificate that signed it: --ra");
+	if ((manifest || sign.no_manifest) && ra.n == 0)
+		status_usage("--%s wants the certificate of who signs manifests: --ra",
+		    manifest ? "require-manifest" : "no-manifest");
+	if (manifest && sign.no_manifest)
+		status_usage("--require-manifest and --no-manifest exclude each other");
 	if (arg < argc)
 		name = argv[arg];
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
@@ -215,11 +223,12 @@ int main(int argc, char *argv[])
 	sign.policy.eku = !no_eku;
 	sign.policy.key_ids = !no_key_ids;
 	sign.ca = ca_cert = load_cert(ca);
-	sign.ra = ra_cert = ra != NULL ? load_cert(ra) : NULL;
+	for (size_t i = 0; i < ra.n; i++)
+		sign.ra[i] = load_cert(ra.text[i]);
 	if ((from.fd = fileio_open_input(name)) < 0)
 		status_die_path(name, "cannot open");
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
-	if (sign.require_manifest)
+	if (ra.n > 0)
 		from.most = MANIFEST_MAX_BYTES;
 	/* Whatever reads what came from outside starts before the key is here. */
 	if ((o.from = unpack_start(&from)) == NULL || sign_start_checker(&sign) != 0)
@@ -235,6 +244,7 @@ int main(int argc, char *argv[])
 	status = run(&o, &sign, name, output, (size_t)jobs, (int)level);
 	sign_free(&sign);
 	cert_free(ca_cert);
-	cert_free(ra_cert);
+	for (size_t i = 0; i < ra.n; i++)
+		cert_free(sign.ra[i]);
 	return status;
 }

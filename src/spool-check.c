@@ -27,7 +27,7 @@ const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";
 
 struct checking {
 	struct spool *spool;
-	EVP_PKEY *capf;		/* who vouches for .ra requests; NULL when unknown */
+	EVP_PKEY **capf;	/* who vouches for .ra requests, and who did; NULL when unknown */
 	enum spool_dir trust;	/* the store at hand */
 	bool verbose;
 	int status;
@@ -144,8 +144,8 @@ static int check_trusted(void *ctx, const char *file, const char *description, c
 	return 0;
 }
 
-/* CAPF's own. Its key vouches for .ra requests. */
-static struct cert *check_capf(struct checking *ck)
+/* CAPF's own. Its key vouches for .ra requests, and its former ones did for those that are older. */
+static void check_capf(struct checking *ck)
 {
 	char iso[WHEN_ISO + 1];
 	struct cert *own = NULL;
@@ -157,13 +157,14 @@ static struct cert *check_capf(struct checking *ck)
 		/* Requests that it vouches for cannot be looked at without it. */
 		if (why.trouble)
 			status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
-		return NULL;
+		return;
 	}
 	when_iso(own->not_after, iso);
 	if (own->not_after < ck->spool->now && reason_set(&why, "it expired on %s", iso))
 		find(ck, "ca/" STORE_PAIR, why.text);
-	ck->capf = X509_get0_pubkey(own->x509);
-	return own;
+	cert_free(own);
+	if ((ck->capf = store_vouchers(ck->spool, &why)) == NULL)
+		status_die(STATUS_TROUBLE, "ca", "%s", why.text);
 }
 
 /* Records of phones, and states that are left of phones which are gone. */
@@ -212,13 +213,12 @@ static int check(struct checking *ck)
 {
 	struct reason why;
 	struct conf conf;
-	struct cert *own;
 
 	if (conf_load(&conf, ck->spool->root, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
 	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
-	own = check_capf(ck);
+	check_capf(ck);
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			blame(ck, spool_dir_name(ck->trust), &why);
@@ -227,8 +227,8 @@ static int check(struct checking *ck)
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
 			return -1;
+	store_vouchers_free(ck->capf);
 	ck->capf = NULL;
-	cert_free(own);
 	return 0;
 }
 

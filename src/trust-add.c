@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* trust-add: CAs into a trust store, from PEM, bundles and DER. It refuses what is no CA, and a name that
- * belongs to CAPF unless it is this spool's own; it warns of what will make trouble later. */
+ * belongs to CAPF unless it is this spool's own, or was; it warns of what will make trouble later. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,19 +48,6 @@ static bool is_mic_root(const char *cn)
 	return false;
 }
 
-/* The spool's own certificate? -1 with a reason when that cannot be told. */
-static int is_own(const struct adding *ad, const struct cert *c, struct reason *why)
-{
-	struct cert *own;
-	bool same;
-
-	if (store_capf(ad->spool, &own, NULL, why) != 0)
-		return why->trouble ? -1 : 0;
-	same = memcmp(own->digest, c->digest, sizeof c->digest) == 0;
-	cert_free(own);
-	return same;
-}
-
 static void warn_of(const struct adding *ad, const struct cert *c, const char *object)
 {
 	uint32_t flags = X509_get_extension_flags(c->x509);
@@ -87,7 +74,7 @@ static int refuse(const struct adding *ad, const struct cert *c, struct reason *
 
 	if (c == NULL || cert_check_ca(c, why) != 0)
 		return -1;
-	if (strstr(c->cn, "CAPF-") == NULL || (own = is_own(ad, c, why)) > 0)
+	if (strstr(c->cn, "CAPF-") == NULL || (own = store_is_capf(ad->spool, c, why)) > 0)
 		return 0;
 	if (own == 0)
 		return reason_set(why, "its CN contains CAPF-, which is for this spool's own certificate");

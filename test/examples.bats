@@ -184,15 +184,18 @@ dumped() {
 	assert_status 0
 	[ -z "$stderr" ] || fail "$stderr"
 	assert_output "$(echo out/*.tgz)"
+	# What csr-sign takes with --ra, and nobody has to have asked for.
+	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$CAPF_SPOOL/ca/CAPF.cer" -o signed.tgz out/*.tgz
+	assert_equal "$(tar tzf signed.tgz | wc -l)" 10
 	run --separate-stderr "$EX/nightly-dump" out
 	assert_silent
 	make_csr SEP000000000011
 	make_csr SEP000000000003 rsa9
 	csr-add SEP000000000011.csr SEP000000000003.csr >/dev/null
-	run --separate-stderr "$EX/nightly-dump" out --format der --manifest
+	run --separate-stderr "$EX/nightly-dump" out --format der
 	assert_status 0
 	assert_line_count 1
-	assert_equal "$(dumped)" $'1 2 3 4 5 6 7 8 9 10\nSHA256SUMS SHA256SUMS.p7s 3 11'
+	assert_equal "$(dumped)" $'SHA256SUMS SHA256SUMS.p7s 1 2 3 4 5 6 7 8 9 10\nSHA256SUMS SHA256SUMS.p7s 3 11'
 	# What is answered is forgotten; what waits is not sent again.
 	csr-delete SEP000000000001 >/dev/null
 	run --separate-stderr "$EX/nightly-dump" out
@@ -205,7 +208,7 @@ dumped() {
 	assert_status 137
 	rm -r fake
 	"$EX/nightly-dump" out
-	assert_equal "$(dumped)" '1 2 3 4 5 6 7 8 9 10'
+	assert_equal "$(dumped)" 'SHA256SUMS SHA256SUMS.p7s 1 2 3 4 5 6 7 8 9 10'
 
 	make_csr SEP000000000011
 	csr-add SEP000000000011.csr >/dev/null
@@ -215,7 +218,7 @@ dumped() {
 	rm -r fake
 	run --separate-stderr "$EX/nightly-dump" out
 	assert_silent
-	assert_equal "$(dumped)" $'1 2 3 4 5 6 7 8 9 10\n11'
+	assert_equal "$(dumped)" $'SHA256SUMS SHA256SUMS.p7s 1 2 3 4 5 6 7 8 9 10\nSHA256SUMS SHA256SUMS.p7s 11'
 }
 
 @test "nightly-dump: trouble is told, nothing is taken for sent" {
@@ -230,7 +233,7 @@ dumped() {
 	assert_status 111
 	rm -r fake
 	"$EX/nightly-dump" out
-	assert_equal "$(dumped)" '1 2 3 4 5 6 7 8 9 10'
+	assert_equal "$(dumped)" 'SHA256SUMS SHA256SUMS.p7s 1 2 3 4 5 6 7 8 9 10'
 }
 
 drop() {

@@ -63,7 +63,7 @@ has_some() {
 }
 # The CA's part but for the import, with what it signed in issued.log.
 sign_waiting() {
-	csr-dump -o requests.tgz
+	csr-dump --manifest -o requests.tgz
 	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" --log issued.log \
 	    -o certificates.tgz requests.tgz
 }

@@ -32,6 +32,7 @@ prepare() {
 	cp "$FIX/root.key" ca.key &&
 	cp "$FIX/csr.tgz" requests.tgz &&
 	cp "$FIX/der.tgz" certificates.tgz &&
+	cp "$CAPF_SPOOL/ca/CAPF.cer" CAPF.cer &&
 	make_csr SEP000000000011 ec256 && mv SEP000000000011.csr phone.csr &&
 	sign_openssl phone.csr phone.der &&
 	openssl x509 -in phone.der -out phone.pem

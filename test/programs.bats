@@ -80,6 +80,9 @@ here() {
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -d 0
 	csr-sign -c $FIX/root.pem -k $FIX/root.key a b
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -m a
+	csr-sign -c $FIX/root.pem -k $FIX/root.key --no-manifest a
+	csr-sign -c $FIX/root.pem -k $FIX/root.key -r $FIX/root.pem -m --no-manifest a
+	csr-sign -c $FIX/root.pem -k $FIX/root.key -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a b
 	lsc-list -s $SPOOL rubbish
 	lsc-list -s $SPOOL --expires-before 2026-02-30
 	lsc-list -s $SPOOL --expires-within soon

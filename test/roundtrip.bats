@@ -370,15 +370,15 @@ open("ra.der", "wb").write(tlv(48, info + sha256_rsa + tlv(3, b"\0" + signature)
 	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o a.tgz requests.tgz
 	assert_status 1
 	assert_stderr_line_count 1
-	assert_stderr_has 'csr-sign: ra.csr: '
+	assert_stderr_has 'csr-sign: ra.csr: is not signed with its own key; if CAPF vouches for it, add --ra CAPF.cer'
 	assert_equal "$(tar tzf a.tgz)" SEP00000000BBBB.der
 	# Another RA's certificate does not help; the requester's own signature goes on to count.
-	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -r "$FIX/sub.pem" -o b.tgz \
-	    requests.tgz
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -r "$FIX/sub.pem" --no-manifest \
+	    -o b.tgz requests.tgz
 	assert_status 1
 	assert_equal "$(tar tzf b.tgz)" SEP00000000BBBB.der
 	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" \
-	    -o c.tgz requests.tgz
+	    --no-manifest -o c.tgz requests.tgz
 	assert_silent
 	assert_equal "$(tar tzf c.tgz | sort | xargs)" 'SEP00000000AAAA.der SEP00000000BBBB.der'
 	# csr-add believes only the phone itself.
@@ -395,6 +395,62 @@ with_manifest() {
 # repack: m/ as requests.tgz, the manifest in front as csr-dump has it.
 repack() {
 	(cd m && tar czf ../requests.tgz SHA256SUMS SHA256SUMS.p7s -- *.csr)
+}
+
+@test "csr-sign --ra: a stranger who was added to an archive with a manifest gets no certificate" {
+	cp -a "$BATS_FILE_TMPDIR/spool/." "$SPOOL"
+	csr-dump -s "$SPOOL" --manifest -o dump.tgz
+	mkdir m
+	tar xzf dump.tgz -C m
+	make_csr SEP0000000000FF rsa9
+	cp SEP0000000000FF.csr m
+	repack
+	# His request is all right, which is why only the manifest can tell.
+	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o all.tgz requests.tgz
+	tar tzf all.tgz | grep -qx SEP0000000000FF.der
+	for option in --ra "--no-manifest --ra"; do
+		rm -f certs.tgz
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" $option "$SPOOL/ca/CAPF.cer" \
+		    -o certs.tgz requests.tgz
+		assert_status 1
+		assert_stderr_line_count 1
+		assert_stderr_has 'SEP0000000000FF.csr: is not listed in SHA256SUMS'
+		tar tzf certs.tgz >list
+		assert_equal "$(wc -l <list)" 11
+		refute grep -q SEP0000000000FF list
+	done
+}
+
+@test "csr-sign --ra: no manifest, half of one, or one that stands elsewhere, and nothing is signed" {
+	cp -a "$BATS_FILE_TMPDIR/spool/." "$SPOOL"
+	csr-dump -s "$SPOOL" --manifest -o dump.tgz
+	mkdir m
+	tar xzf dump.tgz -C m
+	(cd m && tar czf ../none.tgz -- *.csr)
+	(cd m && tar czf ../behind.tgz -- *.csr SHA256SUMS SHA256SUMS.p7s)
+	(cd m && tar czf ../unsigned.tgz SHA256SUMS -- *.csr)
+	(cd m && tar czf ../signature.tgz SHA256SUMS.p7s -- *.csr)
+	for f in none behind unsigned signature; do
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" \
+		    -o certs.tgz $f.tgz
+		assert_status 1
+		assert_stderr_line_count 1
+		assert_stderr_has "csr-sign: $f.tgz: "
+		[ ! -e certs.tgz ] || fail "$f: an archive came out"
+	done
+	assert_stderr_has 'is part of a manifest that does not begin the archive'
+	# Who says so has it signed without; but a manifest that is there counts.
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" \
+	    --no-manifest -o certs.tgz none.tgz
+	assert_silent
+	assert_equal "$(tar tzf certs.tgz | wc -l)" 11
+	rm certs.tgz
+	for f in behind unsigned signature; do
+		run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" \
+		    --no-manifest -o certs.tgz $f.tgz
+		assert_status 1
+		[ ! -e certs.tgz ] || fail "$f: an archive came out"
+	done
 }
 
 @test "csr-sign --require-manifest: takes what is untouched, says what was changed, added, removed" {

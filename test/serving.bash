@@ -93,7 +93,7 @@ has() {
 }
 # The CA's part.
 sign_all() {
-	csr-dump | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" |
+	csr-dump --manifest | csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" --ra "$SPOOL/ca/CAPF.cer" |
 	    cert-import
 }
 by_itself() {

@@ -41,7 +41,7 @@ static int decode(struct csr *c, struct reason *r)
 }
 
 /* Proof of possession, RFC 2986 4.2, or the RA's signature in its place. */
-static int check_signature(struct csr *c, EVP_PKEY *ra, struct reason *r)
+static int check_signature(struct csr *c, EVP_PKEY *const *ra, struct reason *r)
 {
 	EVP_PKEY *own = X509_REQ_get0_pubkey(c->req);
 	const X509_ALGOR *algor;
@@ -52,14 +52,17 @@ static int check_signature(struct csr *c, EVP_PKEY *ra, struct reason *r)
 	if (key_check(own, r) < 0 || key_check_form(X509_REQ_get_X509_PUBKEY(c->req), r) < 0 ||
 	    key_check_signature(algor, r) < 0)
 		return -1;
+	c->proof = CSR_OWN;
 	if (X509_REQ_verify_ex(c->req, own, lean_context(), NULL) == 1)
-		c->proof = CSR_OWN;
-	else if (ra != NULL && X509_REQ_verify_ex(c->req, ra, lean_context(), NULL) == 1)
-		c->proof = CSR_RA;
-	else
-		return reason_set(r, "is not signed with its own key%s",
-		    ra != NULL ? ", nor by the RA" : "");
-	return 0;
+		return 0;
+	c->proof = CSR_RA;
+	for (size_t i = 0; ra != NULL && ra[i] != NULL; i++)
+		if (X509_REQ_verify_ex(c->req, ra[i], lean_context(), NULL) == 1) {
+			c->ra = ra[i];
+			return 0;
+		}
+	return reason_set(r, "is not signed with its own key%s", ra == NULL ? "" : ra[0] != NULL ?
+	    ", nor by the RA" : "; if CAPF vouches for it, add --ra CAPF.cer");
 }
 
 /* The one common name of the subject, and the device that it speaks of. */
@@ -88,7 +91,7 @@ static int read_names(struct csr *c, struct reason *r)
 	return 0;
 }
 
-struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *ra, struct reason *r)
+struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *const *ra, struct reason *r)
 {
 	struct csr *c;
 	bool pem;

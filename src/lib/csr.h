@@ -20,6 +20,7 @@ enum csr_proof {
 struct csr {
 	X509_REQ *req;
 	enum csr_proof proof;
+	EVP_PKEY *ra;		/* whose signature it is, when the RA vouches: the caller's */
 	char device[DEVICE_MAX + 1];
 	unsigned char spki[32];
 	unsigned char *der;
@@ -27,9 +28,9 @@ struct csr {
 };
 
 /* One request, PEM or DER, nothing before it but text (PEM), nothing behind it but white space. Its
- * signature is checked before its names are read: by its own key, or else, when ra is given, by
- * that key. NULL with a reason. */
-struct csr *csr_parse(const void *, size_t, EVP_PKEY *ra, struct reason *);
+ * signature is checked before its names are read: by its own key, or else by one of the RAs' keys, a list
+ * that ends with NULL. Without a list only its own key counts. NULL with a reason. */
+struct csr *csr_parse(const void *, size_t, EVP_PKEY *const *ra, struct reason *);
 void csr_free(struct csr *);
 
 /* As PEM, NUL-terminated; the caller frees. NULL when out of memory. */

@@ -16,6 +16,7 @@
 
 static void take(const struct option_spec *o, const char *text)
 {
+	struct option_texts *texts;
 	char *end;
 	long n;
 
@@ -25,6 +26,12 @@ static void take(const struct option_spec *o, const char *text)
 		return;
 	case OPTION_TEXT:
 		*(const char **)o->into = text;
+		return;
+	case OPTION_TEXTS:
+		texts = o->into;
+		if (texts->n == OPTION_TEXTS_MAX)
+			status_usage("--%s can be given %d times at most", o->name, OPTION_TEXTS_MAX);
+		texts->text[texts->n++] = text;
 		return;
 	case OPTION_MAYBE:
 		*(const char **)o->into = text != NULL ? text : "";

@@ -4,14 +4,24 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stddef.h>
+
 enum option_kind {
 	OPTION_FLAG,		/* bool: set to true */
 	OPTION_TEXT,		/* const char * */
+	OPTION_TEXTS,		/* struct option_texts: one more each time */
 	OPTION_MAYBE,		/* const char *, "" when nothing stands behind an = */
 	OPTION_NUMBER,		/* long, between least and most */
 	OPTION_CLOCK,		/* time_t: seconds since 1970, the argument of -P */
 	OPTION_TIME,		/* time_t: a date, or a date and time */
 	OPTION_SPAN,		/* time_t: 30s, 5m, 2h, 7d, 4w */
+};
+
+#define OPTION_TEXTS_MAX 16
+
+struct option_texts {
+	const char *text[OPTION_TEXTS_MAX];
+	size_t n;
 };
 
 struct option_spec {

@@ -30,6 +30,32 @@ static int trust_issuer(struct trust *trust, const struct issuing *issuing, stru
 	return result;
 }
 
+struct former {
+	struct trust *trust;
+	time_t now;
+	struct reason *why;
+};
+
+static int trust_one_former(void *ctx, const struct cert *c)
+{
+	struct former *f = ctx;
+
+	return c->not_after < f->now ? 0 : trust_put(f->trust, c, f->why);
+}
+
+/* When CAPF issues itself, phones may still authenticate with what its former certificates issued, until these
+ * expire. -1 with a reason. */
+static int trust_former(struct orders *o, struct trust *trust, const struct cert *own,
+    const struct issuing *issuing, struct reason *why)
+{
+	struct bytes der = issuing_certificate(issuing);
+	struct former f = {trust, o->spool->now, why};
+
+	if (der.len != own->der_len || memcmp(der.p, own->der, der.len) != 0)
+		return 0;
+	return store_former(o->spool, trust_one_former, &f, why);
+}
+
 /* Trust and key by these settings. -1 with a reason, and nothing changed. */
 static int open_all(struct orders *o, const struct conf *conf, struct issuing *issuing,
     struct reason *why)
@@ -39,7 +65,8 @@ static int open_all(struct orders *o, const struct conf *conf, struct issuing *i
 	EVP_PKEY *key = NULL;
 
 	if (trust == NULL || store_capf(o->spool, &cert, &key, why) != 0 ||
-	    (issuing != NULL && trust_issuer(trust, issuing, why) != 0)) {
+	    (issuing != NULL && (trust_issuer(trust, issuing, why) != 0 ||
+	    trust_former(o, trust, cert, issuing, why) != 0))) {
 		trust_free(trust);
 		EVP_PKEY_free(key);
 		cert_free(cert);

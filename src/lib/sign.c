@@ -38,13 +38,15 @@ static int init_checker(void *ctx)
 static int check(void *ctx, struct bytes job, struct buf *out)
 {
 	const struct sign *s = ctx;
-	struct manifest *m;
+	struct manifest *m = NULL;
 	struct reason why = {.text = ""};
 	struct bytes text;
 
 	if (!bytes_get_blob(&job, &text.p, &text.len))
 		return -1;
-	if ((m = manifest_verify(text.p, text.len, job.p, job.len, s->ra, &why)) == NULL)
+	for (size_t i = 0; m == NULL && s->ra[i] != NULL && !why.trouble; i++)
+		m = manifest_verify(text.p, text.len, job.p, job.len, s->ra[i], &why);
+	if (m == NULL)
 		buf_put_text(out, why.text);
 	manifest_free(m);
 	return m == NULL && why.trouble ? -1 : 0;
@@ -54,7 +56,7 @@ int sign_start_checker(struct sign *s)
 {
 	const struct pool_task task = {init_checker, check, s, REASON_MAX + 4};
 
-	return !s->require_manifest || (s->checker = pool_start(1, &task)) != NULL ? 0 : -1;
+	return s->ra[0] == NULL || (s->checker = pool_start(1, &task)) != NULL ? 0 : -1;
 }
 
 int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
@@ -64,8 +66,9 @@ int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
 	if (issuer == NULL)
 		return -1;
 	issuer_free(issuer);
-	if (s->ra != NULL && (s->ra_key = X509_get0_pubkey(s->ra->x509)) == NULL)
-		return reason_set(why, "the RA's certificate has no key that can be used");
+	for (size_t i = 0; s->ra[i] != NULL; i++)
+		if ((s->ra_key[i] = X509_get0_pubkey(s->ra[i]->x509)) == NULL)
+			return reason_set(why, "the RA's certificate has no key that can be used");
 	return 0;
 }
 
@@ -119,6 +122,11 @@ static struct manifest *verify(struct sign *s, const struct archive_item *signat
 	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
 }
 
+static bool is_manifest(const struct archive_item *e)
+{
+	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0;
+}
+
 /* The manifest stands in front: the sums, then the signature over them. */
 static enum intake_admission read_manifest(struct sign *s, const struct archive_item *e,
     struct reason *why)
@@ -137,7 +145,13 @@ static enum intake_admission read_manifest(struct sign *s, const struct archive_
 		s->manifest = verify(s, e, why);
 		return s->manifest != NULL ? INTAKE_SKIP : INTAKE_ABORT;
 	}
-	reason_set(why, "does not begin with a signed manifest");
+	if (s->sums.len > 0)
+		reason_set(why, "stands where the signature of " MANIFEST_SUMS " should be");
+	else if (is_manifest(e))
+		reason_set(why, "is part of a manifest that does not begin the archive");
+	else
+		reason_set(why, "the archive does not begin with a signed manifest (csr-dump --manifest); "
+		    "--no-manifest signs it all the same");
 	return INTAKE_ABORT;
 }
 
@@ -146,13 +160,15 @@ enum intake_admission sign_admit(void *ctx, const struct archive_item *e, struct
 	struct sign *s = ctx;
 
 	s->entries++;
-	if (s->require_manifest && s->manifest == NULL)
-		return read_manifest(s, e, why);
 	if (s->manifest != NULL)
 		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INTAKE_JUDGE :
 		    INTAKE_REFUSE;
-	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0 ?
-	    INTAKE_SKIP : INTAKE_JUDGE;
+	/* Nobody can tell whose it is. */
+	if (s->ra[0] == NULL)
+		return is_manifest(e) ? INTAKE_SKIP : INTAKE_JUDGE;
+	if (s->no_manifest && s->sums.len == 0 && !is_manifest(e))
+		return INTAKE_JUDGE;
+	return read_manifest(s, e, why);
 }
 
 void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out)

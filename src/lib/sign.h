@@ -16,18 +16,20 @@
 #include "pool.h"
 #include "verdict.h"
 
+#define SIGN_RA_MAX 16
+
 struct sign {
 	/* Filled in by the program. */
 	const char *key;		/* a file or a store URI */
 	struct secret secret;
 	const struct cert *ca;
 	struct issue_policy policy;
-	const struct cert *ra;		/* NULL: proof of possession only */
-	bool require_manifest;		/* signed by ra */
+	struct cert *ra[SIGN_RA_MAX + 1];	/* any of them vouches; none: proof of possession only */
+	bool no_manifest;		/* with an RA: an archive without a signed manifest will do */
 	time_t now;
 	void (*complain)(const char *object, const char *text);	/* of a worker that cannot start */
 	/* Ours. */
-	EVP_PKEY *ra_key;
+	EVP_PKEY *ra_key[SIGN_RA_MAX + 1];
 	struct issuer *issuer;
 	struct manifest *manifest;
 	struct pool *checker;		/* of the manifest's signature: a process without the key */
@@ -36,7 +38,7 @@ struct sign {
 };
 
 /* Before the key or its pass phrase is in memory: starts the process that will look at the manifest's
- * signature, if one is required. -1 with errno. */
+ * signature, if there is an RA to have made it. -1 with errno. */
 int sign_start_checker(struct sign *);
 
 /* Checks key and certificates once, before the workers load the key each for themselves: a token does

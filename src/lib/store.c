@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,19 @@ bool store_named(const char *name, enum spool_dir *d)
 }
 
 /* Names that are none of ours are skipped; spool-check tells of them. */
-static int collect(void *ctx, const char *name)
+static int collect_trusted(void *ctx, const char *name)
 {
 	if (strlen(name) == FILE_NAME - 1 && strcmp(name + FILE_NAME - 5, ".pem") == 0)
+		buf_put_text(ctx, name);
+	return 0;
+}
+
+/* The certificates of CAPF, today's and former ones. */
+static int collect_capf(void *ctx, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 2 && strncmp(name, "CAPF-", 5) == 0 && strcmp(name + len - 2, ".0") == 0)
 		buf_put_text(ctx, name);
 	return 0;
 }
@@ -33,7 +44,8 @@ static int compare(const void *a, const void *b)
 }
 
 /* The file names of a directory, sorted; the caller frees each and the list. */
-static int list_files(const struct spool *s, enum spool_dir d, char ***list, size_t *n)
+static int list_files(const struct spool *s, enum spool_dir d,
+    int (*collect)(void *ctx, const char *name), char ***list, size_t *n)
 {
 	struct buf names = {0};
 	struct bytes cursor;
@@ -84,7 +96,7 @@ int store_each(const struct spool *s, enum spool_dir d,
 	int result = 0;
 	size_t n;
 
-	if (list_files(s, d, &list, &n) != 0) {
+	if (list_files(s, d, collect_trusted, &list, &n) != 0) {
 		result = reason_trouble(why, "%s: %s", spool_dir_name(d), strerror(errno));
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -181,6 +193,117 @@ int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct
 	EVP_PKEY_free(*key);
 	cert_free(*cert);
 	return -1;
+}
+
+/* A certificate of CAPF from its .0 file; NULL in *c when it is none, or is not the one that the name says. -1 with
+ * a reason when that cannot be told. */
+static int read_former(const struct spool *s, const char *name, struct cert **c, struct reason *why)
+{
+	unsigned char *data;
+	size_t len;
+
+	*c = NULL;
+	if (spool_read(s, SPOOL_CA, name, &data, &len) != 0) {
+		reason_errno(why);
+		return why->trouble ? -1 : 0;
+	}
+	*c = cert_parse(data, len, why);
+	free(data);
+	if (*c == NULL)
+		return why->trouble ? -1 : 0;
+	if (strlen((*c)->cn) + 2 != strlen(name) || strncmp((*c)->cn, name, strlen((*c)->cn)) != 0 ||
+	    X509_get0_pubkey((*c)->x509) == NULL) {
+		cert_free(*c);
+		*c = NULL;
+	}
+	return 0;
+}
+
+int store_former(const struct spool *s, int (*each)(void *ctx, const struct cert *), void *ctx,
+    struct reason *why)
+{
+	struct cert *own, *c;
+	int result = 0;
+	char **list;
+	size_t n;
+
+	if (store_capf(s, &own, NULL, why) != 0)
+		return -1;
+	if (list_files(s, SPOOL_CA, collect_capf, &list, &n) != 0)
+		result = reason_trouble(why, "%s: %s", spool_dir_name(SPOOL_CA), strerror(errno));
+	for (size_t i = 0; i < n; i++) {
+		if (result == 0 && (result = read_former(s, list[i], &c, why)) == 0 && c != NULL) {
+			if (memcmp(c->digest, own->digest, sizeof c->digest) != 0)
+				result = each(ctx, c);
+			cert_free(c);
+		}
+		free(list[i]);
+	}
+	free(list);
+	cert_free(own);
+	return result;
+}
+
+static int is_same(void *ctx, const struct cert *c)
+{
+	const struct cert *wanted = ctx;
+
+	return memcmp(c->digest, wanted->digest, sizeof c->digest) == 0;
+}
+
+int store_is_capf(const struct spool *s, const struct cert *c, struct reason *why)
+{
+	struct cert *own;
+	bool same;
+
+	if (store_capf(s, &own, NULL, why) != 0)
+		return why->trouble ? -1 : 0;
+	same = is_same(own, c);
+	cert_free(own);
+	return same ? 1 : store_former(s, is_same, (void *)(uintptr_t)c, why);
+}
+
+struct vouchers {
+	EVP_PKEY **key;
+	size_t n;
+	struct reason *why;
+};
+
+static int add_voucher(void *ctx, const struct cert *c)
+{
+	struct vouchers *v = ctx;
+	EVP_PKEY **grown = reallocarray(v->key, v->n + 2, sizeof *grown);
+
+	if (grown == NULL)
+		return reason_memory(v->why);
+	v->key = grown;
+	if ((v->key[v->n] = X509_get_pubkey(c->x509)) != NULL)
+		v->n++;
+	v->key[v->n] = NULL;
+	return 0;
+}
+
+EVP_PKEY **store_vouchers(const struct spool *s, struct reason *why)
+{
+	struct vouchers v = {.why = why};
+	struct cert *own;
+	int result;
+
+	if (store_capf(s, &own, NULL, why) != 0)
+		return NULL;
+	result = add_voucher(&v, own);
+	cert_free(own);
+	if (result == 0 && store_former(s, add_voucher, &v, why) == 0)
+		return v.key;
+	store_vouchers_free(v.key);
+	return NULL;
+}
+
+void store_vouchers_free(EVP_PKEY **key)
+{
+	for (size_t i = 0; key != NULL && key[i] != NULL; i++)
+		EVP_PKEY_free(key[i]);
+	free(key);
 }
 
 /* The .0 file: PEM, named after the CN. */

@@ -28,6 +28,18 @@ struct trust *store_trust(const struct spool *, enum spool_dir, struct reason *)
 /* CAPF's own certificate and, unless key is NULL, its key. -1 with a reason. */
 int store_capf(const struct spool *, struct cert **, EVP_PKEY **key, struct reason *);
 
+/* Calls each for every certificate that CAPF had before, whose .0 file is still in ca/: what it vouched for and
+ * issued may be about. Stops when it returns non-zero, and returns that. -1 with a reason when they cannot be
+ * read. */
+int store_former(const struct spool *, int (*each)(void *ctx, const struct cert *), void *ctx,
+    struct reason *);
+/* Is this CAPF's own certificate, or one that it had before? 1, 0, or -1 with a reason. */
+int store_is_capf(const struct spool *, const struct cert *, struct reason *);
+/* The public keys of CAPF that requests of this spool may be signed with, for csr_parse: today's, then former ones.
+ * Ends with NULL; the caller frees with store_vouchers_free. NULL with a reason. */
+EVP_PKEY **store_vouchers(const struct spool *, struct reason *);
+void store_vouchers_free(EVP_PKEY **);
+
 /* Makes this CAPF's own: the pair, the .cer and the .0 file, in an order that a crash cannot turn into two
  * that do not match. -1 with a reason. */
 int store_put_capf(struct spool *, const struct cert *, EVP_PKEY *, struct reason *);

@@ -132,6 +132,14 @@ struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struc
 	return c;
 }
 
+int vouch_again(struct csr *c, EVP_PKEY *ra, struct reason *r)
+{
+	osslerr_forget();
+	free(c->der);
+	c->der = NULL;
+	return osslerr_end(sign(c, ra, r), r);
+}
+
 int vouch_info(struct bytes spki, const char *device, struct buf *out, struct reason *r)
 {
 	struct csr *c = vouch_csr(spki, device, NULL, r);

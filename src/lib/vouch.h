@@ -14,6 +14,10 @@
  * issue_phone. NULL with a reason. */
 struct csr *vouch_csr(struct bytes spki, const char *device, EVP_PKEY *ra, struct reason *);
 
+/* Puts the RA's signature in the place of the one that is there: for a request that a former RA vouched for, when
+ * the caller believes that. -1 with a reason. */
+int vouch_again(struct csr *, EVP_PKEY *ra, struct reason *);
+
 /* What the phone has to sign so that the request is its own: CertificationRequestInfo, DER, behind what is in
  * the buffer. -1 with a reason. */
 int vouch_info(struct bytes spki, const char *device, struct buf *, struct reason *);

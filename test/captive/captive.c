@@ -327,9 +327,9 @@ struct cert *__wrap_cert_parse(const void *p, size_t len, struct reason *why)
 	return __real_cert_parse(p, len, why);
 }
 
-struct csr *__real_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
-struct csr *__wrap_csr_parse(const void *, size_t, EVP_PKEY *, struct reason *);
-struct csr *__wrap_csr_parse(const void *p, size_t len, EVP_PKEY *ra, struct reason *why)
+struct csr *__real_csr_parse(const void *, size_t, EVP_PKEY *const *, struct reason *);
+struct csr *__wrap_csr_parse(const void *, size_t, EVP_PKEY *const *, struct reason *);
+struct csr *__wrap_csr_parse(const void *p, size_t len, EVP_PKEY *const *ra, struct reason *why)
 {
 	const char *burn = getenv("CAPTIVE_BURN");
 	clock_t end = clock() + (burn != NULL && is_place("judge") ? atol(burn) * CLOCKS_PER_SEC / 1000 : 0);

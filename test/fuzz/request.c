@@ -22,7 +22,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void again(const struct csr *c, const void *data, size_t len)
 {
 	struct reason r;
-	struct csr *d = csr_parse(data, len, X509_get0_pubkey(ra->x509), &r);
+	struct csr *d = csr_parse(data, len, (EVP_PKEY *[]){X509_get0_pubkey(ra->x509), NULL}, &r);
 
 	law(d != NULL && d->proof == c->proof && strcmp(d->device, c->device) == 0);
 	law(memcmp(d->spki, c->spki, sizeof d->spki) == 0);
@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned char *own = copy(data, size);
 	struct reason r = {.text = ""};
-	struct csr *c = csr_parse(own, size, X509_get0_pubkey(ra->x509), &r), *alone;
+	struct csr *c = csr_parse(own, size, (EVP_PKEY *[]){X509_get0_pubkey(ra->x509), NULL}, &r), *alone;
 	size_t len;
 	char *pem;
 

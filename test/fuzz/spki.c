@@ -42,7 +42,7 @@ static void request(struct bytes spki, const unsigned char digest[32])
 	struct reason r = {.text = ""};
 	struct csr *c = vouch_csr(spki, DEVICE, ra, &r), *again;
 
-	law(c != NULL && (again = csr_parse(c->der, c->der_len, ra, &r)) != NULL);
+	law(c != NULL && (again = csr_parse(c->der, c->der_len, (EVP_PKEY *[]){ra, NULL}, &r)) != NULL);
 	law(again->proof == CSR_RA && strcmp(again->device, DEVICE) == 0);
 	law(memcmp(again->spki, digest, 32) == 0);
 	csr_free(again);

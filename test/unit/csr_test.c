@@ -54,7 +54,7 @@ static bool refused(const void *data, size_t len, EVP_PKEY *ra, const char *why)
 	bool right;
 
 	r.text[0] = '\0';
-	c = csr_parse(data, len, ra, &r);
+	c = csr_parse(data, len, ra != NULL ? (EVP_PKEY *[]){ra, NULL} : NULL, &r);
 	right = c == NULL && strstr(r.text, why) != NULL && ERR_peek_error() == 0;
 	if (!right)
 		printf("# %s\n", c != NULL ? "taken" : r.text);
@@ -127,13 +127,19 @@ static void test_ra(void)
 
 	ok(refused(d.p, d.len, NULL, "is not signed with its own key"), "a foreign signature");
 	ok(refused(d.p, d.len, ec, "nor by the RA"), "another RA");
-	c = csr_parse(d.p, d.len, other, &r);
-	ok(c != NULL && c->proof == CSR_RA, "the RA vouches");
+	c = csr_parse(d.p, d.len, (EVP_PKEY *[]){other, NULL}, &r);
+	ok(c != NULL && c->proof == CSR_RA && c->ra == other, "the RA vouches");
+	csr_free(c);
+	c = csr_parse(d.p, d.len, (EVP_PKEY *[]){ec, other, NULL}, &r);
+	ok(c != NULL && c->proof == CSR_RA && c->ra == other, "the second of two RAs vouches");
+	csr_free(c);
+	c = csr_parse(d.p, d.len, (EVP_PKEY *[]){NULL}, &r);
+	ok(c == NULL && strstr(r.text, "add --ra CAPF.cer"), "an RA that was not named");
 	csr_free(c);
 	OPENSSL_free(d.p);
 	d = make(rsa, rsa, EVP_sha256(), "SEP001122334455", NULL);
-	c = csr_parse(d.p, d.len, other, &r);
-	ok(c != NULL && c->proof == CSR_OWN, "its own signature comes first");
+	c = csr_parse(d.p, d.len, (EVP_PKEY *[]){other, NULL}, &r);
+	ok(c != NULL && c->proof == CSR_OWN && c->ra == NULL, "its own signature comes first");
 	csr_free(c);
 	d.p[d.len - 1] ^= 1;
 	ok(refused(d.p, d.len, other, "nor by the RA"), "a broken signature");

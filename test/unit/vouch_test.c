@@ -67,7 +67,7 @@ static void vouches(const char *spec, const char *device, EVP_PKEY *ra, const ch
 	    EVP_PKEY_eq(X509_REQ_get0_pubkey(c->req), key) == 1 && key_spki(key, spki, &r) == 0 &&
 	    memcmp(c->spki, spki, sizeof spki) == 0 && (ra != NULL) == (c->der != NULL), "%s", name);
 	if (ra != NULL) {
-		again = csr_parse(c->der, c->der_len, ra, &r);
+		again = csr_parse(c->der, c->der_len, (EVP_PKEY *[]){ra, NULL}, &r);
 		ok(again != NULL && again->proof == CSR_RA && strcmp(again->device, device) == 0 &&
 		    memcmp(again->spki, spki, sizeof spki) == 0, "%s: as it is read again", name);
 	}
