@@ -25,10 +25,14 @@ csr_sign() {
 }
 # vouched_by CERTIFICATE: so many of the requests that wait have its signature.
 vouched_by() {
-	local request n=0
+	local request last n=0
+	openssl x509 -inform DER -in "$1" -noout -pubkey >voucher.pem
 	for request in "$SPOOL"/csr/*.ra; do
-		if openssl req -in "$request" -noout -verify -key <(openssl x509 -in "$1" -noout -pubkey) -pubin \
-		    2>&1 | grep -q 'verify OK'; then
+		openssl req -in "$request" -outform DER -out req.der
+		last=$(openssl asn1parse -inform DER -in req.der | tail -n 1 | cut -d : -f 1)
+		openssl asn1parse -inform DER -in req.der -strparse "${last// /}" -noout -out req.sig
+		openssl asn1parse -inform DER -in req.der -strparse 4 -noout -out req.tbs
+		if openssl dgst -sha256 -verify voucher.pem -signature req.sig req.tbs >/dev/null 2>&1; then
 			n=$((n + 1))
 		fi
 	done
