@@ -44,7 +44,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#define LONG_BODY 16000		/* of a message that is sent byte by byte */
+/* Of a message that is sent byte by byte: one that comes to its end has to do so in time. */
+#define LONG_BODY (how.device > 0 ? 1000 : 16000)
 #define ELEMENTS 64		/* of a REQUEST_IN_PROGRESS */
 #define HELLO_MAX 2048
 #define BLOCKED_MS 500		/* for so long nothing could be written: the server does not read */
@@ -262,7 +263,8 @@ static enum result put_elements(const struct peer *p)
 static enum result put_byte(struct peer *p)
 {
 	const unsigned char head[11] = {0x55, how.device > 0 ? 17 : 2, p->session[0], p->session[1],
-	    p->session[2], p->session[3], LONG_BODY >> 8, LONG_BODY & 255, 0xc8, (LONG_BODY - 3) >> 8,
+	    p->session[2], p->session[3], (unsigned char)(LONG_BODY >> 8), LONG_BODY & 255, 0xc8,
+	    (unsigned char)((LONG_BODY - 3) >> 8),
 	    (LONG_BODY - 3) & 255};
 	unsigned char one = (size_t)p->paid < sizeof head ? head[p->paid] : 0;
 
