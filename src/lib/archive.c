@@ -187,6 +187,13 @@ fail:
 	return ARCHIVE_FATAL;
 }
 
+/* libarchive turns names of pax headers into the locale's charset, and fails if it cannot; so it gets one that has
+ * them all, whatever the program's locale is. */
+locale_t archive_locale(void)
+{
+	return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
 struct archive_reader *archive_open(int fd, const void *head, size_t head_len, bool flat,
     const struct archive_limits *limits)
 {
@@ -205,9 +212,7 @@ struct archive_reader *archive_open(int fd, const void *head, size_t head_len, b
 		archive_close(r);
 		return NULL;
 	}
-	/* libarchive turns names of pax headers into the locale's charset, and fails if it cannot;
-	 * so it gets one that has them all, whatever the program's locale is. */
-	r->locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+	r->locale = archive_locale();
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #ifndef ARCHIVE_H
 #define ARCHIVE_H
 
+#include <locale.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,9 @@ void archive_close(struct archive_reader *);
  * behind so many bytes that were read. Before archive_open this refuses an archive that has too many at once, instead of
  * after all that are allowed. True with a reason; false when there are not too many, or that cannot be told: of a pipe, for one. */
 bool archive_overfull(int fd, size_t read, const struct archive_limits *, struct reason *);
+/* The table of characters that reading needs, from the file system. A process that will have none holds one while
+ * it opens archives; freelocale() frees it. (locale_t)0 when there is none. */
+locale_t archive_locale(void);
 
 /* Does this look like an archive rather than like a PEM or DER file? */
 bool archive_looks_like(const unsigned char *head, size_t len);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,11 +28,20 @@
  * 500,000 entries, takes 6 s; one that is built at every limit would take minutes. */
 #define SECONDS 10
 #define BYTES_PER_SECOND ((uint64_t)64 << 20)
+#define SPARE_DESCRIPTORS 16	/* of a process with files: its pipes, and what libc opens to start it */
+
+/* What one process unpacks: the archive, or some of the files, all of which it opens before it reads any. */
+struct share {
+	const struct unpack_task *task;
+	size_t first, end;	/* of task->file */
+	pid_t pid;
+	int fd;
+};
 
 struct unpack {
 	struct unpack_task task;
-	pid_t pid;
-	int fd;
+	struct share *share;	/* all are at work; what they say is read one after the other */
+	size_t shares, at;
 	struct buf parcel;
 	struct bytes unread;
 	uint64_t entries, bytes;
@@ -174,16 +186,18 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 	return result;
 }
 
-static int read_file(struct child *c, const char *name)
+/* A file by its descriptor, or minus the errno of opening it. */
+static int read_file(struct child *c, int fd)
 {
 	struct archive_reader *r = NULL;
 	unsigned char head[512];
-	int fd, result;
 	ssize_t n;
+	int result;
 
 	if (say_kind(c, UNPACK_FILE, 0) != 0)
 		return -1;
-	fd = strcmp(name, "-") == 0 ? STDIN_FILENO : fileio_open_input(name);
+	if (fd < 0)
+		errno = -fd;
 	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
 		result = say_unreadable(c, fd < 0 ? "cannot open" : "cannot read");
 	} else if (!archive_looks_like(head, (size_t)n)) {
@@ -206,61 +220,109 @@ static unsigned seconds_for_one(const struct unpack_task *task)
 	return SECONDS + (unsigned)(task->limits.total_bytes / BYTES_PER_SECOND);
 }
 
-/* For files: each may be opened, and libc's table of UTF-8, without which names cannot be read. */
-static int narrow(const struct unpack_task *task)
+/* So many descriptors may a process have, at most. */
+static rlim_t most_descriptors(void)
+{
+	struct rlimit r;
+
+	return getrlimit(RLIMIT_NOFILE, &r) == 0 ? r.rlim_max : 0;
+}
+
+/* Descriptors of all files of a share, or minus an errno each; NULL with errno. None of them was read yet, and none
+ * can be opened later. */
+static int *open_files(const struct share *s)
+{
+	struct rlimit all = {most_descriptors(), most_descriptors()};
+	int *fd = calloc(s->end - s->first + 1, sizeof *fd);
+
+	if (fd == NULL)
+		return NULL;
+	setrlimit(RLIMIT_NOFILE, &all);
+	for (size_t i = s->first; i < s->end; i++) {
+		const char *name = s->task->file[i];
+		int one = strcmp(name, "-") == 0 ? STDIN_FILENO : fileio_open_input(name);
+
+		fd[i - s->first] = one >= 0 ? one : -errno;
+	}
+	return fd;
+}
+
+static int narrow(const struct share *s)
 {
 	struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true,
-	    .memory = MEMORY + 3 * task->limits.entry_bytes};
-	struct sandbox_path *path;
-	int result;
+	    .memory = MEMORY + 3 * s->task->limits.entry_bytes};
 
-	sb.seconds = seconds_for_one(task);
-	if (task->files == 0)
-		return sandbox_enter(&sb);
-	if ((path = calloc(task->files + 1, sizeof *path)) == NULL)
-		return -1;
-	path[0] = (struct sandbox_path){AT_FDCWD, "/usr/lib/locale", SANDBOX_READ};
-	for (size_t i = 0; i < task->files; i++)
-		path[i + 1] = (struct sandbox_path){AT_FDCWD, task->file[i], SANDBOX_READ};
-	sb.profile = SANDBOX_READER;
-	sb.path = path;
-	sb.paths = task->files + 1;
-	sb.memory += 3 * UNPACK_FILE_MAX;
-	sb.seconds *= (unsigned)task->files;
-	result = sandbox_enter(&sb);
-	free(path);
-	return result;
+	sb.seconds = seconds_for_one(s->task);
+	if (s->task->files > 0) {
+		sb.memory += 3 * UNPACK_FILE_MAX;
+		sb.seconds *= (unsigned)(s->end - s->first);
+	}
+	return sandbox_enter(&sb);
 }
 
 static int life(void *ctx, int out)
 {
-	struct child c = {.task = ctx, .out = out};
+	const struct share *s = ctx;
+	struct child c = {.task = s->task, .out = out};
+	/* Names cannot be read without it, and archives that are opened later find it loaded. */
+	locale_t table = archive_locale();
 	struct archive_reader *r = NULL;
-	int result = 0;
+	int result = 0, *fd = NULL;
 
-	/* It loads the table of UTF-8, which an archive read later cannot. */
-	if (c.task->files == 0 &&
-	    (r = archive_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL)
+	if ((c.task->files == 0 &&
+	    (r = archive_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL) ||
+	    (c.task->files > 0 && (fd = open_files(s)) == NULL))
 		return 1;
-	if (narrow(c.task) != 0) {
+	if (narrow(s) != 0) {
 		say_kind(&c, UNPACK_TROUBLE, errno);
 		return flush(&c) == 0 ? 0 : 1;
 	}
 	if (r != NULL)
 		result = read_from(&c, r, STDIN_FILENO, 0);
-	for (size_t i = 0; i < c.task->files && result == 0; i++)
+	for (size_t i = 0; i < s->end - s->first && result == 0; i++)
 		if ((result = sandbox_renew(seconds_for_one(c.task))) == 0)
-			result = read_file(&c, c.task->file[i]);
+			result = read_file(&c, fd[i]);
 	if (result == 0)
 		say_kind(&c, UNPACK_END, 0);
 	flush(&c);	/* when nobody reads, nobody needs to know */
 	if (r != NULL)
 		archive_close(r);
+	if (table != (locale_t)0)
+		freelocale(table);
 	buf_free(&c.parcel);
+	free(fd);
 	return 0;
 }
 
 /* The parent. */
+
+/* To open a FIFO is to wait for its writer, who may wait for us to read what stands before it. */
+static bool may_wait(const char *name)
+{
+	struct stat st;
+
+	return strcmp(name, "-") != 0 && stat(name, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+/* Divides the files: as many for a process as it can open, and what may wait alone. -1 with errno. */
+static int divide(struct unpack *u)
+{
+	size_t files = u->task.files, most = (size_t)most_descriptors();
+
+	most = most > SPARE_DESCRIPTORS ? most - SPARE_DESCRIPTORS : 1;
+	if ((u->share = calloc(files + 1, sizeof *u->share)) == NULL)
+		return -1;
+	for (size_t i = 0; i < files || u->shares == 0; i++) {
+		struct share *last = u->shares > 0 ? &u->share[u->shares - 1] : NULL;
+
+		if (last == NULL || last->end - last->first >= most || may_wait(u->task.file[i]) ||
+		    may_wait(u->task.file[i - 1]))
+			u->share[u->shares++] = (struct share){&u->task, i, i + (files > 0), 0, -1};
+		else
+			last->end++;
+	}
+	return 0;
+}
 
 struct unpack *unpack_start(const struct unpack_task *task)
 {
@@ -269,10 +331,17 @@ struct unpack *unpack_start(const struct unpack_task *task)
 	if (u == NULL)
 		return NULL;
 	u->task = *task;
-	if ((u->fd = pool_feed(life, &u->task, task->fd, &u->pid)) >= 0)
-		return u;
-	free(u);
-	return NULL;
+	if (divide(u) != 0) {
+		free(u);
+		return NULL;
+	}
+	/* Now, since the caller starts nothing later. */
+	for (size_t i = 0; i < u->shares; i++)
+		if ((u->share[i].fd = pool_feed(life, &u->share[i], task->fd, &u->share[i].pid)) < 0) {
+			unpack_stop(u);
+			return NULL;
+		}
+	return u;
 }
 
 bool unpack_death(int signal, struct reason *why)
@@ -301,9 +370,10 @@ bool unpack_death(int signal, struct reason *why)
 /* The pipe ended before its time. */
 static void died(struct unpack *u, struct unpacked *out)
 {
-	int status = pool_unfeed(u->pid, u->fd);
+	struct share *s = &u->share[u->at];
+	int status = pool_unfeed(s->pid, s->fd);
 
-	u->pid = 0;
+	s->pid = 0;
 	u->over = true;
 	*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
 	if (WIFSIGNALED(status) && unpack_death(WTERMSIG(status), &out->reason))
@@ -327,25 +397,22 @@ static bool credible(struct unpack *u, const struct unpacked *v)
 		return false;
 	if (v->data.len > u->task.most + 1 || (v->data.len > 0 && v->kind != UNPACK_ENTRY))
 		return false;
-	if (of_file && (u->files == 0 || u->files > u->task.files))
+	if (of_file && (u->files == 0 || u->files > u->share[u->at].end))
 		return false;
 	/* With files, each is named before anything is said of it; at the end all were. */
 	if (u->task.files > 0 && v->kind != UNPACK_TROUBLE && u->files == 0)
 		return false;
-	return v->kind != UNPACK_END || u->files == u->task.files;
+	return v->kind != UNPACK_END || u->files == (u->task.files > 0 ? u->share[u->at].end : 0);
 }
 
-void unpack_next(struct unpack *u, struct unpacked *out)
+/* What the process at hand says next. */
+static void next_of_share(struct unpack *u, struct unpacked *out)
 {
 	int got;
 
-	if (u->over) {
-		*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
-		return;
-	}
 	if (u->unread.len == 0) {
-		if ((got = pool_read_parcel(u->fd, &u->parcel, PARCEL + AROUND + u->task.most + 1)) == 0 ||
-		    (got < 0 && errno == EPIPE)) {
+		if ((got = pool_read_parcel(u->share[u->at].fd, &u->parcel,
+		    PARCEL + AROUND + u->task.most + 1)) == 0 || (got < 0 && errno == EPIPE)) {
 			died(u, out);
 			return;
 		}
@@ -353,7 +420,22 @@ void unpack_next(struct unpack *u, struct unpacked *out)
 	}
 	if (!unpack_decode(&u->unread, out) || !credible(u, out))
 		*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPROTO};
-	u->over = out->kind == UNPACK_TROUBLE || out->kind == UNPACK_END;
+}
+
+void unpack_next(struct unpack *u, struct unpacked *out)
+{
+	if (u->over) {
+		*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
+		return;
+	}
+	next_of_share(u, out);
+	/* After its last word nothing of it counts. */
+	while (out->kind == UNPACK_END && u->at + 1 < u->shares) {
+		u->at++;
+		u->unread.len = 0;
+		next_of_share(u, out);
+	}
+	u->over = out->kind == UNPACK_TROUBLE || out->kind == UNPACK_END || out->kind == UNPACK_DIED;
 }
 
 void unpack_stop(struct unpack *u)
@@ -362,9 +444,17 @@ void unpack_stop(struct unpack *u)
 
 	if (u == NULL)
 		return;
-	if (u->pid != 0)
-		pool_unfeed(u->pid, u->fd);
+	for (size_t i = 0; i < u->shares; i++) {
+		struct share *s = &u->share[i];
+
+		/* One that we have not come to may wait for a file: it ends with us. */
+		if (s->pid > 0 && i <= u->at)
+			pool_unfeed(s->pid, s->fd);
+		else if (s->pid > 0)
+			close(s->fd);
+	}
 	buf_free(&u->parcel);
+	free(u->share);
 	free(u);
 	errno = saved;
 }

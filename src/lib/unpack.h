@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Archives and files from anybody, unpacked in a process that can do nothing else: no file system but the
- * files it was told, no network, bounded memory and time. What it says is as hostile as what it reads
+/* Archives and files from anybody, unpacked in a process that can do nothing else: no file system, since it has
+ * opened its files before it reads any, no network, bounded memory and time. What it says is as hostile as what it reads
  * and is held against the form and the limits here. */
 #ifndef UNPACK_H
 #define UNPACK_H
@@ -48,7 +48,7 @@ struct unpacked {
 
 struct unpack;
 
-/* Starts the process. What the task points to must stay. NULL with errno. */
+/* Starts the process, or, for more files than one can open, several. What the task points to must stay. NULL with errno. */
 struct unpack *unpack_start(const struct unpack_task *);
 /* The next of what it says; data is valid until the next call. After END, DIED and TROUBLE only
  * TROUBLE comes. */
