@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "blob.h"
@@ -35,6 +36,11 @@
 #define SECRET_MAX 512		/* half of what OpenSSL's own prompt takes */
 #define KEY_ROUNDS 200000	/* of PBKDF2, a tenth of a second; OpenSSL's default is 2048 */
 
+void key_guard(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int secret_read(struct secret *s, const char *path, struct reason *r)
 {
 	char line[SECRET_MAX + 2];
@@ -42,6 +48,7 @@ int secret_read(struct secret *s, const char *path, struct reason *r)
 	ssize_t n = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC), saved, res = -1;
 
+	key_guard();
 	if (fd < 0)
 		return reason_errno(r);
 	while (len < sizeof line && ((n = read(fd, line + len, sizeof line - len)) > 0 ||
@@ -77,6 +84,7 @@ int secret_ask(struct secret *s, const char *prompt, struct reason *r)
 	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), ok;
 	sigset_t child, before;
 
+	key_guard();
 	/* Without a terminal OpenSSL would read stdin, where the archive comes from. */
 	if (fd < 0)
 		return reason_set(r, "needs a pass phrase, and there is no terminal to ask on");
@@ -297,6 +305,7 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 	UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(answer, 0);
 	EVP_PKEY *key = NULL;
 
+	key_guard();
 	ERR_clear_error();
 	if (ui == NULL)
 		reason_memory(r);
@@ -321,6 +330,7 @@ EVP_PKEY *key_make(const char *spec, struct reason *r)
 	};
 	EVP_PKEY *key;
 
+	key_guard();
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		if (strcmp(spec, known[i].spec) != 0)
 			continue;

@@ -10,6 +10,10 @@
 
 #include "reason.h"
 
+/* From now on nobody else of this user reads the memory of this process, or traces it, and a crash leaves no core.
+ * Whatever loads or makes a key, or has its pass phrase, does that first; children inherit it. */
+void key_guard(void);
+
 /* A pass phrase or PIN. */
 struct secret {
 	char *text;		/* NULL: none */

@@ -174,6 +174,8 @@ int store_capf(const struct spool *s, struct cert **cert, EVP_PKEY **key, struct
 	char *path;
 	size_t len;
 
+	/* The file has the key. */
+	key_guard();
 	if (spool_read(s, SPOOL_CA, STORE_PAIR, &text, &len) != 0)
 		return reason_errno(why);
 	*cert = cert_of_pair(text, len, why);
