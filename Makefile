@@ -69,9 +69,9 @@ LIB = $(O)/libcapfkit.a
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
-CAPTIVES = $(addprefix $(O)/captive/,cert-import csr-sign csr-add lacking)
+CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
 CAPTIVE_CALLS = archive_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
-	sandbox_enter sandbox_renew
+	sandbox_enter sandbox_renew link_new issue_phone issuing_ask board_put prctl
 TESTS = $(UNITS) $(wildcard test/*.bats)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 

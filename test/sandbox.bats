@@ -3,6 +3,7 @@
 # programs and tries it from within the real children, in the place where bytes are unpacked, parsed and
 # signed. Then what such a process could say, and what happens on a kernel that cannot narrow it.
 load helper
+load serving
 
 CAPTIVE=$OBJ/captive
 REFUSALS=passwd,make,signal
@@ -52,12 +53,16 @@ confined() {
 	if sanitized; then
 		denied=passwd,make		# a leak checker needs signals
 	fi
-	CAPTIVE_IN=$2 CAPTIVE_TRY=$denied captive "$1" "${@:3}"
+	CAPTIVE_IN=$2 CAPTIVE_TRY=$denied,limit captive "$1" "${@:3}"
 	assert_status 0
+	assert_stderr_has "captive: limit: Function not implemented"
 	assert_stderr_has "captive: passwd: Permission denied"
 	assert_stderr_has "captive: make: Permission denied"
 	sanitized || assert_stderr_has "captive: signal: Function not implemented"
 	[ ! -e captured ]
+	# Not even whether a file is there.
+	CAPTIVE_IN=$2 CAPTIVE_TRY=stat captive "$1" "${@:3}"
+	sanitized || assert_stderr_has "captive: stat: Function not implemented"
 	for what in $DEADLY; do
 		if sanitized && [[ $what == fork || $what == ptrace || $what == memory ]]; then
 			continue
@@ -75,8 +80,8 @@ confined() {
 # free PROGRAM PLACE [ARGUMENT...]: without the sandbox all of it works.
 free() {
 	local what
-	CAPTIVE_OFF=1 CAPTIVE_IN=$2 CAPTIVE_TRY=$REFUSALS,${DEADLY// /,} captive "$1" "${@:3}"
-	for what in ${REFUSALS//,/ } ${DEADLY% exec}; do
+	CAPTIVE_OFF=1 CAPTIVE_IN=$2 CAPTIVE_TRY=$REFUSALS,limit,stat,${DEADLY// /,} captive "$1" "${@:3}"
+	for what in ${REFUSALS//,/ } limit stat ${DEADLY% exec}; do
 		assert_stderr_has "captive: $what: done"
 	done
 	[ -e captured ] && [ -e executed ] || fail "it could not execute a program" "$(show_run)"
@@ -274,6 +279,315 @@ lied() {
 	CAPTIVE_IN=judge CAPTIVE_LIE=entry captive cert-import
 	assert_status 0
 	assert_output_has "accepted	SEP000000000001.der	"
+}
+
+@test "csr-add takes more files than a process can open, and FIFOs whose writer comes to them one by one" {
+	local i files=()
+	fresh empty
+	for i in {1..250}; do
+		cp "$FIX/csr/SEP000000000001.csr" $i.csr
+		files+=($i.csr)
+	done
+	run --separate-stderr bash -c 'ulimit -n 200 && exec csr-add -s "$0" "$@"' "$SPOOL" "${files[@]}"
+	assert_status 0
+	assert_line_count 250
+	fresh empty
+	mkfifo first second
+	# More than a pipe holds: the second is not opened before the first was read.
+	(tar cf - -C "$FIX/csr" --record-size=262144 SEP000000000001.csr >first
+	    tar cf - -C "$FIX/csr" SEP000000000002.csr >second) 3>&- &
+	echo $! >>pids
+	run --separate-stderr timeout 60 csr-add -s "$SPOOL" first second absent 3.csr
+	assert_status 100
+	assert_line_count 3
+	assert_stderr_has "csr-add: absent: cannot open: No such file or directory"
+}
+
+# --- The server's processes.
+
+# hostile PLACE TRY [ARGUMENT...]: a server, one of whose processes tries that: a worker when somebody connects, which
+# has been so when this is over, an issuing process when it is asked for a certificate.
+hostile() {
+	: >log
+	CAPTIVE_IN=$1 CAPTIVE_TRY=$2 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 "${@:3}" </dev/null >out 2>log 3>&- &
+	started
+	if [ "$1" = worker ]; then
+		connect
+	fi
+}
+connect() {
+	exec 8<>"/dev/tcp/127.0.0.1/${PORT##*:}"
+	until_true grep -Eq 'event=connected|event=error' log
+	exec 8>&-
+}
+# told WHAT ANSWER: what became of it, once the server has ended.
+told() {
+	grep -qx "captive: $1: $2" log || fail "wanted: $1: $2" "$(cat log)"
+}
+no_call="Function not implemented"
+
+@test "a worker ends no listener, connects nowhere, and changes no limit of another process" {
+	by_itself
+	install_null SEP000000000001
+	local what
+	hostile worker limit,listener,fast-open,fast-message,filter
+	# The listener is as it was.
+	sim SEP000000000001
+	ended installed
+	stop
+	for what in limit listener fast-open fast-message filter; do
+		told $what "$no_call"
+	done
+	if ! sanitized; then
+		hostile worker block
+		stop
+		told block "$no_call"
+	fi
+	export CAPTIVE_OFF=1
+	for what in limit listener fast-open fast-message filter block; do
+		hostile worker $what
+		stop
+		told $what "done"
+	done
+}
+
+@test "a worker can append to the journal, and change nothing that is there" {
+	by_itself
+	install_null SEP000000000001
+	local what tries=empty,punch,map,chmod
+	sanitized || tries+=,rewrite
+	cp "$SPOOL/journal" before.journal
+	hostile worker $tries
+	sim SEP000000000001
+	ended installed
+	stop
+	for what in empty punch chmod; do
+		told $what "$no_call"
+	done
+	told map "Permission denied"
+	sanitized || told rewrite "$no_call"
+	# What it had to say is behind what was there.
+	cmp before.journal <(head -c "$(stat -c %s before.journal)" "$SPOOL/journal")
+	grep -q "	capf-serve	installed	SEP000000000001" "$SPOOL/journal"
+	assert_equal "$(stat -c %a "$SPOOL/journal")" 600
+	export CAPTIVE_OFF=1
+	for what in empty punch rewrite; do
+		cp before.journal "$SPOOL/journal"
+		hostile worker $what
+		stop
+		told $what "done"
+		refute cmp -s before.journal <(head -c "$(stat -c %s before.journal)" "$SPOOL/journal")
+	done
+	# Open for writing alone it cannot be mapped.
+	hostile worker map,chmod
+	stop
+	told map "Permission denied"
+	told chmod "done"
+}
+
+@test "a worker cannot change what other workers say of themselves" {
+	local pids
+	hostile worker silence -w 2
+	stop
+	told silence "Permission denied"
+	if sanitized; then
+		return
+	fi
+	# It writes there all the same, and dies of that alone.
+	hostile worker scribble -w 2
+	until_true grep -q 'event=error what="a worker ended" number=[12] why="signal 11"' log
+	stop
+	told scribble tried
+	assert_equal "$(grep -c 'event=error' log)" 1
+}
+
+@test "a worker sends to its syslog, and to nobody else" {
+	cat >sockets.py <<-'PY'
+	import select, socket
+	both = {}
+	for name in ('log.socket', 'other.socket'):
+	    both[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	    both[name].bind(name)
+	open('bound', 'w')
+	while True:
+	    for s in select.select(list(both.values()), [], [])[0]:
+	        name = [n for n in both if both[n] is s][0]
+	        open(name[:-7], 'ab', buffering=0).write(s.recv(4096) + b'\n')
+	PY
+	python3 sockets.py 3>&- &
+	echo $! >>pids
+	until_true test -e bound
+	export CAPTIVE_TO=$PWD/other.socket
+	for off in '' 1; do
+		: >log
+		env ${off:+CAPTIVE_OFF=1} CAPTIVE_IN=worker CAPTIVE_TRY=send "$CAPTIVE/capf-serve" -l 127.0.0.1:0 \
+		    -L "syslog:$PWD/log.socket" </dev/null >out 2>errors 3>&- &
+		started
+		connect
+		stop
+		if [ -z "$off" ]; then
+			grep -qx "captive: send: $no_call" errors || fail "$(cat errors)"
+			[ ! -e other ]
+		else
+			grep -qx "captive: send: done" errors
+			until_true grep -qx captured other
+		fi
+	done
+}
+
+@test "an issuing process can open, reach, start and change nothing" {
+	by_itself
+	install_null SEP000000000001
+	local what
+	hostile issuing passwd,make,limit
+	sim SEP000000000001
+	ended installed
+	stop
+	told passwd "Permission denied"
+	told make "Permission denied"
+	told limit "$no_call"
+	[ ! -e captured ]
+	for what in inet unix connect exec; do
+		phone-set SEP000000000001 --operation install --auth null
+		hostile issuing $what
+		sim SEP000000000001
+		ended installed
+		# The next one gave it.
+		grep -q 'event=error what="the issuing process ended"' log
+		stop
+		told $what tried
+	done
+	[ ! -e executed ]
+	phone-set SEP000000000001 --operation install --auth null
+	export CAPTIVE_OFF=1
+	hostile issuing passwd,make,limit,inet,unix,connect
+	sim SEP000000000001
+	stop
+	for what in passwd make limit inet unix connect; do
+		told $what "done"
+	done
+}
+
+# asked_for DEVICE: a phone comes, and its worker asks for another device's certificate.
+asked_for() {
+	phone-set SEP000000000001 --operation install --auth null
+	CAPTIVE_ASK=$1 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	started
+	sim SEP000000000001
+	ended "$2"
+	stop
+}
+
+@test "a worker gets no certificate for a device that has no order for one" {
+	by_itself
+	install_null SEP000000000001
+	asked_for SEP000000000099 refused
+	grep -q 'the issuing process knows no such device' log
+	phone-add SEP000000000002
+	asked_for SEP000000000002 refused
+	grep -q 'no order to install that is pending' log
+	# Another operation, an order that is done, one that has failed, one that is too late.
+	phone-set SEP000000000002 --operation delete --auth null
+	asked_for SEP000000000002 refused
+	phone-set SEP000000000002 --operation install --auth null
+	start
+	sim SEP000000000002
+	ended installed
+	stop
+	asked_for SEP000000000002 refused
+	phone-set SEP000000000002 --operation install --auth null
+	printf 'scheduled = %s\nstatus = failed\nreason = x\n' \
+	    "$(sed -n 's/^scheduled = //p' "$SPOOL/phone/SEP000000000002.conf")" >"$SPOOL/phone/SEP000000000002.state"
+	assert_equal "$(state SEP000000000002)" failed
+	asked_for SEP000000000002 refused
+	phone-set SEP000000000002 --operation install --auth null
+	sed -i 's/^complete-by = .*/complete-by = 2020-01-01T00:00:00Z/' "$SPOOL/phone/SEP000000000002.conf"
+	assert_equal "$(state SEP000000000002)" failed
+	asked_for SEP000000000002 refused
+	refute grep -q "SEP000000000002.*issued" log
+	# The mechanism is no dummy: with an order it is signed, and the worker has it.
+	phone-set SEP000000000002 --operation install --auth null
+	CAPTIVE_ASK=SEP000000000002 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	started
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001
+	grep -q 'event=issued device=SEP000000000001' log
+	openssl x509 -noout -subject -in "$(ls "$SPOOL"/lsc/SEP000000000001+*.der "$SPOOL"/installed/SEP000000000001+*.der \
+	    2>/dev/null | sort -t+ -k2 | tail -n 1)" >subject
+	grep -q "CN *= *SEP000000000002" subject
+	stop
+}
+
+@test "without issuer = capf a worker gets no issuing process, and loses the one it has" {
+	install_null SEP000000000001
+	hostile worker wanted
+	# Twice round: the master has heard it by then.
+	for i in 1 2; do
+		kill -HUP $SERVER
+		until_true eval '[ $(grep -c event=reloaded log) -eq $i ]'
+		assert_equal "$(children capf-issuing)" ""
+	done
+	stop
+	told wanted "done"
+	by_itself
+	start
+	sim SEP000000000001
+	ended installed
+	local issuing=$(children capf-issuing)
+	[ -n "$issuing" ]
+	sed -i 's/^issuer = capf/issuer = offline/' "$SPOOL/capf.conf"
+	kill -HUP $SERVER
+	until_true gone $issuing
+	until_true grep -q event=reloaded log
+}
+
+# --- Who holds a key.
+
+# guarded COMMAND...: each signature that it makes is made where others of the user cannot read.
+guarded() {
+	LD_PRELOAD=$PRELOAD "$@" 2>signing >/dev/null
+	grep -qx "dumpable: 0" signing || fail "$*" "$(cat signing)"
+	refute grep -x "dumpable: [1-9]" signing
+}
+
+@test "who holds a key cannot be traced, read or dumped by others of his user" {
+	cc -shared -fPIC -O1 -o dumpable.so "$TESTDIR/data/dumpable.c" -ldl
+	PRELOAD=$PWD/dumpable.so
+	if sanitized; then
+		PRELOAD=$(cc -print-file-name=libasan.so):$PRELOAD
+	fi
+	fresh
+	guarded capf-init -s new
+	guarded capf-init --renew -s new
+	guarded ca-init -n CN=x made
+	guarded ca-init -n CN=y -c made.pem -k made.key below
+	guarded csr-dump -s "$SPOOL" --manifest -o dumped.tgz
+	guarded csr-sign -j 2 -c "$FIX/root.pem" -k "$FIX/root.key" -o out.tgz dumped.tgz
+	by_itself
+	install_null SEP000000000001
+	: >log
+	LD_PRELOAD=$PRELOAD capf-serve -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	started
+	sim SEP000000000001
+	ended installed
+	stop
+	grep -qx "dumpable: 0" log
+	refute grep -x "dumpable: [1-9]" log
+	# What that is worth: another process of the user, without rights of its own.
+	local user=() pid
+	if [ "$(id -u)" -eq 0 ]; then
+		user=(setpriv --bounding-set=-all --inh-caps=-all --no-new-privs)
+	fi
+	: >log
+	"${user[@]}" capf-serve -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	started
+	[ -n "$(children capf-issuing)" ]
+	for pid in $(children capf-worker) $(children capf-issuing); do
+		refute "${user[@]}" head -c 1 /proc/$pid/environ
+	done
+	"${user[@]}" head -c 1 /proc/$SERVER/environ >seen
+	[ -s seen ]
+	stop
 }
 
 # --- A kernel that lacks it.

@@ -90,13 +90,17 @@ probe_ready() {
 	assert_equal "$(cat outside)" old
 }
 
-@test "an issuing process can open nothing" {
+@test "an issuing process can open the phones' records for reading, and nothing else" {
 	probe_ready
+	install_null SEP000000000001
 	local what
-	for what in read:/etc/passwd "read:$FIX/root.key" "read:$SPOOL/capf.conf" "make:$PWD/new"; do
+	for what in read:/etc/passwd "read:$FIX/root.key" "read:$SPOOL/capf.conf" "make:$PWD/new" "read:$SPOOL/csr" \
+	    "make:$SPOOL/phone/new" "write:$SPOOL/phone/SEP000000000001.conf"; do
 		probe capf-issuing "$what"
 		[ "$SAID" = "Permission denied" ] || fail "$what: $SAID" "$(cat log)"
 	done
+	probe capf-issuing "read:$SPOOL/phone/SEP000000000001.conf"
+	assert_equal "$SAID" "done"
 	for what in socket fork exec; do
 		probe capf-issuing "$what"
 		[ "$SAID" = killed ] || fail "$what: $SAID" "$(cat log)"

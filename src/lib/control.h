@@ -16,12 +16,15 @@ enum control_type {
 	/* To a worker. */
 	CONTROL_SETTINGS,	/* struct control_settings; and an issuing process when they want one */
 	CONTROL_ISSUING,	/* another issuing process */
-	CONTROL_JOURNAL,	/* the spool's journal, opened anew */
+	CONTROL_TAIL,		/* the spool's journal, opened anew for reading; what follows is */
+	CONTROL_JOURNAL,	/* the same file, for appending */
 	/* To the master. */
 	CONTROL_READY,		/* struct control_answer: the settings are in force */
 	CONTROL_REFUSED,	/* the same: they are not */
 	CONTROL_TROUBLE,	/* the same: they are not, by no fault of theirs */
 	CONTROL_WANTED,		/* the issuing process has ended */
+	/* Both ways: the syslog does not listen any more; another socket to it. */
+	CONTROL_SYSLOG,
 	/* Both ways, the master hands it on without a look at it: a phone proved who it is, when and where its
 	 * other connections, to other workers, have been overtaken. */
 	CONTROL_OVERTAKEN,

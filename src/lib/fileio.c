@@ -131,13 +131,13 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 	return result;
 }
 
-int fileio_append_lines(int fd, const void *data, size_t len, size_t *done)
+int fileio_append_lines(int fd, int tail, const void *data, size_t len, size_t *done)
 {
 	struct stat st;
 	char last;
 
 	*done = 0;
-	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 &&
+	if (fstat(tail, &st) == 0 && st.st_size > 0 && pread(tail, &last, 1, st.st_size - 1) == 1 &&
 	    last != '\n' && fileio_write_all(fd, "\n", 1) != 0)
 		return -1;
 	if ((*done = write_some(fd, data, len)) == len)

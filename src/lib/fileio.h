@@ -17,10 +17,10 @@ int fileio_read_all(int fd, size_t cap, unsigned char **out, size_t *len);
 /* The same for a regular file in a directory, no link followed; EINVAL when it is something else. */
 int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, size_t *len);
 
-/* Appends whole lines to a file that is open for reading and appending. A full disk may have cut off the
- * last line of an earlier run: then that one is ended first. -1 with errno; done is how much of it is there
- * in whole lines. */
-int fileio_append_lines(int fd, const void *, size_t len, size_t *done);
+/* Appends whole lines to a file that is open for appending; tail is the same file, open for reading. A full disk may
+ * have cut off the last line of an earlier run: then that one is ended first. -1 with errno; done is how much of it is
+ * there in whole lines. */
+int fileio_append_lines(int fd, int tail, const void *, size_t len, size_t *done);
 
 /* Opens a file, or duplicates stdin for "-". */
 int fileio_open_input(const char *path);

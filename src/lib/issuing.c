@@ -12,8 +12,11 @@
 #include "issue.h"
 #include "issuing.h"
 #include "key.h"
+#include "phone.h"
 #include "pool.h"
+#include "roster.h"
 #include "sandbox.h"
+#include "spool.h"
 #include "vouch.h"
 
 #define MAX_PACKET 65536	/* one key or one certificate is much smaller */
@@ -38,8 +41,29 @@ struct issuing {
 	struct reason why;
 };
 
+/* Has this device an order that a certificate is part of? The worker that asks may be in the hands of a phone. 0, or
+ * -1 with a reason. */
+static int check_order(const struct spool *phones, const char *device, time_t now, struct reason *why)
+{
+	struct phone_state st;
+	struct phone_view view;
+	struct phone p;
+	int found = roster_load(phones, device, &p, &st, why);
+	bool wanted;
+
+	if (found == 0)
+		reason_set(why, "the issuing process knows no such device");
+	if (found <= 0)
+		return -1;
+	phone_look(&p, &st, now, &view);
+	wanted = p.operation == PHONE_INSTALL && view.status == PHONE_PENDING;
+	explicit_bzero(&p, sizeof p);
+	return wanted ? 0 : reason_set(why, "its record has no order to install that is pending");
+}
+
 /* One packet: number and blobs in, number and certificate or reason out. */
-static void answer(const struct issuer *issuer, time_t clock, struct bytes in, struct buf *out)
+static void answer(const struct issuer *issuer, const struct spool *phones, time_t clock, struct bytes in,
+    struct buf *out)
 {
 	char device[DEVICE_MAX + 1];
 	struct reason why = {.text = "a packet that is none"};
@@ -51,6 +75,7 @@ static void answer(const struct issuer *issuer, time_t clock, struct bytes in, s
 
 	if (bytes_get_u64(&in, &number) && bytes_get_text(&in, device, sizeof device) &&
 	    device_ok(device, strlen(device)) && bytes_get_blob(&in, &spki.p, &spki.len) &&
+	    check_order(phones, device, time(NULL) + clock, &why) == 0 &&
 	    (csr = vouch_csr(spki, device, NULL, &why)) != NULL)
 		ok = issue_phone(issuer, csr, time(NULL) + clock, &issued, &why);
 	out->len = 0;
@@ -81,11 +106,12 @@ static int greet(int fd, const struct cert *ca, const struct issuer *issuer, con
 	return result;
 }
 
-/* No files, no sockets, only the one that we have. A token's library needs its own ways to the token as long
- * as it signs, and gets no sandbox. */
+/* No files but the phones' records, for reading; no sockets, only the one that we have. A token's library needs its
+ * own ways to the token as long as it signs, and gets no sandbox. */
 static int narrow(const struct issuing_task *task, struct reason *why)
 {
-	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .memory = 64 << 20};
+	const struct sandbox_path phones = {task->phones, NULL, SANDBOX_READ};
+	const struct sandbox sb = {.profile = SANDBOX_READER, .memory = 64 << 20, .path = &phones, .paths = 1};
 
 	if (strncmp(task->key, "pkcs11:", 7) == 0 || sandbox_enter(&sb) == 0)
 		return 0;
@@ -130,12 +156,17 @@ static struct issuer *make_ready(const struct issuing_task *task, int fd)
 
 static int life(void *ctx, int fd)
 {
-	const struct issuing_task *task = ctx;
+	struct issuing_task *task = ctx;
+	struct spool phones = {.root = -1, .log = -1, .tail = -1};
 	unsigned char *packet = malloc(MAX_PACKET);
 	struct buf out = {0};
 	struct issuer *issuer;
 	ssize_t n;
 
+	/* Of the spool it has this alone. */
+	task->phones = fd + 1;
+	for (int d = 0; d < SPOOL_DIRS; d++)
+		phones.dir[d] = d == SPOOL_PHONE ? task->phones : -1;
 	/* The master ends it; a signal for all of them is not for this one. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
@@ -153,7 +184,7 @@ static int life(void *ctx, int fd)
 			continue;
 		if (sandbox_renew(ANSWER_SECONDS) != 0)
 			break;
-		answer(issuer, task->clock, (struct bytes){packet, (size_t)n}, &out);
+		answer(issuer, &phones, task->clock, (struct bytes){packet, (size_t)n}, &out);
 		if (out.failed || write(fd, out.p, out.len) < 0)
 			break;
 	}
@@ -167,7 +198,7 @@ int issuing_spawn(const struct issuing_task *task, pid_t *pid)
 {
 	struct issuing_task copy = *task;
 
-	return pool_spawn(life, &copy, NULL, 0, pid);
+	return pool_spawn(life, &copy, &task->phones, 1, pid);
 }
 
 struct issuing *issuing_open(int fd)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The process that issues certificates by itself: it alone has the issuing key, and takes a device's name
- * and a public key, nothing else. */
+ * and a public key, nothing else. Whether that device shall have a certificate it reads in its record itself. */
 #ifndef ISSUING_H
 #define ISSUING_H
 
@@ -19,6 +19,7 @@ struct issuing_task {
 	char key[ISSUING_PATH_MAX + 1];		/* a file or a store URI */
 	int days;
 	time_t clock;		/* what to add to the time of day */
+	int phones;		/* the spool's phone/, open */
 };
 
 struct issuing;

@@ -25,6 +25,7 @@
 #define DELAY_MOST_MS 60000
 #define STOP_MS 5000		/* then those who have not ended are killed */
 #define STATUS_MS 10000
+#define LEAVE_MS 5000
 #define MESSAGES_A_TURN 64
 #define SILENT_MS 60000	/* a worker turns every 10 s; one that has not for so long stands still */
 
@@ -34,8 +35,11 @@ struct again {
 	long long delay;
 };
 
+enum { NEW, OLD, ISSUERS };
+
 /* A worker's place. */
 struct post {
+	pid_t issuer[ISSUERS];	/* its issuing processes, 0 for none: a worker lets one go when it has the next */
 	pid_t pid;		/* 0: nobody is there */
 	int control;
 	bool busy;		/* has not said what became of the settings that it was sent last */
@@ -53,6 +57,7 @@ struct keeper {
 	struct pollfd *watched;	/* signals, and each worker */
 	int signals;
 	long long now, stop_by, status_due, beat_due;
+	long long leave_by;	/* then issuing processes of older settings end, 0: never */
 	long long awake;	/* since then we have not slept ourselves */
 	bool up, stopping, refused, reloading;
 	bool hup;		/* to be done when all have their first settings */
@@ -91,10 +96,19 @@ static void give_up(struct keeper *k, int result, const char *text)
 	k->stopping = true;
 }
 
+static void end_issuing(pid_t *pid)
+{
+	if (*pid > 0)
+		kill(*pid, SIGKILL);
+	*pid = 0;
+}
+
 /* The socket to a new issuing process, by our settings. -1 when there is none. */
 static int start_issuing(struct keeper *k, unsigned i)
 {
-	struct issuing_task task = {.days = (int)k->settings.conf.issuer_days, .clock = k->task->clock};
+	struct issuing_task task = {.days = (int)k->settings.conf.issuer_days, .clock = k->task->clock,
+	    .phones = k->task->spool->dir[SPOOL_PHONE]};
+	struct post *post = &k->post[i];
 	const char *spool = k->task->spool->path;
 	pid_t pid;
 	int fd;
@@ -105,10 +119,16 @@ static int start_issuing(struct keeper *k, unsigned i)
 		snprintf(task.certificate, sizeof task.certificate, "%s/ca/" STORE_CER, spool);
 	if (*task.key == '\0')
 		snprintf(task.key, sizeof task.key, "%s/ca/" STORE_PAIR, spool);
-	k->post[i].issuing.started = k->now;
-	k->post[i].issuing.due = 0;
-	if ((fd = issuing_spawn(&task, &pid)) < 0)
+	post->issuing.started = k->now;
+	post->issuing.due = 0;
+	if ((fd = issuing_spawn(&task, &pid)) < 0) {
 		complain(k, i, "cannot start an issuing process", strerror(errno));
+		return -1;
+	}
+	/* The worker changes over from the one to the other, and needs no third. */
+	end_issuing(&post->issuer[OLD]);
+	post->issuer[OLD] = post->issuer[NEW];
+	post->issuer[NEW] = pid;
 	return fd;
 }
 
@@ -148,30 +168,41 @@ static void send_issuing(struct keeper *k, unsigned i)
 /* The journal of today: it may have another one's name by now, and a worker cannot open the new one. */
 static void send_journal(struct keeper *k, unsigned i)
 {
-	int fd = spool_log_open(k->task->spool);
+	int tail, fd = spool_log_open(k->task->spool, &tail);
+
+	if (fd < 0) {
+		complain(k, i, "cannot open the journal", strerror(errno));
+		return;
+	}
+	tell(k, i, CONTROL_TAIL, NULL, 0, tail);
+	tell(k, i, CONTROL_JOURNAL, NULL, 0, fd);
+}
+
+/* A worker asks again, when there is something to say, until syslog is there. */
+static void send_syslog(struct keeper *k, unsigned i)
+{
+	int fd = sink_connect(k->task->sink);
 
 	if (fd >= 0)
-		tell(k, i, CONTROL_JOURNAL, NULL, 0, fd);
-	else
-		complain(k, i, "cannot open the journal", strerror(errno));
+		tell(k, i, CONTROL_SYSLOG, NULL, 0, fd);
 }
 
 static void start_worker(struct keeper *k, unsigned i)
 {
 	const struct listen *listen = k->task->listen;
 	struct sink *sink = k->task->sink, before = *sink;
-	struct serve_task task = {k->task->spool->path, k->task->clock, &k->log, k->board, i,
+	struct serve_task task = {k->task->spool->path, k->task->clock, &k->log, sink, k->board, i,
 	    k->task->workers, listen->n};
 	struct post *post = &k->post[i];
-	int keep[LISTEN_MAX + 1];
+	int keep[LISTEN_MAX + 1], syslog = sink_connect(sink);
 	size_t n = listen->n;
 
 	memcpy(keep, listen->fd, n * sizeof *keep);
-	/* Its own copy of our memory says where the log is then. */
-	if (sink->len > 0) {
-		keep[n++] = sink->fd;
-		sink->fd = 3 + (int)n;
-	}
+	/* Its own copy of our memory says where the log is then. Ours could send to anybody. */
+	if (syslog >= 0)
+		keep[n++] = syslog;
+	if (sink->len > 0)
+		sink_connected(sink, syslog >= 0 ? 3 + (int)n : -1);
 	sink->worker = k->task->workers > 1 ? i + 1 : 0;
 	board_clear(k->board, i);
 	post->killed = false;
@@ -179,6 +210,8 @@ static void start_worker(struct keeper *k, unsigned i)
 	post->worker.due = 0;
 	post->control = pool_spawn(serve_life, &task, keep, n, &post->pid);
 	*sink = before;
+	if (syslog >= 0)
+		close(syslog);
 	if (post->control >= 0) {
 		send_settings(k, i);
 		return;
@@ -212,8 +245,10 @@ static void reload(struct keeper *k)
 	}
 	k->settings.conf = conf;
 	k->settings.number++;
+	/* Without an issuer here, workers let their issuing processes go, and nobody waits until each has done so. */
+	k->leave_by = conf.issuer != CONF_ISSUER_CAPF ? k->now + LEAVE_MS : 0;
 	for (unsigned i = 0; i < k->task->workers; i++) {
-		k->post[i].worker.delay = k->post[i].issuing.delay = 0;
+		k->post[i].worker.delay = k->post[i].issuing.delay = k->post[i].issuing.due = 0;
 		if (k->post[i].pid > 0)
 			send_settings(k, i);
 	}
@@ -262,6 +297,8 @@ static void ended(struct keeper *k, unsigned i, int status)
 
 	post->pid = 0;
 	post->busy = post->serves = false;
+	for (int j = NEW; j < ISSUERS; j++)
+		end_issuing(&post->issuer[j]);
 	close(post->control);
 	post->control = -1;
 	board_clear(k->board, i);
@@ -297,8 +334,12 @@ static int listen_to(struct keeper *k, unsigned i)
 			take_answer(k, i, &c);
 			break;
 		case CONTROL_WANTED:
-			if (k->post[i].issuing.due == 0)
+			/* Whatever it says: by other settings there is none. */
+			if (k->post[i].issuing.due == 0 && k->settings.conf.issuer == CONF_ISSUER_CAPF)
 				put_off(&k->post[i].issuing, k->now);
+			break;
+		case CONTROL_SYSLOG:
+			send_syslog(k, i);
 			break;
 		case CONTROL_OVERTAKEN:
 			for (unsigned j = 0; j < k->task->workers; j++)
@@ -320,12 +361,17 @@ static void reap(struct keeper *k)
 
 	/* Issuing processes too: their workers say when they want another. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < k->task->workers; i++)
+		for (unsigned i = 0; i < k->task->workers; i++) {
+			/* Its number may be somebody else's by and by. */
+			for (int j = NEW; j < ISSUERS; j++)
+				if (k->post[i].issuer[j] == pid)
+					k->post[i].issuer[j] = 0;
 			if (k->post[i].pid == pid) {
 				/* Its last words. */
 				listen_to(k, i);
 				ended(k, i, status);
 			}
+		}
 }
 
 static void start_due(struct keeper *k)
@@ -337,6 +383,9 @@ static void start_due(struct keeper *k)
 			start_worker(k, i);
 		if (post->pid > 0 && post->issuing.due != 0 && post->issuing.due <= k->now)
 			send_issuing(k, i);
+		if (k->leave_by != 0 && k->leave_by <= k->now)
+			for (int j = NEW; j < ISSUERS; j++)
+				end_issuing(&post->issuer[j]);
 	}
 }
 
@@ -439,6 +488,7 @@ static void wait_for_all(struct keeper *k)
 			earlier(&next, post->issuing.due);
 	}
 	earlier(&next, k->stop_by);
+	earlier(&next, k->leave_by);
 	earlier(&next, k->beat_due);
 	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
 	if (ticks_ms() - k->now > 2 * STATUS_MS)
@@ -518,6 +568,8 @@ int keeper_run(const struct keeper_task *task, struct reason *why)
 	while (k.result == 0 && !k.stopping) {
 		wait_for_all(&k);
 		start_due(&k);
+		if (k.leave_by <= k.now)
+			k.leave_by = 0;
 		end_still(&k);
 		look_at_answers(&k);
 		if (k.hup && k.up && !k.stopping) {

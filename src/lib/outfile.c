@@ -172,7 +172,7 @@ int outfile_log_append(int fd, const void *data, size_t len)
 {
 	size_t done;
 
-	if (fileio_append_lines(fd, data, len, &done) != 0)
+	if (fileio_append_lines(fd, fd, data, len, &done) != 0)
 		return -1;
 	return fdatasync(fd);
 }

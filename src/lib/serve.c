@@ -17,10 +17,12 @@
 #include "serve.h"
 #include "state.h"
 #include "store.h"
+#include "ticks.h"
 #include "tls.h"
 #include "when.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
+#define ASK_MS 1000		/* between two questions to the master */
 #define MANY 100		/* connections that ended, after which memory is given back */
 
 struct server {
@@ -32,6 +34,8 @@ struct server {
 	struct conf *next;	/* that wait for their issuing process */
 	uint32_t number;	/* of the settings that came last */
 	struct issuing *coming;	/* that has not greeted */
+	int tail;		/* of a journal that is to come, or -1 */
+	long long asked;	/* when another socket to the syslog was asked for, or 0 */
 	struct link_home home;
 	struct gate gate;
 	struct event *term, *told, *poll, *soon, *news, *issuing, *greeting;
@@ -339,6 +343,33 @@ static void take_overtaken(struct server *s, struct bytes body)
 		orders_overtaken(s->home.orders, device, when);
 }
 
+/* The journal comes in two pieces. */
+static void take_journal(struct server *s, const struct control *c)
+{
+	if (c->type == CONTROL_TAIL) {
+		if (s->tail >= 0)
+			close(s->tail);
+		s->tail = c->fd;
+		return;
+	}
+	if (s->tail >= 0 && c->fd >= 0)
+		spool_log_hold(s->spool, c->fd, s->tail);
+	else if (c->fd >= 0)
+		close(c->fd);
+	s->tail = -1;
+}
+
+/* It cannot connect a socket itself: a syslog that was started anew is reached by another one. */
+static void look_at_syslog(struct server *s)
+{
+	long long now = ticks_ms();
+
+	if (!s->task->sink->broken || (s->asked != 0 && now - s->asked < ASK_MS))
+		return;
+	s->asked = now;
+	control_send(s->control, CONTROL_SYSLOG, (struct bytes){NULL, 0}, -1);
+}
+
 static void on_told(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *s = ctx;
@@ -351,8 +382,10 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 			take_settings(s, &c);
 		else if (c.type == CONTROL_ISSUING && c.fd >= 0 && s->up)
 			await_greeting(s, c.fd);
-		else if (c.type == CONTROL_JOURNAL && c.fd >= 0)
-			spool_log_hold(s->spool, c.fd);
+		else if (c.type == CONTROL_TAIL || c.type == CONTROL_JOURNAL)
+			take_journal(s, &c);
+		else if (c.type == CONTROL_SYSLOG && c.fd >= 0)
+			sink_connected(s->task->sink, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)
@@ -409,12 +442,14 @@ static int narrow(struct server *s, struct reason *why)
 {
 	struct sandbox_path path[SPOOL_DIRS];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
-	int journal = spool_log_open(s->spool);
+	int tail, journal = spool_log_open(s->spool, &tail);
 
 	if (journal < 0)
 		return reason_trouble(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* By its name it could not be opened later; the master hands over the next one. */
-	spool_log_hold(s->spool, journal);
+	spool_log_hold(s->spool, journal, tail);
+	if (board_keep(s->task->board, s->task->number) != 0)
+		return reason_trouble(why, "cannot give up the other workers' numbers: %s", strerror(errno));
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
@@ -449,6 +484,8 @@ static void take_down(struct server *s)
 	if (s->home.base != NULL)
 		event_base_free(s->home.base);
 	spool_close(s->spool);
+	if (s->tail >= 0)
+		close(s->tail);
 	free(s->next);
 	free(s->conf);
 }
@@ -464,6 +501,7 @@ static void turn(struct server *s)
 	unsigned others, operations, patience;
 
 	watch_issuing(s);
+	look_at_syslog(s);
 	if (event_base_loop(s->home.base, EVLOOP_ONCE) < 0) {
 		complain(s, "libevent gave up", strerror(errno));
 		s->stop = s->failed = true;
@@ -493,7 +531,7 @@ static void turn(struct server *s)
 
 int serve_life(void *task, int control)
 {
-	struct server s = {.task = task, .control = control};
+	struct server s = {.task = task, .control = control, .tail = -1};
 	struct reason why;
 
 	s.log = s.task->log;

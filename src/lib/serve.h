@@ -9,11 +9,13 @@
 
 #include "board.h"
 #include "logline.h"
+#include "sink.h"
 
 struct serve_task {
 	const char *path;	/* of the spool */
 	time_t clock;		/* what to add to the time of day */
 	const struct log *log;
+	struct sink *sink;	/* behind the log */
 	struct board *board;
 	unsigned number, workers;	/* which of how many; the first is 0 */
 	size_t listeners;	/* descriptors after the control socket */

@@ -81,13 +81,47 @@ static size_t form(const struct sink *k, const char *line, char out[LINE_MAX_BYT
 	return n < LINE_MAX_BYTES ? (size_t)n : LINE_MAX_BYTES - 1;
 }
 
-static int send_line(const struct sink *k, const char *line)
+int sink_connect(const struct sink *k)
+{
+	int fd, saved;
+
+	if (k->len == 0) {
+		errno = ENOTSOCK;
+		return -1;
+	}
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&k->to, k->len) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+void sink_connected(struct sink *k, int fd)
+{
+	if (k->connected && k->fd >= 0)
+		close(k->fd);
+	k->connected = true;
+	k->fd = fd;
+	k->broken = fd < 0;
+}
+
+static int send_line(struct sink *k, const char *line)
 {
 	char out[LINE_MAX_BYTES];
 	size_t len = form(k, line, out);
 
-	return sendto(k->fd, out, len, MSG_NOSIGNAL, (const struct sockaddr *)&k->to, k->len) < 0 ?
-	    -1 : 0;
+	if (!k->connected)
+		return sendto(k->fd, out, len, MSG_NOSIGNAL, (const struct sockaddr *)&k->to, k->len) < 0 ?
+		    -1 : 0;
+	if (k->broken)
+		return -1;
+	if (send(k->fd, out, len, MSG_NOSIGNAL) >= 0)
+		return 0;
+	/* One that is slow is still there. */
+	k->broken = errno != EAGAIN && errno != ENOBUFS;
+	return -1;
 }
 
 void sink_write(void *sink, const char *line)

@@ -17,11 +17,18 @@ struct sink {
 	struct sockaddr_un to;	/* of syslog */
 	socklen_t len;
 	unsigned lost;		/* lines that syslog did not take */
+	bool connected;		/* the socket has its one addressee, as a worker's: it could send to others */
+	bool broken;		/* and that is gone, or never was there */
 	bool journal;		/* systemd's journal reads standard error: it wants to know how bad a line is */
 };
 
 /* "stderr", "syslog", or "syslog:" and the path of its socket. -1 with a reason. */
 int sink_open(struct sink *, const char *where, const char *program, struct reason *);
+/* A socket that is connected to syslog, for a process that may not connect. -1 with errno: it does not listen, or the
+ * log does not go there. */
+int sink_connect(const struct sink *);
+/* Takes it, or -1 for none; the one before is closed. */
+void sink_connected(struct sink *, int fd);
 /* One line without its end; for struct log. */
 void sink_write(void *sink, const char *line);
 

@@ -73,7 +73,7 @@ static struct spool *open_dirs(const char *path, int root, const char *who, time
 		return NULL;
 	}
 	s->root = root;
-	s->log = -1;
+	s->log = s->tail = -1;
 	s->who = who;
 	s->now = now;
 	for (int d = 0; d < SPOOL_DIRS; d++)
@@ -111,8 +111,7 @@ void spool_close(struct spool *s)
 		if (s->dir[d] >= 0)
 			close(s->dir[d]);
 	close(s->root);
-	if (s->log >= 0)
-		close(s->log);
+	spool_log_hold(s, -1, -1);
 	buf_free(&s->journal);
 	free(s->path);
 	free(s);
@@ -467,22 +466,44 @@ void spool_log(struct spool *s, const char *event, const struct stem *stem)
 	spool_log_text(s, event, name);
 }
 
-int spool_log_open(const struct spool *s)
+int spool_log_open(const struct spool *s, int *tail)
 {
-	return openat(s->root, SPOOL_JOURNAL, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* It may get another name between the two. */
+	for (int tries = 0; tries < 100; tries++) {
+		int fd = openat(s->root, SPOOL_JOURNAL, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+		struct stat a, b;
+
+		if (fd < 0)
+			return -1;
+		*tail = openat(s->root, SPOOL_JOURNAL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		if (*tail >= 0 && fstat(fd, &a) == 0 && fstat(*tail, &b) == 0 && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino)
+			return fd;
+		if (*tail < 0 && errno != ENOENT)
+			return give_up(fd);
+		if (*tail >= 0)
+			close(*tail);
+		close(fd);
+	}
+	errno = EBUSY;
+	return -1;
 }
 
-void spool_log_hold(struct spool *s, int fd)
+void spool_log_hold(struct spool *s, int fd, int tail)
 {
 	if (s->log >= 0)
 		close(s->log);
+	if (s->tail >= 0)
+		close(s->tail);
 	s->log = fd;
+	s->tail = tail;
 }
 
 int spool_log_flush(struct spool *s)
 {
+	int fd = s->log, tail = s->tail, result;
 	size_t done;
-	int fd, result;
 
 	if (s->journal.failed) {
 		/* Those lines are lost; later ones need not be. */
@@ -492,14 +513,18 @@ int spool_log_flush(struct spool *s)
 	}
 	if (s->journal.len == 0)
 		return 0;
-	if ((fd = s->log >= 0 ? s->log : spool_log_open(s)) < 0)
+	if (fd < 0 && (fd = spool_log_open(s, &tail)) < 0)
 		return -1;
-	result = fileio_append_lines(fd, s->journal.p, s->journal.len, &done);
+	result = fileio_append_lines(fd, tail, s->journal.p, s->journal.len, &done);
 	/* What a full disk did not take comes again, and only that. */
 	s->journal.len -= done;
 	memmove(s->journal.p, s->journal.p + done, s->journal.len);
 	if (fd == s->log)
 		return result;
+	if (result != 0)
+		give_up(tail);
+	else
+		close(tail);
 	return result == 0 ? close(fd) : give_up(fd);
 }
 

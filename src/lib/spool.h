@@ -43,7 +43,7 @@ struct spool {
 	time_t now;
 	bool torn;		/* a directory shows names that may not be on the disk */
 	struct buf journal;	/* lines not yet written */
-	int log;		/* the journal, held open for them; or -1 */
+	int log, tail;		/* the journal, held open to append them and to read its end; or -1 */
 };
 
 /* What -s did not say: CAPF_SPOOL, or the usual place. */
@@ -99,11 +99,12 @@ int spool_room(const struct spool *, size_t files, size_t bytes);
 void spool_log(struct spool *, const char *event, const struct stem *);
 void spool_log_text(struct spool *, const char *event, const char *text);
 int spool_log_flush(struct spool *);
-/* Opens the journal, makes it when there is none; the caller closes. */
-int spool_log_open(const struct spool *);
-/* From now on lines go there, whatever its name is by then; takes the descriptor. Without this the journal is
+/* Opens the journal for appending, makes it when there is none, and the same file in tail, for reading: who holds
+ * these two cannot change what is there. The caller closes both. -1 with errno. */
+int spool_log_open(const struct spool *, int *tail);
+/* From now on lines go there, whatever its name is by then; takes the descriptors. Without this the journal is
  * opened for each flush, so that one that was renamed is left at once. */
-void spool_log_hold(struct spool *, int fd);
+void spool_log_hold(struct spool *, int fd, int tail);
 
 /* A new file in tmp/ that has no name, for reading and writing: it is gone when it is closed. The caller closes. */
 int spool_scratch(struct spool *);

@@ -3,34 +3,49 @@
  * Makefile), so that what runs inside a narrowed process of the real program does what somebody would do
  * who had taken it over. No program that is installed has any of this.
  *
- * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent.
+ * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent; worker
+ * and issuing of capf-serve.
  * CAPTIVE_TRY names attempts, with commas; what became of each goes to stderr when the program ends.
  * CAPTIVE_LATER is how many calls there are let by before that.
  * CAPTIVE_BURN is how many milliseconds of processor time a judge needs for each request.
+ * CAPTIVE_TO is a unix socket that a worker has no business with.
+ * CAPTIVE_ASK is the device that a worker asks the issuing process for, whatever phone has come.
  * CAPTIVE_LIE is what a reader or judge says instead of the truth.
  * CAPTIVE_SECONDS is what any thing may take instead of what the program says.
  * CAPTIVE_OFF takes the sandbox away: then the attempts must succeed, or they would prove nothing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "archive.h"
 #include "batch.h"
+#include "board.h"
 #include "cert.h"
+#include "control.h"
 #include "csr.h"
+#include "issue.h"
+#include "issuing.h"
 #include "ledger.h"
+#include "link.h"
 #include "manifest.h"
 #include "pool.h"
 #include "sandbox.h"
@@ -41,6 +56,11 @@
 
 extern const char program[];
 
+#define CONTROL 3	/* a worker's socket to its master; its listener follows */
+#define LISTENER 4
+#define DESCRIPTORS 64	/* more than a worker has at first */
+
+static struct board *board;	/* of a worker */
 static pid_t first;	/* the process that main() is in */
 /* All processes write here, since a narrowed one may have no other way. */
 static struct {
@@ -128,6 +148,132 @@ static _Noreturn int spinning(void)
 		;
 }
 
+static int asking(void)
+{
+	struct stat st;
+
+	return stat("/etc/passwd", &st);
+}
+/* Of another process, which would be killed by one of processor time. */
+static int limiting(void)
+{
+	const struct rlimit none = {0, 0};
+
+	return prlimit(first, RLIMIT_CORE, &none, NULL);
+}
+static int ending_listener(void)
+{
+	return shutdown(LISTENER, SHUT_RD);
+}
+static int sent(ssize_t n)
+{
+	return n >= 0 || errno == EINPROGRESS ? 0 : -1;
+}
+static const struct sockaddr_in outside = {.sin_family = AF_INET, .sin_port = 0x0900};
+/* Out of what was a listener. */
+static int fast_open(void)
+{
+	shutdown(LISTENER, SHUT_RD);
+	return sent(sendto(LISTENER, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *)&outside,
+	    sizeof outside));
+}
+static int fast_message(void)
+{
+	char x = 'x';
+	struct iovec one = {&x, 1};
+	struct msghdr m = {.msg_name = (void *)(uintptr_t)&outside, .msg_namelen = sizeof outside,
+	    .msg_iov = &one, .msg_iovlen = 1};
+
+	shutdown(LISTENER, SHUT_RD);
+	return sent(sendmsg(LISTENER, &m, MSG_FASTOPEN | MSG_NOSIGNAL));
+}
+/* No phone would reach it any more. */
+static int filtering(void)
+{
+	struct sock_filter nothing = {BPF_RET | BPF_K, 0, 0, 0};
+	const struct sock_fprog all = {1, &nothing};
+
+	return setsockopt(LISTENER, SOL_SOCKET, SO_ATTACH_FILTER, &all, sizeof all);
+}
+/* The other workers would wait in accept4() for ever. */
+static int blocking(void)
+{
+	return fcntl(LISTENER, F_SETFL, 0);
+}
+/* The journal, open for writing. */
+static int journal(void)
+{
+	const char *spool = getenv("CAPF_SPOOL");
+	struct stat a, b;
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/journal", spool != NULL ? spool : "");
+	for (int fd = CONTROL; stat(path, &a) == 0 && fd < DESCRIPTORS; fd++)
+		if (fstat(fd, &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev &&
+		    (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY)
+			return fd;
+	abort();
+}
+static int emptying(void)
+{
+	return ftruncate(journal(), 0);
+}
+static int punching(void)
+{
+	return fallocate(journal(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8);
+}
+static int rewriting(void)
+{
+	return fcntl(journal(), F_SETFL, 0) == 0 && pwrite(journal(), "xxxxxxxx", 8, 0) == 8 ? 0 : -1;
+}
+static int mapping(void)
+{
+	char *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, journal(), 0);
+
+	return p != MAP_FAILED && memset(p, 'x', 8) == p ? 0 : -1;
+}
+static int forbidding(void)
+{
+	return fchmod(journal(), 0);
+}
+/* What others say of themselves: the master would kill them. */
+static int silencing(void)
+{
+	char *all = (char *)(uintptr_t)board->all;
+
+	if (mprotect(all, BOARD_MAX * board->page, PROT_READ | PROT_WRITE) != 0)
+		return -1;
+	memset(all, 0, BOARD_MAX * board->page);
+	return 0;
+}
+static int scribbling(void)
+{
+	memset(board->own, 0, BOARD_MAX * board->page);
+	return 0;
+}
+/* Each way to each socket: what arrives counts. */
+static int sending(void)
+{
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	char text[] = "captured";
+	struct iovec one = {text, sizeof text - 1};
+	struct msghdr m = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &one, .msg_iovlen = 1};
+	const char *path = getenv("CAPTIVE_TO");
+	int result = -1;
+
+	snprintf(to.sun_path, sizeof to.sun_path, "%s", path != NULL ? path : "");
+	for (int fd = CONTROL; fd < DESCRIPTORS; fd++) {
+		if (sendto(fd, "captured", 8, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to) == 8 ||
+		    sendmsg(fd, &m, MSG_NOSIGNAL) == 8)
+			result = 0;
+	}
+	return result;
+}
+static int wanting(void)
+{
+	return control_send(CONTROL, CONTROL_WANTED, (struct bytes){NULL, 0}, -1);
+}
+
 static void try_one(const char *what, size_t len)
 {
 	static const struct {
@@ -137,7 +283,11 @@ static void try_one(const char *what, size_t len)
 		{"passwd", passwd}, {"make", make}, {"inet", inet}, {"unix", local},
 		{"connect", connecting}, {"fork", spawn}, {"signal", signalling},
 		{"ptrace", tracing}, {"speak", speaking}, {"memory", memory}, {"exec", executing},
-		{"sleep", sleeping}, {"spin", spinning},
+		{"sleep", sleeping}, {"spin", spinning}, {"stat", asking}, {"limit", limiting},
+		{"fast-open", fast_open}, {"fast-message", fast_message}, {"listener", ending_listener},
+		{"filter", filtering}, {"block", blocking}, {"empty", emptying}, {"punch", punching},
+		{"rewrite", rewriting}, {"map", mapping}, {"chmod", forbidding}, {"silence", silencing},
+		{"scribble", scribbling}, {"send", sending}, {"wanted", wanting},
 	};
 	char *end = shared->text + strlen(shared->text);
 	size_t room = sizeof shared->text - strlen(shared->text);
@@ -376,6 +526,56 @@ enum ledger_result __wrap_ledger_flush(struct ledger *l)
 {
 	at("parent");
 	return __real_ledger_flush(l);
+}
+
+void __real_link_new(struct link_home *, int, const struct sockaddr_storage *);
+void __wrap_link_new(struct link_home *, int, const struct sockaddr_storage *);
+void __wrap_link_new(struct link_home *home, int fd, const struct sockaddr_storage *peer)
+{
+	at("worker");
+	__real_link_new(home, fd, peer);
+}
+
+int __real_issue_phone(const struct issuer *, const struct csr *, time_t, struct issued *, struct reason *);
+int __wrap_issue_phone(const struct issuer *, const struct csr *, time_t, struct issued *, struct reason *);
+int __wrap_issue_phone(const struct issuer *issuer, const struct csr *csr, time_t now, struct issued *out,
+    struct reason *why)
+{
+	at("issuing");
+	return __real_issue_phone(issuer, csr, now, out, why);
+}
+
+int __real_issuing_ask(struct issuing *, uint64_t, const char *, struct bytes);
+int __wrap_issuing_ask(struct issuing *, uint64_t, const char *, struct bytes);
+int __wrap_issuing_ask(struct issuing *i, uint64_t number, const char *device, struct bytes spki)
+{
+	const char *other = getenv("CAPTIVE_ASK");
+
+	return __real_issuing_ask(i, number, other != NULL ? other : device, spki);
+}
+
+void __real_board_put(struct board *, unsigned, unsigned, unsigned);
+void __wrap_board_put(struct board *, unsigned, unsigned, unsigned);
+void __wrap_board_put(struct board *b, unsigned worker, unsigned connections, unsigned operations)
+{
+	board = b;
+	__real_board_put(b, worker, connections, operations);
+}
+
+/* What keeps others from tracing it is part of what is taken away. */
+int __wrap_prctl(int, ...);
+int __wrap_prctl(int option, ...)
+{
+	unsigned long a[4];
+	va_list ap;
+
+	va_start(ap, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(ap, unsigned long);
+	va_end(ap);
+	if (option == PR_SET_DUMPABLE && getenv("CAPTIVE_OFF") != NULL)
+		return 0;
+	return (int)syscall(SYS_prctl, option, a[0], a[1], a[2], a[3]);
 }
 
 int __real_sandbox_enter(const struct sandbox *);

@@ -689,6 +689,7 @@ static void cut_line(void)
 static void logging(void)
 {
 	char text[600];
+	int log, tail;
 
 	fresh();
 	ok(spool_log_flush(s) == 0 && faccessat(s->root, SPOOL_JOURNAL, F_OK, 0) != 0,
@@ -705,11 +706,13 @@ static void logging(void)
 	must(symlinkat("elsewhere", s->root, SPOOL_JOURNAL) == 0, "a link");
 	ok(journal() == -1 && errno == ELOOP, "a journal that is a link is not followed");
 	fresh();
-	spool_log_hold(s, spool_log_open(s));
+	log = spool_log_open(s, &tail);
+	spool_log_hold(s, log, tail);
 	must(renameat(s->root, SPOOL_JOURNAL, s->root, "old") == 0, "a journal with another name");
 	ok(journal() == 0 && journal_size("old") > 0 && journal_size(SPOOL_JOURNAL) == -1,
 	    "one that is held is written to, whatever its name");
-	spool_log_hold(s, spool_log_open(s));
+	log = spool_log_open(s, &tail);
+	spool_log_hold(s, log, tail);
 	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "until the next one is held");
 	must(ftruncate(s->log, 0) == 0, "as by copytruncate");
 	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "a truncated one begins anew");
