@@ -167,23 +167,60 @@ scheduled = 2023-11-14T22:13:20Z'
 	template.office.operation = install
 	template.office.complete-by = +2d
 	EOT
-	printf 'device,template,rsa\nSEP1,,\nSEP2,office,\nSEP3,office,1024\nSEP4,none,\n' >a.csv
+	printf 'device,template,rsa\nSEP1,,\nSEP2,office,\nSEP3,office,2048\nSEP4,none,\n' >a.csv
 	run --separate-stderr phone-add -P $NOW -c a.csv
 	assert_status 1
 	assert_stderr_line_count 1
 	assert_stderr_has 'a.csv:5: SEP4: there is no template "none"'
 	phone-add -P $NOW -t office SEP5
-	assert_equal "$(grep -h ^rsa "$SPOOL"/phone/*.conf | tr -dc '0-9\n' | xargs)" "3072 4096 1024 4096"
+	assert_equal "$(grep -h ^rsa "$SPOOL"/phone/*.conf | tr -dc '0-9\n' | xargs)" "3072 4096 2048 4096"
 	grep -qx 'complete-by = 2023-11-16T22:13:20Z' "$SPOOL/phone/SEP5.conf"
 	grep -qx 'template = office' "$SPOOL/phone/SEP5.conf"
-	phone-set -P $NOW --template office --rsa 512 SEP1
-	grep -qx 'rsa = 512' "$SPOOL/phone/SEP1.conf"
+	phone-set -P $NOW --template office --rsa 2048 SEP1
+	grep -qx 'rsa = 2048' "$SPOOL/phone/SEP1.conf"
 	run list --name SEP1
 	assert_output "SEP1 install pending null none - - - -"
 	run --separate-stderr phone-set --template nobody SEP1
 	assert_status 100
 	run --separate-stderr phone-add --template nobody SEP9
 	assert_status 100
+}
+
+@test "an RSA key that no session could take is refused at once: an option, a row, a template, an old record" {
+	local bits
+	phone-add -P $NOW SEP1 SEP2
+	cp -a "$SPOOL/phone" before
+	for bits in 512 1024; do
+		run --separate-stderr phone-set --operation install --auth null --rsa $bits SEP1
+		assert_status 100
+		assert_stderr_has "rsa cannot be $bits: keys of phones have at least 2048 bits, and no setting allows shorter ones"
+		printf 'device,operation,auth,rsa\nSEP3,install,null,%s\n' $bits >a.csv
+		run --separate-stderr phone-add -c a.csv
+		assert_status 1
+		assert_stderr_has "a.csv:2: SEP3: rsa cannot be $bits: keys"
+		cp "$SPOOL/capf.conf" conf
+		printf 'template.old.rsa = %s\n' $bits >>"$SPOOL/capf.conf"
+		run --separate-stderr phone-set --template old SEP1
+		assert_status 100
+		assert_stderr_has "rsa cannot be $bits"
+		run --separate-stderr phone-add --template old SEP4
+		assert_status 100
+		run --separate-stderr spool-check
+		assert_status 1
+		assert_output_has "rsa cannot be $bits"
+		cp conf "$SPOOL/capf.conf"
+		diff -r before "$SPOOL/phone"
+	done
+	# A record of an older version can be read and mended, but not ordered to.
+	sed -i 's/^rsa = .*/rsa = 1024/' "$SPOOL/phone/SEP1.conf"
+	run --separate-stderr phone-set --operation install --auth null all
+	assert_status 1
+	assert_stderr_line_count 1
+	assert_stderr_has "SEP1: rsa cannot be 1024"
+	phone-set --operation install --auth null --key-order ec SEP1
+	phone-set --operation install --auth null --key-order rsa --rsa 2048 SEP1
+	run --separate-stderr spool-check
+	assert_silent
 }
 
 @test "templates: a bad one is told by everybody who wants it, and by spool-check" {

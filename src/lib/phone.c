@@ -10,6 +10,7 @@
 #include "when.h"
 
 #define ENCODED_MAX 180		/* libinih reads lines of 200, with their name */
+#define RSA_LEAST 2048		/* key_check refuses shorter keys of phones, whatever the settings say */
 
 const char *const phone_operations[] = {"none", "install", "delete", "troubleshoot", NULL};
 const char *const phone_auths[] = {"string", "null", "existing-lsc", "existing-mic", NULL};
@@ -183,6 +184,13 @@ static int set_template(char out[DEVICE_MAX + 1], const char *value, struct reas
 	return 0;
 }
 
+/* No session that asks for a shorter key can succeed, so no order may. Records of older versions have them. */
+static int check_rsa(const struct phone *p, struct reason *why)
+{
+	return p->rsa >= RSA_LEAST ? 0 : reason_set(why, "rsa cannot be %u: keys of phones have at least %d bits, "
+	    "and no setting allows shorter ones", p->rsa, RSA_LEAST);
+}
+
 /* One field from text. In a record (now below 0) text is encoded. */
 static int set_field(struct phone *p, enum phone_field field, const char *value, time_t now,
     struct reason *why)
@@ -209,7 +217,9 @@ static int set_field(struct phone *p, enum phone_field field, const char *value,
 		p->key_order = (enum phone_key_order)word;
 		break;
 	case PHONE_F_RSA:
-		return set_bits(rsa, name, value, &p->rsa, why);
+		if (set_bits(rsa, name, value, &p->rsa, why) != 0)
+			return -1;
+		return now < 0 ? 0 : check_rsa(p, why);
 	case PHONE_F_EC:
 		return set_bits(ec, name, value, &p->ec, why);
 	case PHONE_F_COMPLETE_BY:
@@ -440,6 +450,9 @@ int phone_apply(struct phone *p, const struct phone_state *st, const struct phon
 			return -1;
 	if (c->value[PHONE_F_OPERATION] != NULL)
 		schedule(&to, st, c, now, newest, expires);
+	if (c->value[PHONE_F_OPERATION] != NULL && to.operation == PHONE_INSTALL && to.key_order != PHONE_EC &&
+	    check_rsa(&to, why) != 0)
+		return -1;
 	if (to.auth != PHONE_BY_STRING && c->value[PHONE_F_STRING] != NULL)
 		return reason_set(why, "has an authentication string, but auth is %s", phone_auths[to.auth]);
 	if (to.auth != PHONE_BY_STRING)
