@@ -134,7 +134,7 @@ static void add_one(struct adding *add, const char *device, const char *where,
 
 static void add_name(struct adding *add, const char *device)
 {
-	struct phone_change nothing = {{NULL}};
+	struct phone_change nothing = {.keep_string = false};
 
 	add_one(add, device, NULL, &nothing);
 }
@@ -193,7 +193,7 @@ static void read_header(struct csv *csv, const char *path, int *column)
 
 static void add_row(struct adding *add, const struct csv *csv, const int *column, const char *where)
 {
-	struct phone_change change = {{NULL}};
+	struct phone_change change = {.keep_string = false};
 	const char *device = "";
 
 	/* An empty cell says nothing. */

@@ -44,17 +44,17 @@ static int word(const char *const words[], const char *option, const char *text)
 }
 
 static void print(const struct view *v, const struct phone *p, const struct phone_view *look,
-    const struct roster_view *lsc, const char *string, time_t expires)
+    const struct roster_view *lsc, const char *said, const char *string, time_t expires)
 {
 	char until[WHEN_ISO + 1] = "-", when[WHEN_ISO + 1] = "-";
-	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * PHONE_TEXT_MAX + 1];
+	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * PHONE_SAID_MAX + 1];
 
 	if (lsc->cert != NULL)
 		when_iso(expires, until);
 	if (look->when != 0)
 		when_iso(look->when, when);
 	status_escape(p->description, description, sizeof description);
-	status_escape(look->reason, reason, sizeof reason);
+	status_escape(said, reason, sizeof reason);
 	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", p->device, phone_operations[p->operation],
 	    phone_statuses[look->status], phone_auths[p->auth], roster_lscs[lsc->lsc], until,
 	    *description != '\0' ? description : "-", when, *reason != '\0' ? reason : "-");
@@ -73,11 +73,13 @@ static bool wanted(const struct view *v, const struct phone *p, const struct pho
 	    (!v->expires || lsc->cert != NULL);
 }
 
-static int show(struct view *v, const char *device)
+static int show(struct view *v, const struct roster_name *name)
 {
+	const char *device = name->device;
+	char said[PHONE_SAID_MAX + 1];
 	struct roster_view lsc;
 	struct phone_view look;
-	struct phone_state st;
+	struct phone_state st, note = {.status = PHONE_PENDING};
 	struct phone p;
 	struct reason why;
 	time_t expires = 0;
@@ -88,16 +90,21 @@ static int show(struct view *v, const char *device)
 	if (found <= 0)
 		return found < 0 ? status_of_item(why.trouble) : STATUS_OK;
 	phone_look(&p, &st, v->spool->now, &look);
+	if (name->note && roster_note(v->spool, device, &note, &why) < 0) {
+		status_warn(device, "%s", why.text);
+		status = status_of_item(why.trouble);
+	}
+	phone_say(&p, &note, &look, said);
 	roster_look(&v->index, device, &lsc);
 	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
-		return STATUS_OK;
+		return status;
 	if (lsc.cert != NULL && (v->expires || !v->null) && store_not_after(v->spool, lsc.cert->dir,
 	    &lsc.cert->stem, &expires, &why) != 0) {
 		lsc.cert = NULL;
 		/* The server was quicker, and it is in another directory by now. */
 		if (errno != ENOENT) {
 			status_warn(device, "its certificate: %s", why.text);
-			status = status_of_item(why.trouble);
+			status = status_worst(status, status_of_item(why.trouble));
 		}
 	}
 	if (v->expires && (lsc.cert == NULL || expires >= v->before))
@@ -105,7 +112,7 @@ static int show(struct view *v, const char *device)
 	if (v->null)
 		fwrite(device, 1, strlen(device) + 1, stdout);
 	else
-		print(v, &p, &look, &lsc, phone_string(&p, &st), expires);
+		print(v, &p, &look, &lsc, said, phone_string(&p, &st), expires);
 	return status;
 }
 
@@ -149,7 +156,7 @@ int main(int argc, char *argv[])
 		    view.show_string ? "\tstring" : "");
 	for (size_t i = 0; i < n; i++)
 		if (list[i].conf && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
-			status = status_worst(status, show(&view, list[i].device));
+			status = status_worst(status, show(&view, &list[i]));
 	free(list);
 	index_free(&view.index);
 	spool_close(view.spool);

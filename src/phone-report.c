@@ -74,12 +74,15 @@ static void put_header(struct report *r)
 	flush(r);
 }
 
-static void put_order(struct report *r, const struct phone *p, const struct phone_state *st)
+static void put_order(struct report *r, const struct phone *p, const struct phone_state *st,
+    const struct phone_state *note)
 {
 	static const struct phone_state none = {.status = PHONE_PENDING};
 	struct phone_view look;
+	char said[PHONE_SAID_MAX + 1];
 
 	phone_look(p, st, r->spool->now, &look);
+	phone_say(p, note, &look, said);
 	/* Counts of an earlier order are of no interest. */
 	if (p->scheduled == 0 || st->order != p->order)
 		st = &none;
@@ -88,7 +91,7 @@ static void put_order(struct report *r, const struct phone *p, const struct phon
 	put(r, p->template);
 	put(r, phone_operations[p->operation]);
 	put(r, phone_statuses[look.status]);
-	put(r, look.reason);
+	put(r, said);
 	put_time(r, look.when);
 	put_time(r, p->scheduled);
 	put_time(r, p->complete_by);
@@ -101,10 +104,11 @@ static void put_order(struct report *r, const struct phone *p, const struct phon
 	put_number(r, st->version);
 }
 
-static int report(struct report *r, const char *device)
+static int report(struct report *r, const struct roster_name *name)
 {
+	const char *device = name->device;
 	struct roster_view lsc;
-	struct phone_state st;
+	struct phone_state st, note = {.status = PHONE_PENDING};
 	struct reason why;
 	struct phone p;
 	time_t expires = 0;
@@ -120,7 +124,11 @@ static int report(struct report *r, const char *device)
 		status_warn(device, "its certificate: %s", why.text);
 		status = status_of_item(why.trouble);
 	}
-	put_order(r, &p, &st);
+	if (name->note && roster_note(r->spool, device, &note, &why) < 0) {
+		status_warn(device, "%s", why.text);
+		status = status_worst(status, status_of_item(why.trouble));
+	}
+	put_order(r, &p, &st, &note);
 	put(r, roster_lscs[lsc.lsc]);
 	put_time(r, expires);
 	csv_put(&r->row, lsc.stale ? "yes" : "no", !r->show_string);
@@ -154,7 +162,7 @@ int main(int argc, char *argv[])
 	put_header(&r);
 	for (size_t i = 0; i < n; i++)
 		if (list[i].conf)
-			status = status_worst(status, report(&r, list[i].device));
+			status = status_worst(status, report(&r, &list[i]));
 	free(list);
 	index_free(&r.index);
 	buf_free(&r.row);

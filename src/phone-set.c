@@ -24,7 +24,7 @@
 const char program[] = "phone-set";
 const char synopsis[] =
     "[-0hV] [-f file] [-P seconds] [-s spool] [--auth mode] [--complete-by time]\n"
-    "    [--description text] [--ec bits] [--generate[=digits]] [--key-order order]\n"
+    "    [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"
     "    [--operation operation] [--rsa bits] [--string digits] [--string-file file]\n"
     "    [--template name] all | device ...";
 
@@ -162,6 +162,7 @@ int main(int argc, char *argv[])
 		{0, "description", OPTION_TEXT, &value[PHONE_F_DESCRIPTION], 0, 0},
 		{0, "ec", OPTION_TEXT, &value[PHONE_F_EC], 0, 0},
 		{0, "generate", OPTION_MAYBE, &generate, 0, 0},
+		{0, "keep-string", OPTION_FLAG, &set.change.keep_string, 0, 0},
 		{0, "key-order", OPTION_TEXT, &value[PHONE_F_KEY_ORDER], 0, 0},
 		{0, "operation", OPTION_TEXT, &value[PHONE_F_OPERATION], 0, 0},
 		{0, "rsa", OPTION_TEXT, &value[PHONE_F_RSA], 0, 0},
@@ -181,6 +182,8 @@ int main(int argc, char *argv[])
 		status_usage("nothing to set");
 	if ((value[PHONE_F_STRING] != NULL) + (generate != NULL) + (string_file != NULL) > 1)
 		status_usage("--generate, --string and --string-file exclude each other");
+	if (set.change.keep_string && (value[PHONE_F_STRING] != NULL || generate != NULL || string_file != NULL))
+		status_usage("--keep-string excludes a new string");
 	/* Names come down a pipe, but nobody shall wait for a keyboard. */
 	if (arg == argc && file == NULL && isatty(STDIN_FILENO))
 		status_usage("wants device names, or \"all\"");
@@ -207,6 +210,8 @@ int main(int argc, char *argv[])
 		set.digits = set.conf.string_digits;
 	if (value[PHONE_F_TEMPLATE] != NULL)
 		merge_template(&set);
+	if (set.change.keep_string && value[PHONE_F_OPERATION] == NULL)
+		status_usage("--keep-string wants an operation");
 	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? ROSTER_ORDERED : 0) != 0)
 		status_die_errno(path, "cannot list");
 	if (names.all)

@@ -182,10 +182,11 @@ static int check_phones(struct checking *ck)
 		struct phone p;
 
 		snprintf(path, sizeof path, "%s/%s%s", spool_dir_name(SPOOL_PHONE), list[i].device,
-		    list[i].conf ? "" : ROSTER_STATE);
+		    list[i].conf ? "" : list[i].state ? ROSTER_STATE : ROSTER_NOTE);
 		if (!list[i].conf)
 			tell(ck, STATE_UNFINISHED, path, "of a phone that is gone");
-		else if (roster_load(ck->spool, list[i].device, &p, &st, &why) < 0)
+		else if (roster_load(ck->spool, list[i].device, &p, &st, &why) < 0 ||
+		    (list[i].note && roster_note(ck->spool, list[i].device, &st, &why) < 0))
 			blame(ck, path, &why);
 	}
 	free(list);

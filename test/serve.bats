@@ -51,11 +51,59 @@ load serving
 		ended refused
 	done
 	assert_equal "$(state SEP000000000001)" failed
+	assert_equal "$(phone-list | cut -f 9)" \
+	    "locked: 3 wrong authentication strings; phone-set --operation install with a new string unlocks it"
 	sim SEP000000000001 --string 12345
 	ended refused
-	phone-set SEP000000000001 --operation install --string 12345
+	# Somebody has guessed at this string: it is not armed again by the way.
+	for how in "" "--string 12345" "--auth string"; do
+		run --separate-stderr phone-set SEP000000000001 --operation install $how
+		assert_status 1
+		assert_stderr_has "wrong authentication strings locked its last order"
+	done
+	printf 'device,operation\nSEP000000000001,install\n' >again.csv
+	run --separate-stderr phone-add -u -c again.csv
+	assert_status 1
+	assert_equal "$(state SEP000000000001)" failed
+	phone-set SEP000000000001 --operation install --keep-string
+	assert_equal "$(state SEP000000000001)" pending
+	for i in 1 2 3; do
+		sim SEP000000000001 --string 1111$i
+	done
+	assert_equal "$(state SEP000000000001)" failed
+	phone-set SEP000000000001 --operation install --string 54321
 	sim SEP000000000001 --string 12345
+	ended refused
+	sim SEP000000000001 --string 54321
 	ended installed
+}
+
+@test "a right string gives back its try, also the last one" {
+	printf 'string-tries = 3\n' >>"$SPOOL/capf.conf"
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	# It hangs up before it has made its key, so the order stays pending.
+	for i in 1 2 3 4; do
+		sim SEP000000000001 --string 12345 --drop key
+		ended dropped
+		until_true grep -qx 'wrong-strings = 0' "$SPOOL/phone/SEP000000000001.state"
+	done
+	for i in 1 2; do
+		sim SEP000000000001 --string 1111$i
+		ended refused
+	done
+	[[ $(phone-list | cut -f 9) == "wrong authentication string, 2 of 3 tries used" ]]
+	for i in 1 2 3; do
+		sim SEP000000000001 --string 12345 --drop key
+		ended dropped
+		until_true grep -qx 'wrong-strings = 2' "$SPOOL/phone/SEP000000000001.state"
+		assert_equal "$(state SEP000000000001)" pending
+	done
+	refute grep -q '^locked' "$SPOOL/phone/SEP000000000001.state"
+	sim SEP000000000001 --string 11113
+	ended refused
+	assert_equal "$(state SEP000000000001)" failed
+	grep -qx 'locked = yes' "$SPOOL/phone/SEP000000000001.state"
 }
 
 @test "many guesses at once are counted one by one" {

@@ -207,7 +207,7 @@ mic() {
 	has done 0
 }
 
-@test "a version that we do not speak: the log names the phone, its record says nothing" {
+@test "a version that we do not speak: the log names the phone, its record does not change, a note says it" {
 	install_null SEP000000000001
 	start
 	phone SEP000000000001 version=4
@@ -215,6 +215,92 @@ mic() {
 	grep -q 'event=failed device=SEP000000000001 failure=bad-version.*version 4' log
 	[ ! -e "$SPOOL/phone/SEP000000000001.state" ]
 	assert_equal "$(state SEP000000000001)" pending
+	wrote() { [[ $(why SEP000000000001) == "not authenticated: the phone speaks version 4"* ]]; }
+	until_true wrote
+}
+
+@test "no order stays pending without a reason: whatever ended the last visit is in phone-list" {
+	settings 'key-tries = 0'
+	install_null SEP000000000001
+	start
+	says() { [[ $(why SEP000000000001) == $1 ]]; }
+	sim SEP000000000001 --drop key
+	ended dropped
+	until_true says "the phone hung up in state key"
+	sim SEP000000000001 --refuse key
+	ended refused
+	says "the phone made no key: reason 7"
+	sim SEP000000000001 --stop key
+	ended stopped
+	says "the phone stopped the operation"
+	sim_later SEP000000000001
+	until_true has csr 1
+	kill -KILL $LATER
+	until_true says "the phone hung up in state wait"
+	sign_all
+	sim SEP000000000001 --drop store
+	ended dropped
+	until_true says "*hung up*"
+	assert_equal "$(state SEP000000000001)" pending
+	phone-set SEP000000000001 --operation delete --auth null
+	assert_equal "$(why SEP000000000001)" -
+	sim SEP000000000001 --drop delete
+	until_true says "the phone hung up in state delete"
+	phone-set SEP000000000001 --operation troubleshoot --auth null
+	sim SEP000000000001 --drop fetch
+	until_true says "the phone hung up in state fetch"
+	[[ $(phone-report) == *"the phone hung up in state fetch"* ]]
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "a phone that is not authenticated leaves a note, one, and not in its record" {
+	by_itself 'string-tries = 3'
+	mic SEP000000000001 keys/rsa1.pem
+	mic SEP000000000002 keys/rsa2.pem
+	order SEP000000000001 --operation install --auth existing-mic
+	order SEP000000000003 --operation install --auth string --string 12345
+	start
+	says() { [[ $(why SEP000000000001) == $1 ]]; }
+	sim SEP000000000001 --mode existing-mic --mic SEP000000000002.mic.pem --mic-key keys/rsa2.pem
+	ended refused
+	until_true says "not authenticated: is another device's certificate"
+	[ ! -e "$SPOOL/phone/SEP000000000001.state" ]
+	# Another one at once changes nothing: whoever knows a name could have the disk written to for each connection.
+	cp "$SPOOL/phone/SEP000000000001.note" first
+	for i in 1 2 3 4 5 6; do
+		sim SEP000000000001 --mode null
+		ended refused
+		cmp first "$SPOOL/phone/SEP000000000001.note" || [ "$(($(date +%s) - $(stat -c %Y first)))" -ge 10 ]
+	done
+	[ "$(grep -c 'failure=bad-auth.*why="there is no certificate"' log)" -eq 6 ]
+	# One that is older makes way.
+	sed -i 's/^when = .*/when = 2020-01-01T00:00:00Z/' "$SPOOL/phone/SEP000000000001.note"
+	sim SEP000000000001 --mode null
+	until_true says "not authenticated: there is no certificate"
+	# What an authenticated visit ended with stays, beside it.
+	sim SEP000000000001 --mode existing-mic --mic SEP000000000001.mic.pem --mic-key keys/rsa1.pem --drop key
+	until_true grep -q 'hung up in state key' "$SPOOL/phone/SEP000000000001.state"
+	sed -i 's/^when = .*/when = 2020-01-01T00:00:00Z/' "$SPOOL/phone/SEP000000000001.note"
+	says "the phone hung up in state key"
+	sim SEP000000000001 --mode null
+	until_true says "the phone hung up in state key; later not authenticated: there is no certificate"
+	# Strings: none is a note, wrong ones are counted; an unknown device leaves nothing.
+	sim SEP000000000003 --mode null
+	none() { [[ $(why SEP000000000003) == "not authenticated: no authentication string" ]]; }
+	until_true none
+	sim SEP000000000003 --string 99999
+	[[ $(why SEP000000000003) == "wrong authentication string, 1 of 3 tries used"* ]]
+	sim SEP000000000009 --mode null
+	ended unknown-device
+	[ ! -e "$SPOOL/phone/SEP000000000009.note" ]
+	run --separate-stderr spool-check
+	assert_silent
+	# A new order has no note, and a phone that is deleted leaves none.
+	phone-set SEP000000000003 --operation install --string 54321
+	assert_equal "$(why SEP000000000003)" -
+	phone-del SEP000000000001 SEP000000000003
+	[ -z "$(ls "$SPOOL/phone")" ]
 }
 
 @test "nothing to do: reason 7, as the vendor's server says it, with no order and after a successful one" {
@@ -245,6 +331,8 @@ mic() {
 	sim SEP000000000003
 	ended refused
 	grep -q 'event=note device=SEP000000000003 text="too many operations at once"' log
+	noted() { [[ $(why SEP000000000003) == "not authenticated: too many operations at once" ]]; }
+	until_true noted
 	until_true has csr 2
 	sim_later SEP000000000003
 	until_true has csr 3
@@ -335,7 +423,17 @@ mic() {
 		install_as $mode "${mic[@]}" "${lsc[@]}" --sudi --tamper replay
 		ended refused
 	done
+	# What is not tied to the session can be replayed, so it can be refused.
+	settings 'require-sudi = yes'
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	install_as existing-mic "${mic[@]}"
+	ended refused
+	grep -q 'failure=bad-auth.*has no SUDI_DATA, which require-sudi wants' log
+	install_as existing-mic "${mic[@]}" --sudi
+	ended installed
 	stop
+	settings 'require-sudi = no'
 	start -P "$(date -d '+18 months' +%s)"
 	install_as existing-mic "${mic[@]}"
 	ended refused

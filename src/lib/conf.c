@@ -96,6 +96,8 @@ const char conf_template[] =
     "#accept-expired = no\n"
     "# The same for certificates with SHA-1 signatures or RSA keys below 2048 bits, as old phones have.\n"
     "#accept-weak-mic = no\n"
+    "# Phones that prove themselves with a certificate must send SUDI_DATA too, which cannot be replayed.\n"
+    "#require-sudi = no\n"
     "\n"
     "# Ask for the MIC too when certificates are fetched.\n"
     "#fetch-mic = yes\n"
@@ -159,6 +161,7 @@ static const struct setting {
 	{"resume", WORD, offsetof(struct conf, resume), 0, 0, "no\0yes\0"},
 	{"accept-expired", WORD, offsetof(struct conf, accept_expired), 0, 0, "no\0yes\0"},
 	{"accept-weak-mic", WORD, offsetof(struct conf, accept_weak_mic), 0, 0, "no\0yes\0"},
+	{"require-sudi", WORD, offsetof(struct conf, require_sudi), 0, 0, "no\0yes\0"},
 	{"fetch-mic", WORD, offsetof(struct conf, fetch_mic), 0, 0, "no\0yes\0"},
 	{"handshake-timeout", SPAN, offsetof(struct conf, handshake_timeout), 1, 3600, NULL},
 	{"message-timeout", SPAN, offsetof(struct conf, message_timeout), 1, 3600, NULL},

@@ -32,7 +32,8 @@ struct conf {
 	unsigned issuer_days;
 	unsigned csr_proof;	/* enum conf_proof */
 	unsigned keepalive_message;	/* enum conf_keepalive */
-	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired, accept_weak_mic;	/* 0 or 1 */
+	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired, accept_weak_mic,
+	    require_sudi;	/* 0 or 1 */
 	time_t handshake_timeout, message_timeout, key_timeout;	/* seconds */
 	unsigned key_tries, string_tries;
 	unsigned workers;

@@ -18,6 +18,9 @@
 
 #define DESK_BUCKETS 4096	/* a power of two; 10,000 phones that wait make chains of three */
 
+/* What became of an authentication string: see guess. */
+enum desk_guess { GUESS_NONE, GUESS_COUNTED, GUESS_RIGHT, GUESS_WRONG };
+
 struct visit {
 	struct orders *orders;
 	void *link;
@@ -38,6 +41,10 @@ struct visit {
 	uint64_t held_round, fresh_round;
 	uint64_t proved;	/* when it was trusted: ticks_ns() */
 	unsigned version;
+	enum desk_guess guess;
+	unsigned char sent[PHONE_STRING_MAX];	/* the string, until it is compared */
+	size_t sent_len;
+	bool locked;		/* by this one */
 	bool trusted, waits, is_held, is_fresh, issued;
 };
 

@@ -8,12 +8,14 @@
 #include "batch.h"
 #include "enrol.h"
 #include "group.h"
+#include "guess.h"
 #include "issuing.h"
 #include "orders.h"
 #include "record.h"
 #include "shelf.h"
 #include "store.h"
 #include "ticks.h"
+#include "visit.h"
 
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */
@@ -336,9 +338,15 @@ void orders_commit(struct orders *o)
 			desk_complain(o, NULL, "cannot keep all requests", strerror(errno));
 		if (!(done = group_commit(o->group) == 0))
 			desk_complain(o, NULL, "cannot write to the spool", strerror(errno));
+		/* Attempts that are on the disk may be compared. Right ones are given back before anybody else may
+		 * count; when that fails they stay counted, which gives no guess away. */
+		if (done && guess_compare(o, round) && group_commit(o->group) != 0)
+			desk_complain(o, NULL, "cannot give back a try", strerror(errno));
 		lock_drop(&o->lock);
 		while ((v = TAILQ_FIRST(&o->held)) != NULL && v->held_round == round) {
 			desk_let_go(v);
+			if (done)
+				visit_resume(v);
 			o->hooks->go_on(v->link, done);
 		}
 		while ((v = TAILQ_FIRST(&o->fresh)) != NULL && v->fresh_round == round) {

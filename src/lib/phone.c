@@ -33,9 +33,9 @@ static const char *const field_names[] = {
 };
 
 enum state_field { STATE_ORDER, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
-	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_VERSION };
+	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_VERSION, STATE_LOCKED };
 static const char *const state_names[] = {"scheduled", "status", "reason", "when", "attempts",
-	"wrong-strings", "refusals", "version", NULL};
+	"wrong-strings", "refusals", "version", "locked", NULL};
 
 int phone_word(const char *const words[], const char *word)
 {
@@ -362,6 +362,10 @@ static int take_state(void *ctx, const char *name, const char *value, struct rea
 		return set_count(name, value, &st->refusals, why);
 	case STATE_VERSION:
 		return set_count(name, value, &st->version, why);
+	case STATE_LOCKED:
+		result = set_word((const char *const[]){"no", "yes", NULL}, name, value, &word, why);
+		st->locked = word > 0;
+		return result;
 	}
 	return -1;
 }
@@ -385,6 +389,8 @@ void phone_state_format(const struct phone_state *st, struct buf *out)
 	if (st->refusals > 0)
 		put_number(out, state_names[STATE_REFUSALS], st->refusals);
 	put_number(out, state_names[STATE_VERSION], st->version);
+	if (st->locked)
+		put_line(out, state_names[STATE_LOCKED], "yes");
 }
 
 /* Does the state speak of this order? */
@@ -402,6 +408,17 @@ void phone_look(const struct phone *p, const struct phone_state *st, time_t now,
 		*v = (struct phone_view){st->status, st->reason, st->when};
 	if (v->status == PHONE_PENDING && p->complete_by != 0 && now > p->complete_by)
 		*v = (struct phone_view){PHONE_FAILED, "the time to complete it is over", p->complete_by};
+}
+
+void phone_say(const struct phone *p, const struct phone_state *note, struct phone_view *v,
+    char out[PHONE_SAID_MAX + 1])
+{
+	bool noted = v->status == PHONE_PENDING && current(p, note) && *note->reason != '\0' && note->when >= v->when;
+
+	snprintf(out, PHONE_SAID_MAX + 1, "%s%s%s%s", v->reason, noted && *v->reason != '\0' ? "; later " : "",
+	    noted ? "not authenticated: " : "", noted ? note->reason : "");
+	if (noted)
+		v->when = note->when;
 }
 
 const char *phone_string(const struct phone *p, const struct phone_state *st)
@@ -459,6 +476,11 @@ int phone_apply(struct phone *p, const struct phone_state *st, const struct phon
 		explicit_bzero(to.string, sizeof to.string);
 	if (to.auth == PHONE_BY_STRING && to.operation != PHONE_NONE && *to.string == '\0')
 		return reason_set(why, "auth is string, but there is no authentication string");
+	/* Somebody has guessed at it, and would have as many tries again. */
+	if (c->value[PHONE_F_OPERATION] != NULL && *to.string != '\0' && current(p, st) && st->locked &&
+	    !c->keep_string && strcmp(to.string, p->string) == 0)
+		return reason_set(why, "wrong authentication strings locked its last order, so it needs a new string "
+		    "(phone-set --generate or --string), or --keep-string");
 	if (c->value[PHONE_F_COMPLETE_BY] != NULL && to.complete_by != 0 && to.complete_by <= now)
 		return reason_set(why, "the time to complete it is over already");
 	*p = to;
@@ -500,7 +522,7 @@ int phone_template(int dirfd, const char *name, struct phone_change *c, time_t n
 	struct template_reading r = {c, now};
 	int n;
 
-	*c = (struct phone_change){{NULL}};
+	*c = (struct phone_change){.keep_string = false};
 	if ((n = conf_templates(dirfd, name, take_template, &r, why)) < 0)
 		phone_change_free(c);
 	return n;
@@ -510,7 +532,7 @@ void phone_change_free(struct phone_change *c)
 {
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
 		free((void *)(uintptr_t)c->value[f]);
-	*c = (struct phone_change){{NULL}};
+	*c = (struct phone_change){.keep_string = false};
 }
 
 /* The name of the template stands in front here. */

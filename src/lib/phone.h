@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is known of a phone: phone/DEVICE.conf, what it shall do, which only an administrator's programs
- * write, and phone/DEVICE.state, what became of it, which only the server writes. capf-spool(5). */
+ * write; phone/DEVICE.state, what became of it, and phone/DEVICE.note, why its last visit was not
+ * authenticated, which only the server writes. capf-spool(5). */
 #ifndef PHONE_H
 #define PHONE_H
 
@@ -50,6 +51,7 @@ struct phone_state {
 	unsigned wrong_strings;
 	unsigned refusals;		/* of the certificate that is ready */
 	unsigned version;
+	bool locked;			/* failed by wrong strings */
 };
 
 /* A new phone: nothing to do. */
@@ -69,6 +71,11 @@ struct phone_view {
 	time_t when;			/* 0: nothing happened yet */
 };
 void phone_look(const struct phone *, const struct phone_state *, time_t now, struct phone_view *);
+#define PHONE_SAID_MAX (2 * PHONE_TEXT_MAX + 64)
+/* The reason as people read it: of an order that is pending, with the note of a later visit that was not
+ * authenticated, whose time becomes the view's. */
+void phone_say(const struct phone *, const struct phone_state *note, struct phone_view *,
+    char out[PHONE_SAID_MAX + 1]);
 /* The authentication string: "" when there is none, or it was used. */
 const char *phone_string(const struct phone *, const struct phone_state *);
 
@@ -94,6 +101,7 @@ int phone_field(const char *name);
 /* New values as text, from options, a row or a template; NULL: as it was. */
 struct phone_change {
 	const char *value[PHONE_F_CHANGES];
+	bool keep_string;	/* also one that wrong ones have locked */
 };
 
 /* Is each value a good one? -1 with a reason. */
@@ -101,8 +109,8 @@ int phone_change_check(const struct phone_change *, time_t now, struct reason *)
 /* Changes a phone; with a new operation that is a new order, which shall be done in so many seconds (0: no
  * matter when) unless the change says until when. newest is the latest stamp of what the phone has in the
  * spool (roster_newest), 0 for none. The order's identity is later than that of the last order and not
- * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. -1 with a reason,
- * and nothing changed. */
+ * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. After an order
+ * that was locked by wrong strings it wants another string. -1 with a reason, and nothing changed. */
 int phone_apply(struct phone *, const struct phone_state *, const struct phone_change *, time_t now,
     time_t newest, time_t expires, struct reason *);
 

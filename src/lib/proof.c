@@ -213,6 +213,11 @@ struct cert *proof_check(const struct proof *proof, const char *device, uint32_t
 		cert_free(c);
 		return NULL;
 	}
+	if (!proof->sudi && p->require_sudi) {
+		reason_set(r, "has no SUDI_DATA, which require-sudi wants");
+		cert_free(c);
+		return NULL;
+	}
 	if (proof->sudi && check_sudi(proof, device, session, p, &sudi) < 0) {
 		reason_because(r, &sudi, "SUDI_DATA %.200s", sudi.text);
 		cert_free(c);

@@ -37,6 +37,7 @@ struct proof_policy {
 	const struct trust *trust;	/* LSC and MIC issuers */
 	time_t now;
 	bool allow_expired;	/* good at the last moment of its own validity is good enough */
+	bool require_sudi;	/* none without SUDI_DATA */
 	bool allow_weak;	/* also with SHA-1, and with RSA keys from 1024 bits on */
 };
 

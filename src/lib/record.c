@@ -52,21 +52,27 @@ static int lock(struct orders *o, const char *device, time_t order, struct phone
 	return result;
 }
 
-static void save(struct orders *o, const char *device, unsigned version, struct phone_state *st)
+static void put(struct orders *o, const char *device, const char *name, struct phone_state *st)
 {
-	char name[ROSTER_NAME_MAX + 1];
 	struct buf text = {0};
 
 	st->when = desk_now(o);
-	if (version != 0)
-		st->version = version;
-	snprintf(name, sizeof name, "%s" ROSTER_STATE, device);
 	phone_state_format(st, &text);
 	if (text.failed)
 		group_fail(o->group);
 	else if (group_put(o->group, SPOOL_PHONE, name, text.p, text.len) != 0)
 		desk_complain(o, device, "cannot keep its state", strerror(ENOMEM));
 	buf_free(&text);
+}
+
+static void save(struct orders *o, const char *device, unsigned version, struct phone_state *st)
+{
+	char name[ROSTER_NAME_MAX + 1];
+
+	if (version != 0)
+		st->version = version;
+	snprintf(name, sizeof name, "%s" ROSTER_STATE, device);
+	put(o, device, name, st);
 }
 
 int record_lock(struct visit *v, struct phone_state *st)
@@ -102,6 +108,7 @@ static int apply(struct orders *o, const struct desk_late *l)
 	if (result == 0 || (st.status != PHONE_PENDING && l->change.status != PHONE_SUCCESSFUL))
 		return 1;
 	st.status = l->change.status;
+	st.locked = false;
 	st.attempts += l->change.attempts;
 	st.refusals = (l->change.other_key ? 0 : st.refusals) + l->change.refusals;
 	strcpy(st.reason, l->why);
@@ -151,6 +158,39 @@ bool record_change(struct visit *v, const struct record_change *change)
 	if (result < 0)
 		group_fail(v->orders->group);
 	return desk_hold(v);
+}
+
+/* Is there one of this order that is too new to be replaced? What waits for the commit counts. */
+static bool noted(struct orders *o, const struct phone *p, const char *name)
+{
+	char text[PHONE_FILE_MAX + 1];
+	struct phone_state note;
+	struct bytes pending;
+	struct reason why;
+
+	if (group_find(o->group, SPOOL_PHONE, name, &pending) && pending.len < sizeof text) {
+		memcpy(text, pending.p, pending.len);
+		text[pending.len] = '\0';
+		if (phone_state_parse(&note, text, &why) != 0)
+			return false;
+	} else if (roster_note(o->spool, p->device, &note, &why) <= 0)
+		return false;
+	/* After the clock was set back every note would be too new. */
+	return note.order == p->order && note.when <= o->spool->now &&
+	    o->spool->now - note.when < RECORD_NOTE_SECONDS;
+}
+
+void record_note(struct orders *o, const struct phone *p, unsigned version, const char *why)
+{
+	struct phone_state note = {.order = p->order, .status = PHONE_PENDING, .version = version};
+	char name[ROSTER_NAME_MAX + 1];
+
+	desk_now(o);
+	snprintf(name, sizeof name, "%s" ROSTER_NOTE, p->device);
+	if (noted(o, p, name))
+		return;
+	snprintf(note.reason, sizeof note.reason, "%s", why);
+	put(o, p->device, name, &note);
 }
 
 void record_retry(struct orders *o, size_t most)

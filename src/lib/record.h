@@ -27,6 +27,10 @@ struct record_change {
  * is put off, so only what the spool shows by other files as well, or what may happen twice, comes
  * here. False, for those who end with it: there is no answer. */
 bool record_change(struct visit *, const struct record_change *);
+/* Keeps, beside the record, why a visit to a pending order ended before the phone was authenticated. Anybody can cause
+ * that: a phone has one note, which another does not replace within RECORD_NOTE_SECONDS. */
+#define RECORD_NOTE_SECONDS 10
+void record_note(struct orders *, const struct phone *, unsigned version, const char *why);
 /* Once more what was put off, but no more than so many. */
 void record_retry(struct orders *, size_t);
 void record_forget(struct orders *);

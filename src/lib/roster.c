@@ -14,9 +14,10 @@ static int collect(void *ctx, const char *name)
 {
 	const char *dot = strrchr(name, '.');
 	struct roster_name n = {.conf = dot != NULL && strcmp(dot, ROSTER_CONF) == 0,
-	    .state = dot != NULL && strcmp(dot, ROSTER_STATE) == 0};
+	    .state = dot != NULL && strcmp(dot, ROSTER_STATE) == 0,
+	    .note = dot != NULL && strcmp(dot, ROSTER_NOTE) == 0};
 
-	if ((!n.conf && !n.state) || !device_ok(name, (size_t)(dot - name)))
+	if ((!n.conf && !n.state && !n.note) || !device_ok(name, (size_t)(dot - name)))
 		return 0;
 	memcpy(n.device, name, (size_t)(dot - name));
 	buf_put(ctx, &n, sizeof n);
@@ -44,11 +45,12 @@ int roster_list(const struct spool *s, struct roster_name **list, size_t *n)
 	count = found.len / sizeof **list;
 	if (count > 0)
 		qsort(*list, count, sizeof **list, compare);
-	/* A record and its state become one. */
+	/* A record, its state and its note become one. */
 	for (size_t i = 0; i < count; i++) {
 		if (*n > 0 && compare(&(*list)[*n - 1], &(*list)[i]) == 0) {
 			(*list)[*n - 1].conf |= (*list)[i].conf;
 			(*list)[*n - 1].state |= (*list)[i].state;
+			(*list)[*n - 1].note |= (*list)[i].note;
 		} else {
 			(*list)[(*n)++] = (*list)[i];
 		}
@@ -104,6 +106,25 @@ int roster_load(const struct spool *s, const char *device, struct phone *p, stru
 	if (result == 0)
 		return 1;
 	return reason_because(why, &cause, "what became of it: %s", cause.text);
+}
+
+int roster_note(const struct spool *s, const char *device, struct phone_state *note, struct reason *why)
+{
+	struct reason cause;
+	unsigned char *text;
+	int result;
+	size_t len;
+
+	*note = (struct phone_state){.status = PHONE_PENDING};
+	if ((result = slurp(s, device, ROSTER_NOTE, &text, &len, &cause)) == 0)
+		return 0;
+	if (result > 0) {
+		result = phone_state_parse(note, (const char *)text, &cause);
+		wipe(text, len);
+		if (result == 0)
+			return 1;
+	}
+	return reason_because(why, &cause, "the note of its last visit: %s", cause.text);
 }
 
 /* Writes one into the stage, under the name it will have. */
@@ -199,13 +220,14 @@ int roster_remove(struct spool *s, const char *device)
 {
 	int conf = remove_one(s, device, ROSTER_CONF);
 	int state = conf < 0 ? -1 : remove_one(s, device, ROSTER_STATE);
+	int note = state < 0 ? -1 : remove_one(s, device, ROSTER_NOTE);
 
-	return state < 0 ? -1 : conf + state;
+	return note < 0 ? -1 : conf + state + note;
 }
 
 int roster_remove_state(struct spool *s, const char *device)
 {
-	return remove_one(s, device, ROSTER_STATE) < 0 ? -1 : 0;
+	return remove_one(s, device, ROSTER_STATE) < 0 || remove_one(s, device, ROSTER_NOTE) < 0 ? -1 : 0;
 }
 
 /* Is e to be shown rather than best? Of the same stem, as in the middle of a move, the later step. */

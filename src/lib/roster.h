@@ -10,11 +10,12 @@
 
 #define ROSTER_CONF ".conf"
 #define ROSTER_STATE ".state"
+#define ROSTER_NOTE ".note"
 #define ROSTER_NAME_MAX (DEVICE_MAX + 6)
 
 struct roster_name {
 	char device[DEVICE_MAX + 1];
-	bool conf, state;	/* what there is; a state alone is left of a phone that was deleted */
+	bool conf, state, note;	/* what there is; without a record it is left of a phone that was deleted */
 };
 
 /* All, sorted; the caller frees. -1 with errno. */
@@ -24,6 +25,9 @@ int roster_list(const struct spool *, struct roster_name **, size_t *);
  * reason. */
 int roster_load(const struct spool *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
+
+/* Why its last visit was not authenticated, as a state. 1; 0 when there is no note; -1 with a reason. */
+int roster_note(const struct spool *, const char *device, struct phone_state *, struct reason *);
 
 struct roster_item {
 	struct phone phone;

@@ -241,14 +241,14 @@ static void check_dir(const struct check *c)
 		c->tell(c->ctx, STATE_ILLEGAL, spool_dir_name(c->dir), "others may enter it");
 }
 
-/* DEVICE.conf, DEVICE.state, or what they are locked with. */
+/* DEVICE.conf, DEVICE.state, DEVICE.note, or what they are locked with. */
 static bool phone_named(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
 	return strcmp(name, SPOOL_LOCK) == 0 ||
 	    (dot != NULL && device_ok(name, (size_t)(dot - name)) &&
-	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0));
+	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0 || strcmp(dot, ".note") == 0));
 }
 
 static bool trust_named(const char *name)

@@ -7,6 +7,7 @@
 #include "desk.h"
 #include "enrol.h"
 #include "group.h"
+#include "guess.h"
 #include "proof.h"
 #include "record.h"
 #include "roster.h"
@@ -39,6 +40,7 @@ void visit_free(struct visit *v)
 	}
 	desk_let_go(v);
 	desk_settle(v);
+	explicit_bzero(v->sent, sizeof v->sent);
 	if (v->phone != NULL)
 		explicit_bzero(v->phone, sizeof *v->phone);
 	free(v->phone);
@@ -122,6 +124,7 @@ static void make_order(struct visit *v, const struct phone_state *st)
 	    o->active + o->elsewhere >= o->conf->max_operations) {
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "too many operations at once");
+		record_note(o, p, v->version, order->why.text);
 	} else if (order->operation == SESSION_INSTALL)
 		look_for_traces(v);
 }
@@ -176,19 +179,8 @@ static void trust_it(struct visit *v)
 	v->orders->hooks->proved(v->link, v->phone->device, v->proved);
 }
 
-/* A wrong string is counted before anything is said, whoever else is guessing: the lock is ours since it was
- * compared. */
-static void count_wrong_string(struct visit *v, struct phone_state *st, struct session_event *answer)
-{
-	st->wrong_strings++;
-	answer->final = st->wrong_strings >= v->orders->conf->string_tries;
-	record_save(v, st);
-}
-
-/* 0, 1 for a wrong string, with the state of the phone, -1 for the rest, -2 when that cannot be told now; all
- * but 0 with the reason. */
-static int check_proof(struct visit *v, const struct capfmsg *m, struct phone_state *st,
-    struct reason *why)
+/* Of a certificate. 0; -1 with a reason. */
+static int check_proof(struct visit *v, const struct capfmsg *m, struct reason *why)
 {
 	struct orders *o = v->orders;
 	struct proof proof = {
@@ -198,54 +190,53 @@ static int check_proof(struct visit *v, const struct capfmsg *m, struct phone_st
 		.sudi_sha512 = m->sudi_sha512,
 	};
 	struct proof_policy policy = {.trust = o->trust, .now = desk_now(o),
-	    .allow_expired = o->conf->accept_expired, .allow_weak = o->conf->accept_weak_mic};
-	struct cert *cert;
-	int result;
+	    .allow_expired = o->conf->accept_expired, .allow_weak = o->conf->accept_weak_mic,
+	    .require_sudi = o->conf->require_sudi};
+	struct cert *cert = proof_check(&proof, v->phone->device, v->session, &policy, why);
 
-	switch (v->phone->auth) {
-	case PHONE_BY_NULL:
-		return 0;
-	case PHONE_BY_STRING:
-		/* Another connection may have come to the last try since LOOK_UP; and without the lock
-		 * a guess would not be counted, so it gets no verdict. */
-		if ((result = record_lock(v, st)) < 0)
-			return reason_set(why, "its record cannot be had at this moment") - 1;
-		if (result == 0 || st->status != PHONE_PENDING ||
-		    st->wrong_strings >= o->conf->string_tries)
-			return reason_set(why, "the operation is over");
-		if (m->password.len == 0)
-			return reason_set(why, "no authentication string");
-		if (proof_string_equal(phone_string(v->phone, st), m->password))
-			return 0;
-		reason_set(why, "wrong authentication string");
-		return 1;
-	default:
-		if ((cert = proof_check(&proof, v->phone->device, v->session, &policy, why)) == NULL)
-			return -1;
-		cert_free(cert);
-		if (*why->text != '\0')
-			logline_say(o->log, "note", "device", v->phone->device, "text", why->text, NULL);
-		return 0;
-	}
+	if (cert == NULL)
+		return -1;
+	cert_free(cert);
+	if (*why->text != '\0')
+		logline_say(o->log, "note", "device", v->phone->device, "text", why->text, NULL);
+	return 0;
 }
 
 static bool authenticate(struct visit *v, const struct session_action *a,
     struct session_event *answer)
 {
-	struct phone_state st;
-	int result = check_proof(v, a->message, &st, &v->why);
+	int result = 0;
 
+	if (v->phone->auth == PHONE_BY_STRING) {
+		if ((result = guess_begin(v, a->message->password, &v->why)) == 0)
+			return false;
+	} else if (v->phone->auth != PHONE_BY_NULL)
+		result = check_proof(v, a->message, &v->why);
 	if (result == -2 || (result == -1 && v->why.trouble))
 		return hang_up(v, v->why.text);
 	*answer = (struct session_event){.type = SESSION_AUTH_BAD, .why = v->why.text};
-	if (result == 1) {
-		count_wrong_string(v, &st, answer);
-		desk_hold(v);
-	} else if (result == 0) {
+	if (result == 0) {
 		answer->type = SESSION_AUTH_OK;
 		trust_it(v);
 	}
 	return true;
+}
+
+void visit_resume(struct visit *v)
+{
+	struct session_event e = {.type = SESSION_AUTH_OK, .why = "wrong authentication string", .final = v->locked};
+
+	if (v->trusted || v->guess == GUESS_NONE)
+		return;
+	if (v->guess == GUESS_COUNTED) {
+		hang_up(v, "its record cannot be read");
+		return;
+	}
+	if (v->guess == GUESS_RIGHT)
+		trust_it(v);
+	else
+		e.type = SESSION_AUTH_BAD;
+	v->orders->hooks->event(v->link, &e);
 }
 
 static bool fetched(struct visit *v, const struct session_action *a)
@@ -275,19 +266,40 @@ static bool deleted(struct visit *v)
 	return succeed(v);
 }
 
+/* Before LOOK_UP there is no record yet, only a name. */
+static void leave_note(struct visit *v, const struct session_action *a)
+{
+	struct orders *o = v->orders;
+	struct phone_view view;
+	struct phone_state st;
+	struct reason why;
+	struct phone p;
+
+	if (*a->device == '\0')
+		return;
+	if (record_load(o, a->device, &p, &st, &why) == 1) {
+		phone_look(&p, &st, desk_now(o), &view);
+		if (view.status == PHONE_PENDING)
+			record_note(o, &p, v->version, a->why.text);
+	}
+	explicit_bzero(&p, sizeof p);
+}
+
 static bool failed(struct visit *v, const struct session_action *a)
 {
 	struct orders *o = v->orders;
-	bool locked = a->failure == SESSION_BAD_AUTH && a->final;
 
 	logline_say(o->log, "failed", "device", *a->device != '\0' ? a->device : NULL, "failure",
 	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
-	/* Who has proved nothing writes nothing; who hangs up comes again. */
-	if (v->phone == NULL || (!v->trusted && !locked) || a->failure == SESSION_DROPPED)
-		return false;
-	return record_change(v, &(struct record_change){
-	    .status = a->final ? PHONE_FAILED : PHONE_PENDING,
-	    .attempts = a->failure == SESSION_NO_KEY, .why = a->why.text});
+	if (v->trusted)
+		return record_change(v, &(struct record_change){
+		    .status = a->final ? PHONE_FAILED : PHONE_PENDING,
+		    .attempts = a->failure == SESSION_NO_KEY, .why = a->why.text});
+	/* A phone that is not authenticated does not change its record, but for the strings that it tries: those
+	 * are counted there already. */
+	if (v->guess == GUESS_NONE)
+		leave_note(v, a);
+	return false;
 }
 
 bool visit_do(struct visit *v, const struct session_action *a,

@@ -18,6 +18,8 @@ void visit_free(struct visit *);
 
 /* May nothing be sent before hooks->go_on? */
 bool visit_held(const struct visit *);
+/* What held it is on the disk: an authentication string that was counted has its answer, by hooks->event. */
+void visit_resume(struct visit *);
 /* Does what a session wants; not SEND, CLOSE and TIMER. True when the answer is there now, valid until the
  * next call; others come by hooks->event. */
 bool visit_do(struct visit *, const struct session_action *, struct session_event *answer);

@@ -63,7 +63,8 @@ static void state_round_trip(const struct phone_state *st)
 	law(again.order == st->order && again.status == st->status &&
 	    again.when == st->when &&
 	    strcmp(again.reason, st->reason) == 0 && again.attempts == st->attempts &&
-	    again.wrong_strings == st->wrong_strings && again.version == st->version);
+	    again.wrong_strings == st->wrong_strings && again.version == st->version &&
+	    again.locked == st->locked);
 	free(text);
 }
 
@@ -80,7 +81,7 @@ static void look(const struct phone *p, const struct phone_state *st)
 /* Lines "field = value", as options or a row of a table would give them. */
 static void change(struct phone *p, const struct phone_state *st, char *text)
 {
-	struct phone_change c = {{NULL}};
+	struct phone_change c = {.keep_string = false};
 	struct phone before = *p;
 	struct reason why = {.text = ""};
 	char *line;
