@@ -456,3 +456,66 @@ still_pending() {
 	grep -q 'installed' phone.out
 	kill -0 $SERVER
 }
+
+# guess STRING...: each in a connection of its own; what came is in guesses.
+guess() {
+	python3 "$TESTDIR/data/capf-guess.py" "$PORT" SEP000000000001 "$@" >>guesses
+}
+# answers PATTERN: how many guesses had that answer.
+answers() {
+	grep -cE "^[0-9]+ $1\$" guesses || [ $? -eq 1 ]
+}
+# A guess that was compared is answered: with the end of the session, or with a request for a key.
+free_guesses() {
+	local rounds=$1
+	# The right string is among them, and nothing tells it from the others.
+	guess $(seq 20000 $((20000 + 500 / rounds - 1))) 12345 $(seq 30000 $((30000 + 500 / rounds - 2)))
+}
+
+@test "capf-serve: 1,000 guesses on a full disk are answered alike, and with room string-tries of them lock" {
+	serve_small 'string-tries = 5'
+	leave_kib 0
+	free_guesses 1
+	assert_equal "$(answers hung-up)" 1000
+	# None was compared, so none can have been answered by how it compared.
+	assert_equal "$(grep -c 'device=SEP000000000001.*wrong auth' log)" 0
+	[ "$(grep -c 'hung up, for what was done cannot be kept' log)" -eq 1000 ]
+	still_pending SEP000000000001
+	make_room
+	guess $(seq 40000 40019) 12345
+	assert_equal "$(answers '15 010001(07)')" 21
+	assert_equal "$(grep -c 'failure=bad-auth.*why="wrong' log)" 5
+	grep -qx 'wrong-strings = 5' "$SMALL/spool/phone/SEP000000000001.state"
+	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked: 5 wrong"* ]]
+	spool-check -s "$SMALL/spool"
+}
+
+@test "capf-serve: 1,000 guesses, a full disk that comes and goes, and a kill for each hundred" {
+	serve_small 'string-tries = 5'
+	local i verdicts
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		leave_kib 0
+		free_guesses 10
+		# In the middle of a guess, with room: it counts, whether it was compared or not.
+		make_room
+		guess 5000$((i - 1)) 3>&- &
+		local guesser=$!
+		until_true grep -qE "^wrong-strings = $((i < 5 ? i : 5))\$" "$SMALL/spool/phone/SEP000000000001.state"
+		kill -KILL $(cat /proc/$SERVER/task/$SERVER/children) $SERVER
+		wait $SERVER 2>/dev/null || :
+		capf-serve -s "$SMALL/spool" -l "$PORT" </dev/null >/dev/null 2>>log 3>&- &
+		SERVER=$!
+		until_ready() { [ "$(grep -c event=ready log)" -eq $((i + 1)) ]; }
+		until_true until_ready
+		wait $guesser
+	done
+	assert_equal "$(wc -l <guesses)" 1010
+	assert_equal "$(answers '3 .*')" 0
+	verdicts=$(grep -c 'failure=bad-auth.*why="wrong' log || [ $? -eq 1 ])
+	[ "$verdicts" -le 5 ]
+	grep -qx 'wrong-strings = 5' "$SMALL/spool/phone/SEP000000000001.state"
+	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked: 5 wrong"* ]]
+	guess 12345
+	[[ $(tail -n 1 guesses) == "12345 15 01000107" ]]
+	spool-check -s "$SMALL/spool"
+}
