@@ -26,13 +26,16 @@ const char synopsis[] =
     "                 [--parallel n] [--each] [--mic dir] [--lsc dir] [--lsc-out dir] [option ...]\n"
     "       options: [--again span] [--byte-at-a-time] [--byte-delay ms] [--claim-long]\n"
     "                [--delay step=ms,...] [--drop step] [--hang step] [--in-progress n] [--keep-key]\n"
-    "                [--keys file|dir] [--legacy-tls] [--never-speak] [--protocol-version 1|2|3]\n"
-    "                [--refuse step] [--report file] [--retry n] [--reversed] [--rubbish bytes]\n"
-    "                [--server-cert cert] [--source address] [--stop step] [--sudi]\n"
-    "                [--tamper sha1|sha2|sudi|replay|session] [--time-scale n] [--timeout span]\n"
-    "                [--whole-records]";
+    "                [--keys file|dir] [--legacy-tls] [--manners polite|strict] [--never-speak]\n"
+    "                [--patience span] [--protocol-version 1|2|3] [--refuse step]\n"
+    "                [--report file] [--retry n] [--reversed] [--rubbish bytes] [--server-cert cert]\n"
+    "                [--source address] [--stop step] [--sudi]\n"
+    "                [--tamper sha1|sha2|sudi|replay|session|certificate] [--time-scale n]\n"
+    "                [--timeout span] [--whole-records]";
 
 #define RETRY_MS 30000	/* what a phone waits between its tries */
+#define STRICT_MS 8000	/* what those wait for an answer that strict phones are like: 8 to 10 seconds */
+#define STRICT_MORE_MS 2000
 
 struct output {
 	struct wallet wallet;
@@ -190,7 +193,7 @@ struct asked {
 	const char *server, *device, *string, *source, *report, *server_cert, *keys;
 	bool v4, v6, verbose, legacy, mute;
 	long version, progress, count, first, scale, rubbish;
-	time_t again, timeout;
+	time_t again, patience, timeout;
 	struct knobs knobs;
 };
 
@@ -222,11 +225,13 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		{0, "lsc", OPTION_TEXT, &w->lsc, 0, 0},
 		{0, "lsc-key", OPTION_TEXT, &w->lsc_key, 0, 0},
 		{0, "lsc-out", OPTION_TEXT, &w->lsc_out, 0, 0},
+		{0, "manners", OPTION_TEXT, &a->knobs.manners, 0, 0},
 		{0, "mic", OPTION_TEXT, &w->mic, 0, 0},
 		{0, "mic-key", OPTION_TEXT, &w->mic_key, 0, 0},
 		{0, "mode", OPTION_TEXT, &a->knobs.mode, 0, 0},
 		{0, "never-speak", OPTION_FLAG, &a->mute, 0, 0},
 		{0, "parallel", OPTION_NUMBER, &plan->parallel, 1, FLEET_MAX},
+		{0, "patience", OPTION_SPAN, &a->patience, 0, 0},
 		{0, "pattern", OPTION_TEXT, &plan->pattern, 0, 0},
 		{0, "protocol-version", OPTION_NUMBER, &a->version, 0, 255},
 		{0, "rate", OPTION_NUMBER, &plan->rate, 1, 1000000},
@@ -284,9 +289,14 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 	phone->retry_ms = RETRY_MS / a->scale;
 	phone->again_ms = (long)a->again * 1000;
 	phone->patience_ms = (long)a->timeout * 1000;
+	phone->answer_ms = (long)a->patience * 1000;
 	phone->saw = a->verbose ? saw : NULL;
 	if (knobs_read(&a->knobs, &phone->sim, &why) != 0)
 		status_usage("%s", why.text);
+	if (phone->sim.strict && a->patience == 0) {
+		phone->answer_ms = STRICT_MS;
+		phone->answer_more_ms = STRICT_MORE_MS;
+	}
 	if (fleet_device(plan->pattern, plan->first, name, &why) != 0 ||
 	    fleet_device(plan->pattern, plan->first + plan->count - 1, name, &why) != 0)
 		status_die(status_of_given(why.trouble), plan->pattern, "%s", why.text);

@@ -277,6 +277,63 @@ proofs() {
 	assert_log '^19$'
 }
 
+@test "--manners strict: hangs up at what it does not expect" {
+	peer wait resume
+	mkdir kept
+	sim --drop wait --key-dir kept
+	sim --manners strict
+	assert_end 1 dropped "hung up at STORE_CERTIFICATE_REQUEST, without KEY_GENERATE_REQUEST before it"
+	refute log_has '^10 '
+	peer wait resume
+	sim --drop wait --key-dir kept
+	sim --manners strict --key-dir kept
+	assert_end 0 installed
+	peer sign keepalive fetch delete delete install
+	sim --manners strict
+	assert_end 1 dropped "hung up at SIGN_CERTIFICATE_REQUEST, which it does not know"
+	refute log_has '^23 '
+	sim --manners strict
+	assert_end 1 dropped "hung up at REQUEST_IN_PROGRESS, which it does not know"
+	mic SEP001122334455 rsa1
+	sim --manners strict --lsc SEP001122334455.pem
+	assert_end 1 dropped "hung up at FETCH_CERTIFICATE_REQUEST, for the second time"
+	assert_equal "$(grep -c '^12 ' peer/log)" 1
+	sim --manners strict
+	assert_end 1 refused
+	assert_log '^14 1=07'
+	sim --manners strict --lsc SEP001122334455.pem
+	assert_end 0 deleted
+	sim --manners strict
+	assert_end 0 installed
+	# The others take all of that.
+	peer sign
+	sim --manners polite
+	assert_end 0 installed
+}
+
+@test "--patience: it waits so long for an answer, and hangs up; strict phones 8 to 10 s" {
+	local ms
+	peer wait
+	sim --patience 1s
+	assert_end 1 dropped "the server took too long"
+	ms=$(cut -f3 <<<"$output" | tr -d .)
+	[ "$((10#$ms))" -ge 1000 ]
+	# Of its own patience, not of --timeout, which is longer.
+	sim --manners strict --timeout 50s
+	assert_end 1 dropped "the server took too long"
+	ms=$(cut -f3 <<<"$output" | tr -d .)
+	[ "$((10#$ms))" -ge 8000 ]
+	peer install
+	sim --patience 1s --delay key=1500
+	assert_end 0 installed
+}
+
+@test "--tamper certificate: what is fetched is none" {
+	peer fetch
+	sim --tamper certificate
+	assert_log '^12 1=01 4=01[0-9a-f]{4}0001a50{1000}'
+}
+
 @test "--stop: ABORT_REQUEST" {
 	peer install
 	sim --stop key
@@ -614,6 +671,8 @@ except BlockingIOError:
 	--server 127.0.0.1:1 --device SEP001122334455 --delay key
 	--server 127.0.0.1:1 --device SEP001122334455 --delay key=5s
 	--server 127.0.0.1:1 --device SEP001122334455 --tamper all
+	--server 127.0.0.1:1 --device SEP001122334455 --manners good
+	--server 127.0.0.1:1 --device SEP001122334455 --patience soon
 	--server 127.0.0.1:1 --device SEP001122334455 --sudi
 	--server 127.0.0.1:1 --device SEP001122334455 --mic-key x
 	--server 127.0.0.1:1 --device SEP001122334455 --mic nosuch.pem

@@ -42,6 +42,7 @@ struct handset {
 	bool hello;		/* said: the first part of the handshake */
 	bool napping;
 	double nap_end;
+	double heard;		/* since when it waits for the server */
 	bool making;
 	struct sim_action key;	/* that it makes */
 	enum sim_step strayed;	/* where it had its last nap before TLS was up */
@@ -269,6 +270,22 @@ static void tell(struct handset *p, const struct sim_event *e)
 	}
 }
 
+/* Milliseconds that the server still has for its next message; -1: for ever. Phones of a fleet differ, so that
+ * not all of them come again at the same moment. */
+static long answer_left(const struct handset *p)
+{
+	const struct handset_plan *plan = p->plan;
+	long limit = plan->answer_ms;
+	double gone = (ticks_seconds() - p->heard) * 1000;
+
+	/* One that hangs as planned stays. */
+	if (limit == 0 || p->sim.state == SIM_HANGS)
+		return -1;
+	if (plan->answer_more_ms > 0)
+		limit += (long)(p->number * 500 % (size_t)(plan->answer_more_ms + 1));
+	return gone >= (double)limit ? 0 : limit - (long)gone + 1;
+}
+
 /* True when it comes back, since TLS has to read or write first. */
 static bool awaits(struct handset *p, enum tls_result result)
 {
@@ -310,6 +327,7 @@ static bool flush(struct handset *p)
 	}
 	buf_free(&p->out);
 	p->sent = 0;
+	p->heard = ticks_seconds();
 	return true;
 }
 
@@ -355,6 +373,7 @@ static bool take_message(struct handset *p)
 		in.len = (size_t)len;
 	}
 	e.bytes = in;
+	p->heard = ticks_seconds();
 	saw(p, false, in);
 	tell(p, &e);
 	buf_free(&taken);
@@ -378,6 +397,14 @@ static bool hear(struct handset *p)
 	struct reason why;
 	enum tls_result result = tls_read(p->tls, read, sizeof read, &record.len, &why);
 
+	if (result == TLS_WANT_READ && answer_left(p) == 0) {
+		end_as(p, SIM_DROPPED, "hung up, for the server took too long");
+		return false;
+	}
+	if (result == TLS_WANT_READ) {
+		await(p, EV_READ, answer_left(p));
+		return false;
+	}
 	if (awaits(p, result))
 		return false;
 	if (result != TLS_DONE) {
@@ -479,6 +506,7 @@ static void shake(struct handset *p)
 		return;
 	}
 	p->phase = TALKING;
+	p->heard = ticks_seconds();
 	p->rubbish = p->plan->rubbish;
 	talk(p);
 }

@@ -23,6 +23,8 @@ struct handset_plan {
 	long retries, retry_ms;
 	long again_ms;			/* it comes back so long after each end; 0: it does not */
 	long patience_ms;		/* in all; 0: no limit */
+	long answer_ms;			/* for the server's next message, then it hangs up; 0: no limit */
+	long answer_more_ms;		/* added for all but one of a fleet's phones, up to so much */
 	bool by_bytes;			/* a byte a record ... */
 	long byte_ms;			/* ... so far apart */
 	bool whole_records;		/* a message must be one record */

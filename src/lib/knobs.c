@@ -54,13 +54,18 @@ static int read_delays(const char *text, long delay[SIM_STEPS], struct reason *r
 int knobs_read(const struct knobs *k, struct sim_plan *p, struct reason *r)
 {
 	static const char *const modes[] = {"null", "string", "existing-lsc", "existing-mic"};
-	static const char *const tampers[] = {"none", "sha1", "sha2", "sudi", "replay", "session"};
+	static const char *const tampers[] = {"none", "sha1", "sha2", "sudi", "replay", "session",
+	    "certificate"};
+	static const char *const manners[] = {"polite", "strict"};
 	int mode = choose("--mode", k->mode, modes, sizeof modes / sizeof *modes, r);
 	int tamper = mode < 0 ? -1 :
 	    choose("--tamper", k->tamper, tampers, sizeof tampers / sizeof *tampers, r);
+	int strict = tamper < 0 ? -1 :
+	    choose("--manners", k->manners, manners, sizeof manners / sizeof *manners, r);
 
-	if (tamper < 0)
+	if (strict < 0)
 		return -1;
+	p->strict = strict == 1;
 	p->mode = (enum sim_mode)mode;
 	p->tamper = (enum sim_tamper)tamper;
 	if (read_step("--drop", k->drop, SIM_CONNECT, &p->drop, r) != 0 ||

@@ -9,7 +9,8 @@
 /* Each may be NULL: as a good phone does. */
 struct knobs {
 	const char *mode;	/* null, string, existing-lsc, existing-mic */
-	const char *tamper;	/* sha1, sha2, sudi, replay, session */
+	const char *manners;	/* polite, strict */
+	const char *tamper;	/* sha1, sha2, sudi, replay, session, certificate */
 	const char *delay;	/* "auth=100,key=5000" */
 	const char *drop, *hang, *refuse, *stop;	/* steps */
 };

@@ -16,6 +16,7 @@
 #define RSA_BITS_MIN 512
 #define RSA_BITS_MAX 8192
 #define SIGNATURE_MAX 1024	/* RSA with 8192 bits */
+#define NO_CERTIFICATE 16000	/* bytes that are none; nearly all that a message takes */
 
 static const char *const step_names[] = {"connect", "handshake", "auth", "key", "sign", "wait",
     "store", "fetch", "delete", "end"};
@@ -108,6 +109,7 @@ void sim_connect(struct sim *s)
 	s->why.text[0] = '\0';
 	s->done = s->done || s->stored || s->deleted;
 	s->greeted = s->asked = s->stopped = s->stored = s->fetched = s->deleted = false;
+	s->asked_key = s->asked_fetch = false;
 	buf_free(&s->held);
 	buf_free(&s->spent);
 	buf_free(&s->out);
@@ -426,6 +428,10 @@ static void on_fetch(struct sim *s, struct sim_actions *a, const struct capfmsg 
 	struct capfmsg answer = {.command = CAPFMSG_FETCH_RESPONSE, .reason = CAPFMSG_DONE,
 	    .certificate = whole(mic ? &s->mic.der : &s->lsc.der)};
 
+	static const unsigned char rubbish[NO_CERTIFICATE] = {0xa5};
+
+	if (s->plan->tamper == SIM_CERTIFICATE)
+		answer.certificate = (struct bytes){rubbish, sizeof rubbish};
 	if (refuses(s, SIM_FETCH) || answer.certificate.len == 0) {
 		say_reason(s, a, CAPFMSG_FETCH_RESPONSE, CAPFMSG_REFUSED);
 		return;
@@ -438,7 +444,8 @@ static void on_fetch(struct sim *s, struct sim_actions *a, const struct capfmsg 
 
 static void on_delete(struct sim *s, struct sim_actions *a)
 {
-	s->deleted = !refuses(s, SIM_DELETE);
+	/* A polite phone has what is wanted when there is nothing to delete. */
+	s->deleted = !refuses(s, SIM_DELETE) && !(s->plan->strict && s->lsc.der.len == 0);
 	if (s->deleted)
 		own(&s->lsc, (struct sim_cert){0});
 	say_reason(s, a, CAPFMSG_DELETE_RESPONSE, s->deleted ? CAPFMSG_DONE : CAPFMSG_REFUSED);
@@ -548,6 +555,23 @@ static bool make_progress(struct sim *s, struct sim_actions *a, long delay)
 	return true;
 }
 
+/* What a strict phone cannot take from the server, or NULL. */
+static const char *unexpected(const struct sim *s, uint8_t command)
+{
+	switch (command) {
+	case CAPFMSG_SIGN_REQUEST:
+	case CAPFMSG_IN_PROGRESS:
+	case CAPFMSG_STATUS_REQUEST:
+	case CAPFMSG_RETRY_LATER:
+		return "which it does not know";
+	case CAPFMSG_STORE_REQUEST:
+		return s->asked_key || s->plan->keep_key ? NULL : "without KEY_GENERATE_REQUEST before it";
+	case CAPFMSG_FETCH_REQUEST:
+		return s->asked_fetch ? "for the second time" : NULL;
+	}
+	return NULL;
+}
+
 /* A request of the server has come; the answer may have to wait. */
 static void on_request(struct sim *s, struct sim_actions *a, const struct capfmsg *m, struct bytes in)
 {
@@ -614,6 +638,7 @@ static void on_end(struct sim *s, struct sim_actions *a, const struct capfmsg *m
 
 static void on_message(struct sim *s, struct sim_actions *a, struct bytes in)
 {
+	const char *what;
 	struct capfmsg m;
 	struct reason r;
 
@@ -630,6 +655,12 @@ static void on_message(struct sim *s, struct sim_actions *a, struct bytes in)
 		    capfmsg_name(m.command), m.session, s->session);
 		return;
 	}
+	if (s->plan->strict && s->state != SIM_HANGS && (what = unexpected(s, m.command)) != NULL) {
+		fail(s, a, SIM_DROPPED, "hung up at %s, %s", capfmsg_name(m.command), what);
+		return;
+	}
+	s->asked_key |= m.command == CAPFMSG_KEY_REQUEST;
+	s->asked_fetch |= m.command == CAPFMSG_FETCH_REQUEST;
 	if (m.command == CAPFMSG_END)
 		on_end(s, a, &m);
 	else if (m.command == CAPFMSG_RETRY_LATER)

@@ -34,7 +34,7 @@ enum sim_step {
 };
 
 enum sim_mode { SIM_NULL, SIM_STRING, SIM_EXISTING_LSC, SIM_EXISTING_MIC };
-enum sim_tamper { SIM_HONEST, SIM_SHA1, SIM_SHA2, SIM_SUDI, SIM_REPLAY, SIM_SESSION };
+enum sim_tamper { SIM_HONEST, SIM_SHA1, SIM_SHA2, SIM_SUDI, SIM_REPLAY, SIM_SESSION, SIM_CERTIFICATE };
 
 /* A certificate that the phone has. */
 struct sim_cert {
@@ -53,6 +53,7 @@ struct sim_plan {
 	bool reversed;			/* elements in the opposite order */
 	unsigned progress;		/* how many REQUEST_IN_PROGRESS before the key */
 	bool keep_key;			/* over connections */
+	bool strict;			/* hangs up at whatever it does not expect */
 	long delay[SIM_STEPS];		/* milliseconds */
 	/* SIM_STEPS: nowhere. All but refuse hold for the first connection only. */
 	enum sim_step refuse, drop, hang, stop;
@@ -68,7 +69,7 @@ enum sim_outcome {
 	SIM_REFUSED,		/* also when nothing was to be done: the server says 7 for both */
 	SIM_UNKNOWN_DEVICE,
 	SIM_LATER,		/* RETRY_LATER */
-	SIM_DROPPED,		/* it hung up itself, as planned */
+	SIM_DROPPED,		/* it hung up itself, as planned or by its manners */
 	SIM_STOPPED,		/* by its user */
 	SIM_LOST,		/* the connection, before the end */
 	SIM_BAD_SERVER,		/* which broke the protocol */
@@ -131,6 +132,7 @@ struct sim {
 	uint32_t session;
 	bool greeted, asked, stopped, stored, fetched, deleted;	/* in this connection */
 	bool done;			/* it has stored or deleted its LSC in an earlier one */
+	bool asked_key, asked_fetch;	/* the same, by the server */
 	char spki[65], serial[CERT_SERIAL_MAX + 1];	/* of the last one that it took */
 	unsigned progress;		/* REQUEST_IN_PROGRESS still to come */
 	uint8_t key_type, curve;

@@ -27,9 +27,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static struct sim_plan take_plan(struct bytes *in)
 {
-	struct sim_plan p = {.version = take(in) % 5, .mode = take(in) % 4, .tamper = take(in) % 6};
-	uint8_t flags = take(in);
+	struct sim_plan p = {.version = take(in) % 5, .mode = take(in) % 4};
+	uint8_t tamper = take(in), flags = take(in);
 
+	p.tamper = (tamper & 128) != 0 ? SIM_CERTIFICATE : tamper % 6;
+	p.strict = tamper / 6 & 1;
 	p.string = (flags & 1) != 0 ? "1234" : NULL;
 	if ((flags & 2) != 0)
 		p.lsc = (struct sim_cert){der, key};

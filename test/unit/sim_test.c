@@ -339,6 +339,44 @@ static void plans(EVP_PKEY *rsa)
 	    "answers in another session");
 }
 
+/* As the independent clients of capf-protocol(7): whatever they do not expect they hang up at. */
+static void strict(EVP_PKEY *rsa)
+{
+	static const char *const unknown[] = {"55 16 0000002a 000a 13 0001 02 06 0003 310100",
+	    PROGRESS, "55 12 0000002a 0000", "55 10 0000002a 0000"};
+	struct sim_plan p = plan();
+
+	p.strict = true;
+	greet(&p);
+	hears(WANT_RSA);
+	made(rsa);
+	step(SIM_MESSAGE, store_request(rsa, DEVICE), NULL);
+	hears(DONE);
+	ok(ends(SIM_INSTALLED), "strict: a plain install");
+	sim_connect(&sim);
+	hears(HELLO);
+	step(SIM_MESSAGE, store_request(rsa, DEVICE), NULL);
+	ok(got.count == 1 && ends(SIM_DROPPED), "it hangs up at a certificate without being asked for a key");
+	p.keep_key = true;
+	sim_connect(&sim);
+	hears(HELLO);
+	step(SIM_MESSAGE, store_request(rsa, DEVICE), NULL);
+	ok(is(0, SIM_KEEP), "but not when it keeps its key");
+	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
+		greet(&p);
+		hears(unknown[i]);
+		ok(got.count == 1 && ends(SIM_DROPPED), "it hangs up at %s", unknown[i]);
+	}
+	greet(&p);
+	hears("55 0b 0000002a 0000");
+	ok(only_sends("55 0c 0000002a 0004 01 0001 07"), "it answers the first fetch");
+	hears("55 0b 0000002a 0004 03 0001 02");
+	ok(got.count == 1 && ends(SIM_DROPPED), "and hangs up at the second");
+	greet(&p);
+	hears("55 0d 0000002a 0000");
+	ok(only_sends("55 0e 0000002a 0004 01 0001 07"), "with nothing to delete it says 7");
+}
+
 static void delays(void)
 {
 	struct sim_plan p = plan();
@@ -384,6 +422,7 @@ int main(void)
 	endings();
 	versions();
 	plans(rsa);
+	strict(rsa);
 	delays();
 	sim_free(&sim);
 	EVP_PKEY_free(rsa);
