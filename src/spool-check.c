@@ -245,12 +245,13 @@ static void repair(struct checking *ck)
 		if (why.trouble)
 			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);
 	} else if (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
-	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0)
-		status_die_errno(ck->spool->path, "cannot take old requests away");
+	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0 ||
+	    state_expire(ck->spool, SPOOL_TRACE, ck->spool->now - conf.keep_trace, &expired) != 0)
+		status_die_errno(ck->spool->path, "cannot take old files away");
 	if (store_check_capf(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
 	if (ck->verbose)
-		printf("%zu steps finished, %zu old requests taken away\n", finished, expired);
+		printf("%zu steps finished, %zu old files taken away\n", finished, expired);
 }
 
 int main(int argc, char *argv[])

@@ -22,6 +22,7 @@ static const struct conf defaults = {
 	.transfer_stall = 30,
 	.keep_done = 30 * 86400,
 	.keep_superseded = 90 * 86400,
+	.keep_trace = 30 * 86400,
 	.keepalive = 15 * 60,
 	.operation_expires = 10 * 86400,
 	.string_digits = 10,
@@ -58,6 +59,8 @@ const char conf_template[] =
     "# ones away.\n"
     "#keep-done = 30d\n"
     "#keep-superseded = 90d\n"
+    "# The same for certificates that phones were asked for to find a fault.\n"
+    "#keep-trace = 30d\n"
     "\n"
     "# Minutes between signs of life on a connection that waits, 5 to 60.\n"
     "#keepalive = 15\n"
@@ -145,6 +148,7 @@ static const struct setting {
 	{"transfer-stall", SPAN, offsetof(struct conf, transfer_stall), 1, 3600, NULL},
 	{"keep-done", SPAN, offsetof(struct conf, keep_done), 0, 0, NULL},
 	{"keep-superseded", SPAN, offsetof(struct conf, keep_superseded), 0, 0, NULL},
+	{"keep-trace", SPAN, offsetof(struct conf, keep_trace), 0, 0, NULL},
 	{"keepalive", MINUTES, offsetof(struct conf, keepalive), 5, 60, NULL},
 	{"keepalive-message", WORD, offsetof(struct conf, keepalive_message), 0, 0,
 	    "none\0in-progress\0status-request\0"},

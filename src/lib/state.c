@@ -128,9 +128,15 @@ struct expiring {
 static int expire_one(void *ctx, const char *name)
 {
 	struct expiring *x = ctx;
+	char trace[WHEN_STAMP + 1];
+	const char *stamp = trace;
 	struct stem stem;
 
-	if (!stem_parse(name, &stem) || memcmp(stem.stamp, x->before, WHEN_STAMP) >= 0)
+	if (x->dir != SPOOL_TRACE && stem_parse(name, &stem))
+		stamp = stem.stamp;
+	else if (x->dir != SPOOL_TRACE || !stem_trace_parse(name, trace))
+		return 0;
+	if (memcmp(stamp, x->before, WHEN_STAMP) >= 0)
 		return 0;
 	if (spool_remove(x->spool, x->dir, name) == 0)
 		x->n++;
@@ -251,6 +257,13 @@ static bool phone_named(const char *name)
 	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0 || strcmp(dot, ".note") == 0));
 }
 
+static bool trace_named(const char *name)
+{
+	char stamp[WHEN_STAMP + 1];
+
+	return stem_trace_parse(name, stamp);
+}
+
 static bool trust_named(const char *name)
 {
 	size_t len = strlen(name);
@@ -258,7 +271,7 @@ static bool trust_named(const char *name)
 	return len == 2 * STEM_SPKI + 4 && strcmp(name + len - 4, ".pem") == 0;
 }
 
-/* A file of ca/, trust/ or phone/, where what is in it is not our business. */
+/* A file of ca/, trust/, phone/ or trace/, where what is in it is not our business. */
 static int check_other(void *ctx, const char *name)
 {
 	const struct check *c = ctx;
@@ -270,7 +283,8 @@ static int check_other(void *ctx, const char *name)
 		tell(c, STATE_ILLEGAL, name, "not a regular file");
 	else if ((st.st_mode & 077) != 0)
 		tell(c, STATE_ILLEGAL, name, "others may read or write it");
-	else if (c->dir == SPOOL_PHONE ? !phone_named(name) : c->dir != SPOOL_CA && !trust_named(name))
+	else if (c->dir == SPOOL_PHONE ? !phone_named(name) : c->dir == SPOOL_TRACE ? !trace_named(name) :
+	    c->dir != SPOOL_CA && !trust_named(name))
 		tell(c, STATE_ILLEGAL, name, "not a name of the spool");
 	return 0;
 }
@@ -306,8 +320,7 @@ int state_check(const struct spool *s,
 			result = spool_each(s, c.dir, check_file, &c);
 		else if (d == SPOOL_TMP)
 			result = spool_each(s, c.dir, check_stage, &c);
-		else if (d == SPOOL_CA || d == SPOOL_TRUST_CAPF || d == SPOOL_TRUST_CALLMANAGER ||
-		    d == SPOOL_PHONE)
+		else
 			result = spool_each(s, c.dir, check_other, &c);
 	}
 	index_free(&ix);

@@ -15,7 +15,8 @@ enum state_finding {
  * Every program that writes calls it first. How many steps it did in *n, unless n is NULL. */
 int state_finish(struct spool *, size_t *n);
 
-/* Removes what came before a time from done/ or superseded/; adds how many to *n. */
+/* Removes what came before a time from done/ or superseded/, or was ordered before it from trace/; adds how many
+ * to *n. */
 int state_expire(struct spool *, enum spool_dir, time_t before, size_t *n);
 
 /* Tells every finding, in the order of the directories. -1 with errno when it cannot look. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <string.h>
 
 #include "bytes.h"
@@ -70,6 +71,27 @@ void stem_name(const struct stem *s, enum stem_kind kind, char out[STEM_NAME_MAX
 	out[n++] = '+';
 	bytes_hex(s->spki, STEM_SPKI, out + n);
 	memcpy(out + n + 2 * STEM_SPKI, suffix[kind], strlen(suffix[kind]) + 1);
+}
+
+void stem_trace_name(const char *device, time_t scheduled, bool mic, char out[STEM_TRACE_MAX + 1])
+{
+	char stamp[WHEN_STAMP + 1];
+
+	when_stamp(scheduled, stamp);
+	snprintf(out, STEM_TRACE_MAX + 1, "%s+%s.%s.der", device, stamp, mic ? "mic" : "lsc");
+}
+
+bool stem_trace_parse(const char *file, char stamp[WHEN_STAMP + 1])
+{
+	const char *plus = strchr(file, '+');
+
+	if (plus == NULL || !device_ok(file, (size_t)(plus - file)) || strlen(plus) != 1 + WHEN_STAMP + 8 ||
+	    !stamp_shaped(plus + 1) || (strcmp(plus + 1 + WHEN_STAMP, ".lsc.der") != 0 &&
+	    strcmp(plus + 1 + WHEN_STAMP, ".mic.der") != 0))
+		return false;
+	memcpy(stamp, plus + 1, WHEN_STAMP);
+	stamp[WHEN_STAMP] = '\0';
+	return true;
 }
 
 int stem_compare(const struct stem *a, const struct stem *b)

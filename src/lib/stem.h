@@ -33,6 +33,12 @@ bool stem_parse(const char *file, struct stem *);
 bool stem_legal(const char *file, bool request);
 void stem_name(const struct stem *, enum stem_kind, char out[STEM_NAME_MAX + 1]);
 
+/* The files of trace/: DEVICE+YYYYMMDDThhmmssZ.lsc.der, or .mic.der, with the time of the order. */
+#define STEM_TRACE_MAX (DEVICE_MAX + 1 + WHEN_STAMP + 8)
+void stem_trace_name(const char *device, time_t scheduled, bool mic, char out[STEM_TRACE_MAX + 1]);
+/* Its time; false for a name that is none of these. */
+bool stem_trace_parse(const char *file, char stamp[WHEN_STAMP + 1]);
+
 /* By device, then time, then key. */
 int stem_compare(const struct stem *, const struct stem *);
 /* Is a newer than b? Both are of one device. */

@@ -163,6 +163,7 @@ seed("phone", "change", "\2operation=install\nauth=string\nstring=1234\ndescript
      "key-order=ec\nec=521\ncomplete-by=+7d\n--\noperation=none\n--\nauth=null\noperation=delete\n")
 seed("conf", "all", "import-max-entries = 500000\nimport-max-entry-bytes = 65536\n"
      "import-max-total-bytes = 2147483648\nimport-max-ratio = 200\nkeep-done = 30d\nkeep-superseded = 90d\n"
+     "keep-trace = 30d\n"
      "keepalive = 15\noperation-expires = 10d\nstring-digits = 10\n")
 seed("conf", "serve", "# x\nlisten = 0.0.0.0:3804 [::]:3804\nissuer = capf\nissuer-certificate = /a/b.pem\n"
      "issuer-key = /a/b.key ; why\nlegacy-tls = yes\nenable-ipv6 = no\nhandshake-timeout = 20s\nkey-timeout = 45m\n"
@@ -177,7 +178,8 @@ seed("csv", "bad", "a\"b,c\n\"open\n")
 STEM = "SEP001122334455+20260131T080000Z+" + "0123456789abcdef" * 4
 for i, text in enumerate((STEM + ".csr", STEM + ".ra", STEM + ".der", "2026-01-31", "2026-01-31T08:00:00Z", "@1234",
                           "+7d", "90d", "all", "SEP001122334455\nCSFx\nSEP001122334455",
-                          "CP-8841-SEP001122334455", "X-CSFjdoe")):
+                          "CP-8841-SEP001122334455", "X-CSFjdoe",
+                          "SEP001122334455+20260131T080000Z.lsc.der")):
     seed("names", "%02d" % i, text)
 
 # What a child tells.

@@ -32,6 +32,22 @@ static void stems(const char *text)
 	law((stem_compare(&s, &other) < 0) == (stem_compare(&other, &s) > 0));
 }
 
+static void traces(const char *text)
+{
+	char stamp[WHEN_STAMP + 1], device[DEVICE_MAX + 1] = "", name[STEM_TRACE_MAX + 1];
+	time_t when;
+
+	if (!stem_trace_parse(text, stamp))
+		return;
+	law(strchr(text, '/') == NULL && text[0] != '.' && strlen(text) <= STEM_TRACE_MAX);
+	memcpy(device, text, (size_t)(strchr(text, '+') - text));
+	law(device_ok(device, strlen(device)));
+	if (when_from_stamp(stamp, &when)) {
+		stem_trace_name(device, when, strcmp(text + strlen(text) - 8, ".mic.der") == 0, name);
+		law(strcmp(name, text) == 0);
+	}
+}
+
 static void times(const char *text)
 {
 	char iso[WHEN_ISO + 1], stamp[WHEN_STAMP + 1];
@@ -110,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (text == NULL)
 		return 0;
 	stems(text);
+	traces(text);
 	times(text);
 	devices(text, size);
 	escapes(text);

@@ -30,6 +30,8 @@ int main(void)
 	refuses("transfer-timeout = 0s\n", "transfer-timeout wants 1 to 604800 seconds");
 	refuses("transfer-min-speed = 0\n", "transfer-min-speed wants a number from 1");
 	refuses("transfer-stall = 2h\n", "transfer-stall wants 1 to 3600 seconds");
+	ok(conf_parse(&c, "", &r) == 0 && c.keep_trace == 30 * 86400 &&
+	    conf_parse(&c, "keep-trace = 2w\n", &r) == 0 && c.keep_trace == 14 * 86400, "keep-trace");
 	refuses("keepalive = 61\n", "keepalive wants a number from 5 to 60");
 	ok(conf_parse(&c, "keepalive = 90s\n", &r) == 0 && c.keepalive == 90, "keepalive in seconds");
 	refuses("keepalive = 4x\n", "line 1: keepalive wants a number of minutes");
