@@ -84,9 +84,14 @@ agrees() {
 	assert_silent
 }
 
-@test "all wait, one archive is imported, all get theirs" {
+# Phones with the manners of two clients that have none of our code. They wait for their certificates: how long a
+# machine takes is not the matter here.
+STRICT="--manners strict --patience 5m"
+
+# all_wait [OPTION...]
+all_wait() {
 	start
-	fleet a 1 $N
+	fleet a 1 $N "$@"
 	until_true has csr $N
 	assert_equal "$(count lsc)" 0
 	sign_waiting
@@ -99,28 +104,36 @@ agrees() {
 	agrees
 }
 
+@test "all wait, one archive is imported, all get theirs" {
+	all_wait
+}
+
+@test "strict phones: all wait, one archive is imported, all get theirs" {
+	all_wait $STRICT
+}
+
 # The first half is cut off while it asks, and again when it waits; then come the others, which stay in the
-# middle of storing what they get, until the server is killed once more. $1: a further option.
+# middle of storing what they get, until the server is killed once more. Arguments: further options.
 through_kills() {
 	local half=$((N / 2))
 	start
-	fleet a 1 $half $1
+	fleet a 1 $half "$@"
 	until_true has_some csr $((half / 4))
 	kill_server
 	start
 	until_true has csr $half
 	kill_server
 	start
-	fleet b $((half + 1)) $((N - half)) --hang store $1
+	fleet b $((half + 1)) $((N - half)) --hang store "$@"
 	until_true has csr $N
 	sign_waiting
 	cert-import certificates.tgz >imported
 	assert_equal "$(cut -f 1 imported | sort | uniq -c | xargs)" "$N accepted"
 }
 
-@test "killed while phones ask, wait, and store; phones that keep their keys: none is signed twice" {
+keys_kept() {
 	local half=$((N / 2))
-	through_kills --keep-key
+	through_kills --keep-key "$@"
 	all_done a
 	has installed $half
 	has lsc $((N - half))
@@ -133,10 +146,18 @@ through_kills() {
 	agrees
 }
 
-@test "killed the same way; phones that lose their keys: new requests, and what came too late is stale" {
+@test "killed while phones ask, wait, and store; phones that keep their keys: none is signed twice" {
+	keys_kept
+}
+
+@test "killed the same way; strict phones that keep their keys" {
+	keys_kept $STRICT
+}
+
+keys_lost() {
 	local half=$((N / 2))
-	through_kills
-	# The first half cannot use what comes: it refuses, and is asked for new keys.
+	through_kills "$@"
+	# The first half cannot use what comes: it refuses or hangs up, and is asked for new keys.
 	until_true has csr $half
 	assert_equal "$(stale-lsc list | wc -l)" $half
 	sign_waiting
@@ -155,10 +176,21 @@ through_kills() {
 	agrees
 }
 
-@test "without resume a phone that comes again has a new request; the old archive is stale to the last" {
+@test "killed the same way; phones that lose their keys: new requests, and what came too late is stale" {
+	keys_lost
+	refute grep -q dropped seen.a
+}
+
+@test "killed the same way; strict phones that lose their keys, and hang up at what they cannot use" {
+	keys_lost $STRICT
+	# Twice each.
+	[ "$(cut -f 1,3 seen.a | grep -c 'dropped$')" -eq $((N / 2 * 2)) ]
+}
+
+without_resume() {
 	echo 'resume = no' >>"$SPOOL/capf.conf"
 	start
-	fleet a 1 $N
+	fleet a 1 $N "$@"
 	until_true has csr $N
 	sign_waiting
 	mv certificates.tgz old.tgz
@@ -174,6 +206,14 @@ through_kills() {
 	all_done a
 	assert_equal "$(stale-lsc list | wc -l)" $N
 	agrees
+}
+
+@test "without resume a phone that comes again has a new request; the old archive is stale to the last" {
+	without_resume
+}
+
+@test "without resume, strict phones" {
+	without_resume $STRICT
 }
 
 @test "the comparison notices what does not agree" {

@@ -445,3 +445,274 @@ mic() {
 	ended installed
 	grep -q 'event=note.*has expired, which the settings allow' log
 }
+
+# locker: another program has the lock of every record, until it is told to end; LOCKER is its pid. Python's lockf
+# locks by process, which conflicts just as well.
+locker() {
+	python3 -c 'import fcntl, sys, time
+f = open(sys.argv[1], "r+b")
+fcntl.lockf(f, fcntl.LOCK_EX)
+print("locked", flush=True)
+time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
+	LOCKER=$!
+	echo $LOCKER >>pids
+	until_true grep -q locked locker
+}
+
+@test "troubleshoot: what is no certificate is not kept" {
+	openssl x509 -inform DER -in "$FIX/der/SEP000000000001.der" -out 1.pem
+	for i in 1 2; do
+		order SEP00000000000$i --operation troubleshoot --auth null
+	done
+	start
+	# It gives 16,000 bytes and hangs up, and comes again.
+	for i in 1 2 3; do
+		sim SEP000000000001 --tamper certificate --drop end --verbose
+		ended dropped
+		grep -q '> FETCH_CERTIFICATE_RESPONSE 550c[0-9a-f]\{8\}3e' <<<"$stderr"
+		phone-set SEP000000000001 --operation troubleshoot --auth null
+	done
+	has trace 0
+	[ "$(grep -c 'event=note.*the phone gave no LSC: its certificate is neither PEM nor DER' log)" -eq 3 ]
+	# With the same in place of the MIC it has no certificate at all.
+	sim SEP000000000001 --tamper certificate
+	ended refused
+	has trace 0
+	assert_equal "$(state SEP000000000001)" failed
+	[[ $(why SEP000000000001) == *"no certificate: its certificate is neither PEM nor DER"* ]]
+	sim SEP000000000002 --lsc 1.pem
+	ended fetched
+	has trace 1
+}
+
+@test "troubleshoot: of an order one file of each kind, however often the phone comes" {
+	for i in 1 3; do
+		openssl x509 -inform DER -in "$FIX/der/SEP00000000000$i.der" -out $i.pem
+	done
+	order SEP000000000001 --operation troubleshoot --auth null
+	start
+	# While its record is locked the order cannot be ended.
+	locker
+	for i in 1 2 3; do
+		sim SEP000000000001 --lsc 1.pem --mic 3.pem
+		ended fetched
+		assert_equal "$(state SEP000000000001)" pending
+		sleep 1.1
+	done
+	has trace 2
+	kill -KILL $LOCKER
+	fetched_it() { [ "$(state SEP000000000001)" = successful ]; }
+	until_true fetched_it
+	phone-set SEP000000000001 --operation troubleshoot --auth null
+	sim SEP000000000001 --lsc 3.pem --mic 3.pem
+	ended fetched
+	has trace 4
+	cmp "$(ls "$SPOOL"/trace/*.lsc.der | head -n 1)" "$FIX/der/SEP000000000001.der"
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "keep-trace: what was fetched long ago is swept, and what is no name of trace/ is told" {
+	openssl x509 -inform DER -in "$FIX/der/SEP000000000001.der" -out 1.pem
+	order SEP000000000001 --operation troubleshoot --auth null
+	start
+	sim SEP000000000001 --lsc 1.pem
+	ended fetched
+	after() { date -d "+$1 days" +%s; }
+	spool-check --repair -P "$(after 29)"
+	has trace 1
+	cp -a "$SPOOL" other
+	spool-check --repair -P "$(after 31)"
+	has trace 0
+	settings 'keep-trace = 60d'
+	cp other/trace/* "$SPOOL/trace"
+	spool-check --repair -P "$(after 31)"
+	has trace 1
+	spool-check --repair -P "$(after 61)"
+	has trace 0
+	touch "$SPOOL/trace/SEP000000000001.lsc.der"
+	chmod 600 "$SPOOL/trace/SEP000000000001.lsc.der"
+	run --separate-stderr spool-check --repair -P "$(after 500)"
+	assert_status 1
+	assert_output $'trace/SEP000000000001.lsc.der\tnot a name of the spool'
+}
+
+@test "troubleshoot: the LSC completes it, also when the phone hangs up at the request for its MIC" {
+	openssl x509 -inform DER -in "$FIX/der/SEP000000000001.der" -out 1.pem
+	order SEP000000000001 --operation troubleshoot --auth null
+	order SEP000000000002 --operation troubleshoot --auth null
+	start
+	sim SEP000000000001 --manners strict --lsc 1.pem
+	ended dropped
+	assert_stderr_has "FETCH_CERTIFICATE_REQUEST, for the second time"
+	assert_equal "$(state SEP000000000001)" successful
+	cmp "$SPOOL"/trace/SEP000000000001+*.lsc.der "$FIX/der/SEP000000000001.der"
+	grep -q 'event=note device=SEP000000000001 text="the LSC is here, the MIC is not: the phone hung up' log
+	refute grep -q 'event=failed' log
+	sim SEP000000000001 --manners strict --lsc 1.pem
+	assert_stderr_has ""
+	refute_output_has dropped
+	# One without an LSC has nothing to give, and would hang up each time.
+	sim SEP000000000002 --manners strict
+	ended dropped
+	assert_equal "$(state SEP000000000002)" failed
+	[[ $(why SEP000000000002) == *"no LSC, and hung up when it was asked for its MIC"* ]]
+}
+
+@test "resume: a phone that has lost its key and hangs up at the certificate is asked for a new one" {
+	install_null SEP000000000001
+	start
+	# It waits a second, as others wait 8 to 10, and has no key when it comes again.
+	sim SEP000000000001 --manners strict --patience 1s
+	ended dropped
+	has csr 1
+	sign_all
+	has lsc 1
+	for i in 1 2; do
+		assert_equal "$(state SEP000000000001)" pending
+		sim SEP000000000001 --manners strict
+		ended dropped
+		assert_stderr_has "STORE_CERTIFICATE_REQUEST, without KEY_GENERATE_REQUEST"
+		[[ $(why SEP000000000001) == *"hung up at the certificate for its earlier key"* ]]
+	done
+	[[ $(why SEP000000000001) == *"asked for a new key"* ]]
+	has stale 1 && has lsc 0
+	sim_later SEP000000000001 --manners strict --patience 60s
+	until_true has csr 1
+	sign_all
+	until_true outcome SEP000000000001 installed
+	assert_equal "$(state SEP000000000001)" successful
+	run --separate-stderr spool-check
+	assert_silent
+}
+
+@test "resume: a phone that never has its key any more comes to an end" {
+	settings 'key-tries = 2'
+	install_null SEP000000000001
+	start
+	local visits=0
+	# Each key is signed only when the phone has left.
+	while [ "$(state SEP000000000001)" = pending ] && [ $visits -lt 12 ]; do
+		sim SEP000000000001 --manners strict --patience 1s
+		ended dropped
+		sign_all >/dev/null || true
+		visits=$((visits + 1))
+	done
+	# For each of two keys: it is made, and its certificate offered twice.
+	assert_equal $visits 6
+	assert_equal "$(state SEP000000000001)" failed
+	[[ $(why SEP000000000001) == *"has no more tries"* ]]
+	has stale 2 && has lsc 0 && has csr 0
+	sim SEP000000000001 --manners strict
+	ended refused
+}
+
+@test "resume: a phone that was switched off at the certificate, and comes again, counts as one that hung up" {
+	install_null SEP000000000001
+	start
+	sim SEP000000000001 --drop wait
+	until_true has csr 1
+	sign_all
+	sim_later SEP000000000001 --hang store
+	local first=$LATER
+	at_store() { [ "$(grep -c 'event=connected' log)" -ge 2 ] && grep -q 'request=kept' log; }
+	until_true at_store
+	sim SEP000000000001 --manners strict
+	grep -q 'event=dropped.*connected again' log
+	assert_equal "$(grep -c 'event=not-stored.*hung up at the certificate' log)" 2
+	[[ $(why SEP000000000001) == *"hung up at the certificate for its earlier key"* ]]
+	sim_later SEP000000000001 --manners strict --patience 60s
+	until_true has csr 1
+	has stale 1 && has lsc 0
+	kill -KILL $first
+}
+
+@test "a new key for the same order, again and again: no more of them than key-tries" {
+	settings 'resume = no'
+	install_null SEP000000000001
+	start
+	local visits=0
+	while [ $visits -lt 10 ]; do
+		visits=$((visits + 1))
+		sim SEP000000000001 --keys keys/rsa$visits.pem --drop wait
+		[[ $output == *dropped* ]] || break
+		until_true has csr 1
+	done
+	# The phone that hangs up does not hear that the fourth key was refused.
+	refused() { [ "$(state SEP000000000001)" = failed ]; }
+	until_true refused
+	[ "$(grep -c 'event=waiting.*request=new' log)" -eq 3 ]
+	[ $visits -ge 4 ]
+	has superseded 2 && has csr 1
+	[[ $(why SEP000000000001) == *"another key again and again"* ]]
+	# An administrator orders anew.
+	install_null SEP000000000001
+	sim SEP000000000001 --keys keys/rsa10.pem --drop wait
+	ended dropped
+	until_true has superseded 3
+	assert_equal "$(state SEP000000000001)" pending
+}
+
+@test "a new key at each visit, when the server issues by itself" {
+	by_itself 'resume = no' 'key-tries = 4'
+	install_null SEP000000000001
+	start
+	local visits=0
+	while [ $visits -lt 12 ]; do
+		visits=$((visits + 1))
+		sim SEP000000000001 --drop store
+		[[ $output == *dropped* ]] || break
+	done
+	ended refused
+	assert_equal $visits 5
+	has stale 3 && has lsc 1
+	assert_equal "$(state SEP000000000001)" failed
+	stop
+	# 0 is for ever.
+	settings 'key-tries = 0'
+	install_null SEP000000000001
+	start
+	for i in 1 2 3 4 5 6; do
+		sim SEP000000000001 --drop store
+		ended dropped
+	done
+	assert_equal "$(state SEP000000000001)" pending
+}
+
+@test "csr-proof = phone-or-ra: a phone that hangs up at the request to sign is vouched for at its next visit" {
+	settings 'csr-proof = phone-or-ra'
+	install_null SEP000000000001
+	start
+	sim SEP000000000001 --manners strict
+	ended dropped
+	assert_stderr_has "hung up at SIGN_CERTIFICATE_REQUEST"
+	assert_equal "$(state SEP000000000001)" pending
+	[[ $(why SEP000000000001) == *"asked to sign its request: CAPF vouches for it at its next visit" ]]
+	has csr 0
+	sim_later SEP000000000001 --manners strict --patience 60s
+	until_true has csr 1
+	run --separate-stderr proofs
+	assert_output $'SEP000000000001\tra'
+	sign_all
+	until_true outcome SEP000000000001 installed
+	# With the next order it may have learnt it.
+	phone-set SEP000000000001 --operation install --auth null
+	sim_later SEP000000000001
+	until_true has csr 1
+	run --separate-stderr proofs
+	assert_output $'SEP000000000001\town'
+}
+
+@test "csr-proof = phone: a phone that hangs up at the request to sign has so many tries" {
+	settings 'csr-proof = phone' 'key-tries = 2'
+	install_null SEP000000000001
+	start
+	for i in 1 2; do
+		assert_equal "$(state SEP000000000001)" pending
+		sim SEP000000000001 --manners strict
+		ended dropped
+		[[ $(why SEP000000000001) == *"hung up when it was asked to sign its request" ]]
+	done
+	assert_equal "$(state SEP000000000001)" failed
+	has csr 0
+}

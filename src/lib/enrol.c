@@ -21,6 +21,14 @@ static bool refuse(struct visit *v, struct session_event *answer)
 	return true;
 }
 
+/* It would be the same again. */
+static bool refuse_for_good(struct visit *v, struct session_event *answer)
+{
+	refuse(v, answer);
+	answer->final = true;
+	return true;
+}
+
 bool enrol_prepare(struct visit *v, const struct session_action *a, struct session_event *answer)
 {
 	v->der.len = 0;
@@ -104,9 +112,42 @@ void enrol_ask(struct visit *v)
 		desk_complain(o, v->phone->device, "cannot ask the issuing process", strerror(errno));
 }
 
+/* Has this order a request, or a certificate, already? It becomes void with a new one. */
+static bool has_another(struct visit *v)
+{
+	const struct index_entry *e = NULL;
+	char since[WHEN_STAMP + 1];
+
+	when_stamp(v->phone->order, since);
+	while ((e = shelf_each(v->orders->shelf, v->phone->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) !=
+	    NULL)
+		if (strcmp(e->stem.stamp, since) > 0)
+			return true;
+	return false;
+}
+
+/* What takes the place of an earlier key is a failed try, or a phone that makes a new one at each visit could fill
+ * superseded/ and stale/. False when it has no more tries, with the reason. */
+static bool may_replace(struct visit *v)
+{
+	unsigned tries = v->order.key_tries, failures = v->order.key_failures;
+
+	if (!has_another(v))
+		return true;
+	if (tries > 0 && failures + 1 >= tries) {
+		reason_set(&v->why, "the phone came with another key again and again, and has no more tries");
+		return false;
+	}
+	record_change(v, &(struct record_change){.status = PHONE_PENDING, .attempts = 1,
+	    .why = "the phone came with another key before it had the certificate for the one before"});
+	return true;
+}
+
 /* Our own issuing process signs it, or, while there is none, the next one. */
 static bool ask_issuer(struct visit *v, struct bytes spki, struct session_event *answer)
 {
+	if (!may_replace(v))
+		return refuse_for_good(v, answer);
 	buf_free(&v->key);
 	buf_put(&v->key, spki.p, spki.len);
 	if (v->key.failed) {
@@ -140,6 +181,8 @@ static bool ask_ca(struct visit *v, const struct csr *csr, struct session_event 
 		v->stem = stem;
 		return enrol_await(v, answer);
 	}
+	if (!may_replace(v))
+		return refuse_for_good(v, answer);
 	stamp(v);
 	v->stem.kind = csr->proof == CSR_OWN ? STEM_CSR : STEM_RA;
 	if ((pem = csr_pem(csr, &len)) != NULL) {

@@ -13,8 +13,10 @@ struct orders_hooks {
 	void (*event)(void *link, const struct session_event *);
 	/* What it was held for is durable; or not, and then nothing may be said to the phone. */
 	void (*go_on)(void *link, bool done);
-	/* It must end: the phone is here once more, or its time is over. */
+	/* It must end, for reasons of our own. */
 	void (*drop)(void *link, const char *why);
+	/* The phone is here once more: this connection is as good as closed by it. */
+	void (*replaced)(void *link);
 	/* Its phone proved who it is; when is a time of ticks_ns(). */
 	void (*proved)(void *link, const char *device, uint64_t when);
 };

@@ -501,6 +501,19 @@ static void hook_drop(void *ctx, const char *why)
 	die(l);
 }
 
+/* A phone that lost power or its network comes again without having hung up. What that means where it was is up to
+ * the session, as if it had. */
+static void hook_replaced(void *ctx)
+{
+	struct link *l = ctx;
+
+	if (l->stage == DEAD)
+		return;
+	say(l, "dropped", "why", "the phone connected again");
+	run(l, &(struct session_event){.type = SESSION_CLOSED});
+	die(l);
+}
+
 static void hook_proved(void *ctx, const char *device, uint64_t when)
 {
 	const struct link_home *home = ((struct link *)ctx)->home;
@@ -508,7 +521,8 @@ static void hook_proved(void *ctx, const char *device, uint64_t when)
 	home->proved(home->ctx, device, when);
 }
 
-const struct orders_hooks link_hooks = {hook_event, hook_go_on, hook_drop, hook_proved};
+const struct orders_hooks link_hooks = {hook_event, hook_go_on, hook_drop, hook_replaced,
+    hook_proved};
 
 static void set_socket(const struct link *l)
 {

@@ -203,7 +203,7 @@ void orders_overtaken(struct orders *o, const char *device, uint64_t when)
 	for (v = LIST_FIRST(&o->by_device[desk_bucket(device)]); v != NULL; v = next) {
 		next = LIST_NEXT(v, by_device);
 		if (v->proved < when && strcmp(v->phone->device, device) == 0)
-			o->hooks->drop(v->link, "the phone connected again");
+			o->hooks->replaced(v->link);
 	}
 }
 

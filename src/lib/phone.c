@@ -33,9 +33,9 @@ static const char *const field_names[] = {
 };
 
 enum state_field { STATE_ORDER, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
-	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_VERSION, STATE_LOCKED };
+	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_SIGN_HANGUPS, STATE_VERSION, STATE_LOCKED };
 static const char *const state_names[] = {"scheduled", "status", "reason", "when", "attempts",
-	"wrong-strings", "refusals", "version", "locked", NULL};
+	"wrong-strings", "refusals", "sign-hangups", "version", "locked", NULL};
 
 int phone_word(const char *const words[], const char *word)
 {
@@ -360,6 +360,8 @@ static int take_state(void *ctx, const char *name, const char *value, struct rea
 		return set_count(name, value, &st->wrong_strings, why);
 	case STATE_REFUSALS:
 		return set_count(name, value, &st->refusals, why);
+	case STATE_SIGN_HANGUPS:
+		return set_count(name, value, &st->sign_hangups, why);
 	case STATE_VERSION:
 		return set_count(name, value, &st->version, why);
 	case STATE_LOCKED:
@@ -388,6 +390,8 @@ void phone_state_format(const struct phone_state *st, struct buf *out)
 	put_number(out, state_names[STATE_WRONG_STRINGS], st->wrong_strings);
 	if (st->refusals > 0)
 		put_number(out, state_names[STATE_REFUSALS], st->refusals);
+	if (st->sign_hangups > 0)
+		put_number(out, state_names[STATE_SIGN_HANGUPS], st->sign_hangups);
 	put_number(out, state_names[STATE_VERSION], st->version);
 	if (st->locked)
 		put_line(out, state_names[STATE_LOCKED], "yes");

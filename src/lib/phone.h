@@ -50,6 +50,7 @@ struct phone_state {
 	unsigned attempts;		/* keys that were not made, or whose certificate was not stored */
 	unsigned wrong_strings;
 	unsigned refusals;		/* of the certificate that is ready */
+	unsigned sign_hangups;		/* how often it hung up when it was asked to sign its request */
 	unsigned version;
 	bool locked;			/* failed by wrong strings */
 };

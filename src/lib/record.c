@@ -110,6 +110,7 @@ static int apply(struct orders *o, const struct desk_late *l)
 	st.status = l->change.status;
 	st.locked = false;
 	st.attempts += l->change.attempts;
+	st.sign_hangups += l->change.sign_hangups;
 	st.refusals = (l->change.other_key ? 0 : st.refusals) + l->change.refusals;
 	strcpy(st.reason, l->why);
 	save(o, l->device, l->version, &st);
@@ -131,6 +132,7 @@ static void put_off(struct orders *o, const struct desk_late *change)
 			return;
 		sum.status = change->change.status;
 		sum.attempts += change->change.attempts;
+		sum.sign_hangups += change->change.sign_hangups;
 		sum.other_key = sum.other_key || change->change.other_key;
 		sum.refusals = change->change.other_key ? 0 : sum.refusals + change->change.refusals;
 		strcpy(l->why, change->why);

@@ -18,7 +18,7 @@ void record_save(struct visit *, struct phone_state *);
 /* What became of an order. */
 struct record_change {
 	enum phone_status status;	/* PHONE_PENDING: nothing is decided */
-	unsigned attempts, refusals;	/* so many more */
+	unsigned attempts, refusals, sign_hangups;	/* so many more */
 	bool other_key;			/* refusals were of a certificate that is history */
 	const char *why;
 };

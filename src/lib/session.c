@@ -8,7 +8,8 @@
 
 #define CERTIFICATE_MAX (CAPFMSG_BODY_MAX - 12)	/* CERTIFICATE_TYPE, and what is around the DER */
 
-enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, DELETE, OVER };
+enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
+	OVER };
 
 struct session {
 	enum state state;
@@ -22,13 +23,14 @@ struct session {
 	bool ec;		/* the key that was asked for */
 	bool resumed;		/* its key is from an earlier connection */
 	unsigned refusals;	/* of the certificate that it gets */
-	bool mic, fetched;
+	bool mic;		/* it was asked for its MIC */
+	bool fetched;		/* a certificate was taken, so the operation is complete */
 };
 
 const char *session_state(const struct session *s)
 {
 	static const char *const names[] = {"begin", "hello", "look-up", "auth", "key", "prepare",
-	    "sign", "wait", "store", "fetch", "delete", "over"};
+	    "sign", "wait", "store", "fetch", "check", "delete", "over"};
 
 	return names[s->state];
 }
@@ -141,16 +143,30 @@ static void end(struct session *s, struct session_actions *a, uint8_t reason)
 }
 
 /* The record first, then the phone. */
+/* The LSC has completed the operation: what happens to the MIC afterwards is a note. */
+static void without_mic(struct session_actions *a, const char *why)
+{
+	note(a, "the LSC is here, the MIC is not: %s", why);
+}
+
 __attribute__((format(printf, 5, 6)))
 static void fail(struct session *s, struct session_actions *a, enum session_failure failure,
     bool final, const char *fmt, ...)
 {
-	struct session_action *one = act(a, SESSION_FAILED);
+	struct session_action *one;
+	struct reason why;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(one->why.text, sizeof one->why.text, fmt, ap);
+	vsnprintf(why.text, sizeof why.text, fmt, ap);
 	va_end(ap);
+	if (s->fetched) {
+		without_mic(a, why.text);
+		end(s, a, CAPFMSG_NOTHING);
+		return;
+	}
+	one = act(a, SESSION_FAILED);
+	reason_set(&one->why, "%s", why.text);
 	one->failure = failure;
 	one->final = final;
 	one->device = s->device;
@@ -364,11 +380,15 @@ static void certify(struct session *s, struct session_actions *a, struct bytes s
 	wait_for_ca(s, a);
 }
 
+/* Is this key the last that the phone may try? */
+static bool last_key(const struct session *s)
+{
+	return s->order.key_tries > 0 && s->order.key_failures + 1 >= s->order.key_tries;
+}
+
 static void no_key(struct session *s, struct session_actions *a, const char *why)
 {
-	bool final = s->order.key_tries > 0 && s->order.key_failures + 1 >= s->order.key_tries;
-
-	fail(s, a, SESSION_NO_KEY, final, "the phone made no key: %s", why);
+	fail(s, a, SESSION_NO_KEY, last_key(s), "the phone made no key: %s", why);
 }
 
 static void on_key(struct session *s, struct session_actions *a)
@@ -452,58 +472,82 @@ static void on_certificate(struct session *s, struct session_actions *a, struct 
 		ask_store(s, a);
 }
 
+/* One more refusal of the certificate. True when it was the last one: the certificate goes stale. */
+static bool store_failed(struct session *s, struct session_actions *a, const char *why)
+{
+	struct session_action *one = act(a, SESSION_STORE_FAILED);
+
+	one->final = ++s->refusals >= SESSION_STORE_TRIES;
+	reason_set(&one->why, "%s", why);
+	s->order.key_failures += one->final;
+	return one->final;
+}
+
 static void on_stored(struct session *s, struct session_actions *a)
 {
-	struct session_action *one;
-	char why[128];
+	struct reason why;
+	char said[128];
 
 	if (says_done(&s->message)) {
 		act(a, SESSION_INSTALLED);
 		end(s, a, CAPFMSG_DONE);
 		return;
 	}
-	why_not(&s->message, why, sizeof why);
-	one = act(a, SESSION_STORE_FAILED);
-	one->final = ++s->refusals >= SESSION_STORE_TRIES;
-	reason_set(&one->why, "the phone did not store the certificate: %s", why);
-	if (!one->final) {
+	why_not(&s->message, said, sizeof said);
+	reason_set(&why, "the phone did not store the certificate: %s", said);
+	if (!store_failed(s, a, why.text))
 		ask_store(s, a);
-		return;
-	}
-	s->order.key_failures++;
 	/* It seems that it has lost the key. */
-	if (s->resumed && (s->order.key_tries == 0 || s->order.key_failures < s->order.key_tries))
+	else if (s->resumed && (s->order.key_tries == 0 || s->order.key_failures < s->order.key_tries))
 		new_key(s, a);
 	else
-		fail(s, a, SESSION_NOT_STORED, true, "the phone did not store the certificate: %s",
-		    why);
+		fail(s, a, SESSION_NOT_STORED, true, "%s", why.text);
+}
+
+/* The one that was asked for was fetched, or cannot be. */
+static void next_fetch(struct session *s, struct session_actions *a, const char *why)
+{
+	if (s->order.fetch_mic && !s->mic) {
+		s->mic = true;
+		ask_fetch(s, a);
+	} else if (s->fetched)
+		end(s, a, CAPFMSG_NOTHING);
+	else
+		fail(s, a, SESSION_NOT_FETCHED, true, "the phone gave no certificate: %s", why);
+}
+
+static void not_fetched(struct session *s, struct session_actions *a, const char *why)
+{
+	note(a, "the phone gave no %s: %s", s->mic ? "MIC" : "LSC", why);
+	next_fetch(s, a, why);
 }
 
 static void on_fetched(struct session *s, struct session_actions *a)
 {
 	const struct capfmsg *m = &s->message;
 	uint8_t type = s->mic ? CAPFMSG_MIC : CAPFMSG_LSC;
+	struct session_action *one;
+	char why[128];
 
-	if (m->certificate.len > 0 && (!capfmsg_has(m, CAPFMSG_REASON) || says_done(m))) {
-		struct session_action *one = act(a, SESSION_FETCHED);
-
-		one->bytes = m->certificate;
-		one->cert_type = capfmsg_has(m, CAPFMSG_CERT_TYPE) ? m->cert_type : type;
-		s->fetched = true;
-	} else {
-		char why[128];
-
+	if (m->certificate.len == 0 || (capfmsg_has(m, CAPFMSG_REASON) && !says_done(m))) {
 		why_not(m, why, sizeof why);
-		note(a, "the phone gave no %s: %s", s->mic ? "MIC" : "LSC", why);
+		not_fetched(s, a, why);
+		return;
 	}
-	if (s->order.fetch_mic && !s->mic) {
-		s->mic = true;
-		ask_fetch(s, a);
-	} else if (s->fetched) {
+	s->state = CHECK;
+	one = act(a, SESSION_FETCHED);
+	one->bytes = m->certificate;
+	one->cert_type = capfmsg_has(m, CAPFMSG_CERT_TYPE) ? m->cert_type : type;
+	timer(a, SESSION_TIMER_OUTSIDE);
+}
+
+/* One certificate completes the operation. Said before the phone is asked for another: it may hang up there. */
+static void on_taken(struct session *s, struct session_actions *a)
+{
+	if (!s->fetched)
 		act(a, SESSION_FETCH_DONE);
-		end(s, a, CAPFMSG_NOTHING);
-	} else
-		fail(s, a, SESSION_NOT_FETCHED, true, "the phone gave no certificate");
+	s->fetched = true;
+	next_fetch(s, a, "");
 }
 
 static void on_deleted(struct session *s, struct session_actions *a)
@@ -597,8 +641,51 @@ static void on_message(struct session *s, struct session_actions *a, struct byte
 		    capfmsg_name(m.command), session_state(s));
 }
 
+/* How it ends with a phone that hangs up, or does not answer. An order that this would only happen to again at
+ * the next visit is ended, or the next visit is made another one. */
+static enum session_failure no_answer(struct session *s, struct session_actions *a, bool closed, bool *final,
+    struct reason *why)
+{
+	const char *did = closed ? "hung up" : "gave no answer";
+
+	*final = false;
+	switch (s->state) {
+	case STORE:
+		/* It seems that it has lost the key, as one that refuses. */
+		if (!s->resumed)
+			break;
+		*final = s->refusals + 1 >= SESSION_STORE_TRIES && last_key(s);
+		reason_set(why, "the phone %s at the certificate for its earlier key%s", did,
+		    *final ? ", and has no more tries" :
+		    s->refusals + 1 >= SESSION_STORE_TRIES ? ", so it is asked for a new key" : "");
+		store_failed(s, a, why->text);
+		if (*final)
+			return SESSION_NOT_STORED;
+		return closed ? SESSION_DROPPED : SESSION_TOO_SLOW;
+	case SIGN:
+		*final = s->order.phone_must_sign && last_key(s);
+		reason_set(why, "the phone %s when it was asked to sign its request%s", did,
+		    s->order.phone_must_sign ? "" : ": CAPF vouches for it at its next visit");
+		return SESSION_NO_SIGNATURE;
+	case FETCH:
+		if (!s->mic || s->fetched)
+			break;
+		*final = true;
+		reason_set(why, "the phone gave no LSC, and %s when it was asked for its MIC", did);
+		return SESSION_NOT_FETCHED;
+	default:
+		break;
+	}
+	reason_set(why, "the phone %s in state %s", did, session_state(s));
+	return closed ? SESSION_DROPPED : SESSION_TOO_SLOW;
+}
+
 static void on_timeout(struct session *s, struct session_actions *a)
 {
+	enum session_failure failure;
+	struct reason why;
+	bool final;
+
 	switch (s->state) {
 	case WAIT:
 		if (s->order.keepalive != 0 &&
@@ -609,26 +696,39 @@ static void on_timeout(struct session *s, struct session_actions *a)
 		no_key(s, a, "it took too long");
 		break;
 	case SIGN:
-		no_signature(s, a, false, "it took too long");
+		no_signature(s, a, last_key(s), "it took too long");
 		break;
 	default:
-		fail(s, a, SESSION_TOO_SLOW, false, "no answer in state %s", session_state(s));
+		failure = no_answer(s, a, false, &final, &why);
+		fail(s, a, failure, final, "%s", why.text);
 	}
 }
 
 static void on_closed(struct session *s, struct session_actions *a)
 {
-	struct session_action *one = act(a, SESSION_FAILED);
+	enum session_failure failure;
+	struct session_action *one;
+	struct reason why;
+	bool final;
 
-	one->failure = SESSION_DROPPED;
-	one->device = s->device;
-	reason_set(&one->why, "the phone hung up in state %s", session_state(s));
+	failure = no_answer(s, a, true, &final, &why);
+	if (s->fetched) {
+		without_mic(a, why.text);
+	} else {
+		one = act(a, SESSION_FAILED);
+		one->failure = failure;
+		one->final = final;
+		one->device = s->device;
+		one->why = why;
+	}
 	leave(s, a);
 }
 
 static void on_refused(struct session *s, struct session_actions *a, const struct session_event *e)
 {
-	if (s->state == KEY || s->state == PREPARE || s->state == SIGN || s->state == WAIT)
+	if (s->state == CHECK)
+		not_fetched(s, a, e->why != NULL ? e->why : "");
+	else if (s->state == KEY || s->state == PREPARE || s->state == SIGN || s->state == WAIT)
 		fail(s, a, SESSION_NO_CERTIFICATE, e->final, "%s", e->why != NULL ? e->why : "");
 }
 
@@ -667,6 +767,10 @@ void session_step(struct session *s, const struct session_event *e, struct sessi
 	case SESSION_CERTIFICATE:
 		if (s->state == WAIT)
 			on_certificate(s, a, e->bytes);
+		break;
+	case SESSION_TAKEN:
+		if (s->state == CHECK)
+			on_taken(s, a);
 		break;
 	case SESSION_REFUSED:
 		on_refused(s, a, e);

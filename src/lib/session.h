@@ -54,9 +54,11 @@ enum session_event_type {
 	SESSION_AUTH_BAD,	/* why, final: the operation is locked now */
 	SESSION_TO_SIGN,	/* bytes: CertificationRequestInfo; answers PREPARE */
 	SESSION_CERTIFICATE,	/* bytes: DER; answers CERTIFY and AWAIT, soon or in three weeks */
-	SESSION_REFUSED,	/* why, final: answers PREPARE, CERTIFY, AWAIT; also unasked while waiting */
+	SESSION_REFUSED,	/* why, final: answers PREPARE, CERTIFY, AWAIT, FETCHED; also unasked while
+				 * waiting */
 	SESSION_TIMEOUT,	/* the timer that was set last */
 	SESSION_CLOSED,		/* the connection is gone */
+	SESSION_TAKEN,		/* answers FETCHED: it is a certificate, and kept */
 };
 
 struct session_event {
@@ -80,8 +82,9 @@ enum session_action_type {
 	SESSION_AWAIT,		/* the certificate for the key that it has; the same answers */
 	SESSION_INSTALLED,	/* the phone has stored it, and says so */
 	SESSION_STORE_FAILED,	/* why; one more refusal. final: the certificate goes stale */
-	SESSION_FETCHED,	/* bytes: DER, cert_type */
-	SESSION_FETCH_DONE,	/* the operation is successful */
+	SESSION_FETCHED,	/* bytes: what the phone says is a certificate, cert_type; wants TAKEN or
+				 * REFUSED */
+	SESSION_FETCH_DONE,	/* the operation is successful; the MIC may still be asked for */
 	SESSION_DELETED,
 	SESSION_FAILED,		/* failure, why. final: the operation; else only this try */
 	SESSION_NOTE,		/* why: for the log, nothing changes */

@@ -110,7 +110,9 @@ static void make_order(struct visit *v, const struct phone_state *st)
 		.key_failures = st->attempts,
 		.key_tries = (unsigned)o->conf->key_tries,
 		.store_refusals = st->refusals,
-		.phone_signs = o->conf->csr_proof != CONF_PROOF_RA,
+		/* One that hangs up there does so each time, so it is asked once. */
+		.phone_signs = o->conf->csr_proof == CONF_PROOF_PHONE ||
+		    (o->conf->csr_proof == CONF_PROOF_PHONE_OR_RA && st->sign_hangups == 0),
 		.phone_must_sign = o->conf->csr_proof == CONF_PROOF_PHONE,
 		.fetch_mic = o->conf->fetch_mic,
 		.keepalive = keepalives[o->conf->keepalive_message],
@@ -170,7 +172,7 @@ static void trust_it(struct visit *v)
 	for (other = LIST_FIRST(chain); other != NULL; other = next) {
 		next = LIST_NEXT(other, by_device);
 		if (strcmp(other->phone->device, v->phone->device) == 0)
-			v->orders->hooks->drop(other->link, "the phone connected again");
+			v->orders->hooks->replaced(other->link);
 	}
 	v->trusted = true;
 	v->proved = ticks_ns();
@@ -239,18 +241,30 @@ void visit_resume(struct visit *v)
 	v->orders->hooks->event(v->link, &e);
 }
 
-static bool fetched(struct visit *v, const struct session_action *a)
+/* Nothing is kept that is no certificate, and of an order one file of each kind: a phone that comes again and
+ * again writes over what it gave before. */
+static bool fetched(struct visit *v, const struct session_action *a, struct session_event *answer)
 {
 	struct orders *o = v->orders;
-	char name[STEM_NAME_MAX + 16], at[WHEN_STAMP + 1];
+	struct reason why;
+	struct cert *cert = cert_parse(a->bytes.p, a->bytes.len, &why);
+	char name[STEM_TRACE_MAX + 1];
 
-	when_stamp(desk_now(o), at);
-	snprintf(name, sizeof name, "%s+%s.%s.der", v->phone->device, at,
-	    a->cert_type == CAPFMSG_MIC ? "mic" : "lsc");
-	if (group_put(o->group, SPOOL_TRACE, name, a->bytes.p, a->bytes.len) != 0)
+	if (cert == NULL && why.trouble)
+		return hang_up(v, why.text);
+	*answer = (struct session_event){.type = SESSION_TAKEN};
+	if (cert == NULL) {
+		reason_because(&v->why, &why, "its certificate %.200s", why.text);
+		*answer = (struct session_event){.type = SESSION_REFUSED, .why = v->why.text};
+		return true;
+	}
+	stem_trace_name(v->phone->device, v->phone->order, a->cert_type == CAPFMSG_MIC, name);
+	if (group_put(o->group, SPOOL_TRACE, name, cert->der, cert->der_len) != 0)
 		desk_complain(o, v->phone->device, "cannot keep what it sent", strerror(errno));
+	cert_free(cert);
 	logline_say(o->log, "fetched", "device", v->phone->device, "file", name, NULL);
-	return desk_hold(v);
+	desk_hold(v);
+	return true;
 }
 
 /* Its certificate, and older ones, are history. */
@@ -288,13 +302,15 @@ static void leave_note(struct visit *v, const struct session_action *a)
 static bool failed(struct visit *v, const struct session_action *a)
 {
 	struct orders *o = v->orders;
+	bool unsigned_key = a->failure == SESSION_NO_SIGNATURE;
 
 	logline_say(o->log, "failed", "device", *a->device != '\0' ? a->device : NULL, "failure",
 	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
 	if (v->trusted)
 		return record_change(v, &(struct record_change){
 		    .status = a->final ? PHONE_FAILED : PHONE_PENDING,
-		    .attempts = a->failure == SESSION_NO_KEY, .why = a->why.text});
+		    .attempts = a->failure == SESSION_NO_KEY || (unsigned_key && v->order.phone_must_sign),
+		    .sign_hangups = unsigned_key && !v->order.phone_must_sign, .why = a->why.text});
 	/* A phone that is not authenticated does not change its record, but for the strings that it tries: those
 	 * are counted there already. */
 	if (v->guess == GUESS_NONE)
@@ -321,7 +337,7 @@ bool visit_do(struct visit *v, const struct session_action *a,
 	case SESSION_STORE_FAILED:
 		return enrol_store_failed(v, a);
 	case SESSION_FETCHED:
-		return fetched(v, a);
+		return fetched(v, a, answer);
 	case SESSION_FETCH_DONE:
 		return succeed(v);
 	case SESSION_DELETED:

@@ -63,7 +63,8 @@ static void state_round_trip(const struct phone_state *st)
 	law(again.order == st->order && again.status == st->status &&
 	    again.when == st->when &&
 	    strcmp(again.reason, st->reason) == 0 && again.attempts == st->attempts &&
-	    again.wrong_strings == st->wrong_strings && again.version == st->version &&
+	    again.wrong_strings == st->wrong_strings && again.refusals == st->refusals &&
+	    again.sign_hangups == st->sign_hangups && again.version == st->version &&
 	    again.locked == st->locked);
 	free(text);
 }

@@ -69,7 +69,8 @@ static enum session_event_type awaited(const char *state)
 {
 	return strcmp(state, "begin") == 0 ? SESSION_START : strcmp(state, "look-up") == 0 ? SESSION_ORDER :
 	    strcmp(state, "auth") == 0 ? SESSION_AUTH_OK : strcmp(state, "prepare") == 0 ?
-	    SESSION_TO_SIGN : strcmp(state, "wait") == 0 ? SESSION_CERTIFICATE : SESSION_MESSAGE;
+	    SESSION_TO_SIGN : strcmp(state, "wait") == 0 ? SESSION_CERTIFICATE :
+	    strcmp(state, "check") == 0 ? SESSION_TAKEN : SESSION_MESSAGE;
 }
 
 /* Is the event a message with this command that says done? */
@@ -153,7 +154,7 @@ static void on_action(struct story *t, const struct session_event *e,
 		break;
 	case SESSION_FETCH_DONE:
 		settles = true;
-		law(t->order.operation == SESSION_FETCH);
+		law(t->order.operation == SESSION_FETCH && strcmp(state, "check") == 0);
 		break;
 	case SESSION_DELETED:
 		settles = true;

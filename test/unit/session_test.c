@@ -18,6 +18,10 @@
 #define KEY "55040000002a0005 090002aabb"
 #define NO_KEY "55040000002a0004 01000107"
 #define STORED "550a0000002a0004 01000101"
+#define FETCH "> 550b0000002a0000 | timer message"
+#define FETCH_MIC "> 550b0000002a000403000102 | timer message"
+#define FETCHED "550c0000002a000e 01000101 04000701000400013000"
+#define NOT_FETCHED "550c0000002a0004 01000107"
 #define NOT_STORED "550a0000002a0004 01000107"
 /* The certificate is the two bytes 3000. */
 #define STORE "> 55090000002a000e0300010104000701000400013000"
@@ -180,25 +184,41 @@ static void flows(void)
 	    message(STORED, "installed | " END("01")) && message(STORED, "") &&
 	    event(SESSION_CLOSED, ""), "install");
 	o.operation = SESSION_FETCH;
-	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a000e 01000101 04000701000400013000",
-	    "fetched 1 3000 | fetch-done | " END("00")), "fetch the LSC");
+	ok(proved(V3, &o, FETCH) && message(FETCHED, "fetched 1 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " END("00")), "fetch the LSC");
+	ok(proved(V3, &o, FETCH) && message(FETCHED, "fetched 1 3000 | timer outside") &&
+	    event(SESSION_REFUSED, "note | failed! not-fetched | " END("07")), "what comes is no certificate");
 	o.fetch_mic = true;
-	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a000e 01000101 04000701000400013000",
-	    "fetched 1 3000 | > 550b0000002a000403000102 | timer message") &&
-	    message("550c0000002a000e 01000101 04000701000400013000",
-	    "fetched 2 3000 | fetch-done | " END("00")), "then the MIC");
-	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a0004 01000107",
-	    "note | > 550b0000002a000403000102 | timer message") &&
-	    message("550c0000002a000e 01000101 04000701000400013000",
-	    "fetched 2 3000 | fetch-done | " END("00")), "the MIC when there is no LSC");
-	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a0004 01000107",
-	    "note | > 550b0000002a000403000102 | timer message") &&
-	    message("550c0000002a0004 01000107", "note | failed! not-fetched | " END("07")),
-	    "neither");
+	ok(proved(V3, &o, FETCH) && message(FETCHED, "fetched 1 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " FETCH_MIC) &&
+	    message(FETCHED, "fetched 2 3000 | timer outside") && event(SESSION_TAKEN, END("00")),
+	    "then the MIC");
+	ok(proved(V3, &o, FETCH) && message(NOT_FETCHED, "note | " FETCH_MIC) &&
+	    message(FETCHED, "fetched 2 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " END("00")), "the MIC when there is no LSC");
+	ok(proved(V3, &o, FETCH) && message(FETCHED, "fetched 1 3000 | timer outside") &&
+	    event(SESSION_REFUSED, "note | " FETCH_MIC) &&
+	    message(FETCHED, "fetched 2 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " END("00")), "or when that is no certificate");
+	ok(proved(V3, &o, FETCH) && message(NOT_FETCHED, "note | " FETCH_MIC) &&
+	    message(NOT_FETCHED, "note | failed! not-fetched | " END("07")), "neither");
+	/* The LSC completes it, whatever becomes of the MIC. */
+	for (int i = 0; i < 5; i++) {
+		bool right = proved(V3, &o, FETCH) && message(FETCHED, "fetched 1 3000 | timer outside") &&
+		    event(SESSION_TAKEN, "fetch-done | " FETCH_MIC);
+
+		ok(right && (i == 0 ? event(SESSION_CLOSED, "note | close") :
+		    i == 1 ? event(SESSION_TIMEOUT, "note | " END("00")) :
+		    i == 2 ? message(NOT_FETCHED, "note | " END("00")) :
+		    i == 3 ? message(STORED, "note | " END("00")) :
+		    message("55140000002a0000", "note | " END("00"))), "no MIC: a note");
+	}
+	ok(proved(V3, &o, FETCH) && message(NOT_FETCHED, "note | " FETCH_MIC) &&
+	    event(SESSION_CLOSED, "failed! not-fetched | close"), "no LSC, and it hangs up at the MIC");
+	ok(proved(V3, &o, FETCH) && message(NOT_FETCHED, "note | " FETCH_MIC) &&
+	    event(SESSION_TIMEOUT, "failed! not-fetched | " END("07")), "or is silent there");
+	ok(proved(V3, &o, FETCH) && event(SESSION_CLOSED, "failed dropped | close"),
+	    "it hangs up at the first request: it may come again");
 	o.operation = SESSION_DELETE;
 	ok(proved(V3, &o, "> 550d0000002a0000 | timer message") &&
 	    message("550e0000002a0004 01000101", "deleted | " END("01")), "delete");
@@ -369,6 +389,26 @@ static void stores(void)
 	ok(proved(V3, &rsa, RSA_V3 " | timer key") &&
 	    message(KEY, "certify aabb rsa 2048 | timer none") && certificate(STORE " | timer message") &&
 	    event(SESSION_CLOSED, "failed dropped | close"), "gone before it said so: not installed");
+	o = rsa;
+	o.resume = true;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_CLOSED, "store-failed | failed dropped | close"),
+	    "resumed, and it hangs up: as good as a refusal");
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_TIMEOUT, "store-failed | failed too-slow | " END("07")), "or is silent");
+	ok(proved(V3, &o, "await | timer none") && event(SESSION_CLOSED, "failed dropped | close"),
+	    "not while it waits");
+	o.store_refusals = 1;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_CLOSED, "store-failed! | failed dropped | close"), "the second time the certificate goes");
+	o.key_failures = 2;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_CLOSED, "store-failed! | failed! not-stored | close"), "the third key is the last");
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_TIMEOUT, "store-failed! | failed! not-stored | " END("07")), "also in silence");
+	o.key_tries = 0;
+	ok(proved(V3, &o, "await | timer none") && certificate(STORE " | timer message") &&
+	    event(SESSION_CLOSED, "store-failed! | failed dropped | close"), "unless there is no limit");
 	ok(proved(V3, &rsa, RSA_V3 " | timer key") &&
 	    message(KEY, "certify aabb rsa 2048 | timer none") && certificate(STORE " | timer message") &&
 	    event(SESSION_TIMEOUT, "failed too-slow | " END("07")), "silent: not installed either");
@@ -383,8 +423,9 @@ static void phone_signs(void)
 	bool right;
 
 	o.phone_signs = true;
-	for (int i = 0; i < 4; i++) {
-		o.phone_must_sign = i > 1;
+	for (int i = 0; i < 7; i++) {
+		o.phone_must_sign = i > 1 && i < 6;
+		o.key_failures = i == 5 ? 2 : 0;
 		right = proved(V3, &o, RSA_V3 " | timer key") &&
 		    message(KEY, "prepare aabb | timer outside") && message(PROGRESS, "");
 		to_sign.bytes = unhex("310100");
@@ -399,10 +440,17 @@ static void phone_signs(void)
 		else if (i == 2)
 			ok(right && message("55170000002a0004 01000107",
 			    "failed! no-signature | " END("07")), "it refuses: failed");
-		else
+		else if (i == 3)
 			ok(right && event(SESSION_TIMEOUT, "failed no-signature | " END("07")),
 			    "it says nothing: failed this time");
+		else if (i == 5)
+			ok(right && event(SESSION_CLOSED, "failed! no-signature | close"),
+			    "it hangs up, for the last time");
+		else
+			ok(right && event(SESSION_CLOSED, "failed no-signature | close"), "it hangs up");
 	}
+	o.key_failures = 0;
+	o.phone_must_sign = true;
 	ok(proved(V3, &o, RSA_V3 " | timer key") && message(KEY, "prepare aabb | timer outside") &&
 	    event(SESSION_REFUSED, "failed no-certificate | " END("07")), "a key that is refused");
 	ok(proved(V3, &rsa, RSA_V3 " | timer key") &&
@@ -483,7 +531,7 @@ static void chaos(void)
 			    .resume = random_byte() % 2, .store_refusals = random_byte() % 3,
 			    .phone_signs = random_byte() % 4 == 0, .rsa_bits = 2048,
 			    .phone_must_sign = random_byte() % 2, .fetch_mic = random_byte() % 2};
-			struct session_event e = {.type = random_byte() % (SESSION_CLOSED + 1)};
+			struct session_event e = {.type = random_byte() % (SESSION_TAKEN + 1)};
 			struct session_actions a;
 			const char *text = texts[random_byte() % (sizeof texts / sizeof texts[0])];
 
@@ -493,6 +541,7 @@ static void chaos(void)
 				    strcmp(session_state(s), "look-up") == 0 ? SESSION_ORDER :
 				    strcmp(session_state(s), "auth") == 0 ? SESSION_AUTH_OK :
 				    strcmp(session_state(s), "prepare") == 0 ? SESSION_TO_SIGN :
+				    strcmp(session_state(s), "check") == 0 ? SESSION_TAKEN :
 				    session_waits(s) ? SESSION_CERTIFICATE : SESSION_MESSAGE;
 			if (strcmp(session_state(s), "hello") == 0 && random_byte() % 8 != 0)
 				text = V3;
@@ -540,7 +589,7 @@ static bool goes_well(const struct order *order, enum session_action_type wanted
 		struct session_event e = {.type = strcmp(state, "begin") == 0 ? SESSION_START :
 		    strcmp(state, "look-up") == 0 ? SESSION_ORDER : strcmp(state, "auth") == 0 ?
 		    SESSION_AUTH_OK : strcmp(state, "prepare") == 0 ? SESSION_TO_SIGN :
-		    session_waits(s) ? SESSION_CERTIFICATE : SESSION_MESSAGE, .order = order};
+		    strcmp(state, "check") == 0 ? SESSION_TAKEN : session_waits(s) ? SESSION_CERTIFICATE : SESSION_MESSAGE, .order = order};
 		struct session_actions a;
 
 		e.bytes = unhex("3000");
@@ -618,10 +667,12 @@ static void words(void)
 	    "note | certify aabb rsa 2048 | timer none"), "a signature with a REASON that says no");
 	o = (struct order){.operation = SESSION_FETCH};
 	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a000a 04000701000400013000", "fetched 1 3000 | fetch-done | " END("00")),
+	    message("550c0000002a000a 04000701000400013000", "fetched 1 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " END("00")),
 	    "a certificate without a REASON");
 	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
-	    message("550c0000002a000e 03000102 04000701000400013000", "fetched 2 3000 | fetch-done | " END("00")),
+	    message("550c0000002a000e 03000102 04000701000400013000", "fetched 2 3000 | timer outside") &&
+	    event(SESSION_TAKEN, "fetch-done | " END("00")),
 	    "one that says what it is");
 	ok(proved(V3, &o, "> 550b0000002a0000 | timer message") &&
 	    message("550c0000002a000e 01000107 04000701000400013000", "note | failed! not-fetched | " END("07")),
