@@ -144,9 +144,10 @@ mic() {
 	by_itself
 	install_null SEP000000000001
 	start
-	# It refuses and leaves; refuses again, which makes that one stale, gets one for a new key, and
-	# leaves without a word. So there are two visits to a key.
-	for i in 1 2 3 4 5; do
+	# The first visit: it refuses and leaves. The second: it refuses again, which makes that one stale, gets one for
+	# a new key, and leaves without a word. The third: it refuses that one and leaves, which is twice. The fourth
+	# is as the first, with the last key.
+	for i in 1 2 3 4; do
 		phone SEP000000000001 store=leave
 		assert_equal "${lines[-1]%% *}" 9
 		assert_equal "$(state SEP000000000001)" pending
@@ -576,7 +577,8 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 		[[ $(why SEP000000000001) == *"hung up at the certificate for its earlier key"* ]]
 	done
 	[[ $(why SEP000000000001) == *"asked for a new key"* ]]
-	has stale 1 && has lsc 0
+	has stale 1
+	has lsc 0
 	sim_later SEP000000000001 --manners strict --patience 60s
 	until_true has csr 1
 	sign_all
@@ -595,14 +597,18 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	while [ "$(state SEP000000000001)" = pending ] && [ $visits -lt 12 ]; do
 		sim SEP000000000001 --manners strict --patience 1s
 		ended dropped
-		sign_all >/dev/null || true
+		if ! has csr 0; then
+			sign_all >/dev/null
+		fi
 		visits=$((visits + 1))
 	done
 	# For each of two keys: it is made, and its certificate offered twice.
 	assert_equal $visits 6
 	assert_equal "$(state SEP000000000001)" failed
 	[[ $(why SEP000000000001) == *"has no more tries"* ]]
-	has stale 2 && has lsc 0 && has csr 0
+	has stale 2
+	has lsc 0
+	has csr 0
 	sim SEP000000000001 --manners strict
 	ended refused
 }
@@ -623,7 +629,8 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	[[ $(why SEP000000000001) == *"hung up at the certificate for its earlier key"* ]]
 	sim_later SEP000000000001 --manners strict --patience 60s
 	until_true has csr 1
-	has stale 1 && has lsc 0
+	has stale 1
+	has lsc 0
 	kill -KILL $first
 }
 
@@ -643,7 +650,8 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	until_true refused
 	[ "$(grep -c 'event=waiting.*request=new' log)" -eq 3 ]
 	[ $visits -ge 4 ]
-	has superseded 2 && has csr 1
+	has superseded 2
+	has csr 1
 	[[ $(why SEP000000000001) == *"another key again and again"* ]]
 	# An administrator orders anew.
 	install_null SEP000000000001
@@ -665,7 +673,8 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	done
 	ended refused
 	assert_equal $visits 5
-	has stale 3 && has lsc 1
+	has stale 3
+	has lsc 1
 	assert_equal "$(state SEP000000000001)" failed
 	stop
 	# 0 is for ever.
