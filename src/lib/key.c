@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-/* Engines are deprecated, but on Debian 12 an engine is the only way to a PKCS#11 token. */
+/* Engines are deprecated, but on Debian 12 an engine is the only way to a PKCS#11 token. On Debian 13 it is a provider. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#ifndef OPENSSL_NO_ENGINE
 #include <openssl/engine.h>
+#endif
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
+#include <openssl/provider.h>
 #include <openssl/rsa.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
@@ -120,6 +123,8 @@ struct asking {
 	struct secret *secret;
 	struct reason *reason;
 	bool asked, failed;
+	bool token;		/* it is a pkcs11: URI */
+	bool provider;		/* which a provider knows, not the engine */
 };
 
 /* OpenSSL's pem_password_cb: the length, or -1. */
@@ -129,11 +134,15 @@ static int answer(char *buf, int size, int writing, void *arg)
 	size_t len;
 
 	(void)writing;
+	/* It asks again after a wrong PIN, and a token counts those. After -1 it asks by itself, on stdin if need be; after
+	 * 0 it gives up. */
+	if (a->provider && a->asked)
+		return 0;
 	a->asked = true;
 	if (a->secret->text == NULL &&
 	    secret_ask(a->secret, "Pass phrase or PIN of the key: ", a->reason) < 0) {
 		a->failed = true;
-		return -1;
+		return a->provider ? 0 : -1;
 	}
 	if ((len = strlen(a->secret->text)) > (size_t)size)
 		return -1;
@@ -151,9 +160,12 @@ static int no_key(const struct asking *a, struct reason *r)
 		ERR_clear_error();
 		return -1;
 	}
+	/* A provider and the engine say the same. */
+	if (a->token && !a->asked)
+		return osslerr_set(r, "no such key on the token");
 	if (a->asked) {
 		ERR_clear_error();
-		return reason_set(r, "wrong pass phrase");
+		return reason_set(r, a->token ? "wrong PIN, or no such key on the token" : "wrong pass phrase");
 	}
 	if (e == 0 || ERR_GET_REASON(e) == ERR_R_UNSUPPORTED) {
 		ERR_clear_error();
@@ -238,12 +250,37 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	return key;
 }
 
+/* Does a provider know pkcs11: URIs? One that openssl.cnf has not activated is loaded, for good: the key needs it. It is
+ * told of the token's library by the variable that the engine takes, too. */
+static bool token_provider(void)
+{
+	const char *module = getenv("PKCS11_MODULE_PATH");
+	OSSL_STORE_LOADER *loader = OSSL_STORE_LOADER_fetch(NULL, "pkcs11", NULL);
+
+	if (loader == NULL) {
+		if (module != NULL)
+			setenv("PKCS11_PROVIDER_MODULE", module, 0);
+		/* 1: the default provider stays, although one was loaded by name. */
+		if (OSSL_PROVIDER_try_load(NULL, "pkcs11", 1) != NULL)
+			loader = OSSL_STORE_LOADER_fetch(NULL, "pkcs11", NULL);
+	}
+	ERR_clear_error();
+	OSSL_STORE_LOADER_free(loader);
+	return loader != NULL;
+}
+
 /* The fence around ENGINE: used for pkcs11: only, and only when no provider knows that scheme. The
  * key keeps the engine alive. The engine asks for the PIN through ui. */
 static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
+	EVP_PKEY *key = NULL;
+#ifdef OPENSSL_NO_ENGINE
+	(void)uri;
+	(void)ui;
+	(void)a;
+	reason_set(r, "OpenSSL's provider for PKCS#11 is not installed");
+#else
 	ENGINE *e = ENGINE_by_id("pkcs11");
-	EVP_PKEY *key;
 
 	if (e == NULL) {
 		osslerr_set(r, "neither a provider nor the engine for PKCS#11 is installed");
@@ -257,28 +294,44 @@ static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, s
 	/* It would say on stderr what is said here. */
 	ENGINE_ctrl_cmd(e, "QUIET", 0, NULL, NULL, 1);
 	key = ENGINE_load_private_key(e, uri, ui, a);
-	if (key == NULL && a->asked && !a->failed)
-		reason_set(r, "wrong PIN, or no such key on the token");
-	else if (key == NULL && !a->failed)
-		osslerr_set(r, "no such key on the token");
+	if (key == NULL)
+		no_key(a, r);
 	ERR_clear_error();
 	ENGINE_finish(e);
 	ENGINE_free(e);
+#endif
 	return key;
+}
+
+/* Is each attribute of the path a name and a value (RFC 7512)? The provider skips one that is not, and then takes any
+ * key of any token. */
+static bool token_uri_sound(const char *uri)
+{
+	const char *p = strchr(uri, ':') + 1;
+	size_t len;
+
+	for (;; p += len + 1) {
+		const char *equals = memchr(p, '=', len = strcspn(p, ";?"));
+
+		if (equals == NULL || equals == p)
+			return false;
+		if (p[len] != ';')
+			return true;
+	}
 }
 
 static EVP_PKEY *from_uri(const char *uri, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
 	OSSL_STORE_CTX *store;
 
-	if (strncasecmp(uri, "pkcs11:", 7) == 0) {
-		OSSL_STORE_LOADER *loader = OSSL_STORE_LOADER_fetch(NULL, "pkcs11", NULL);
-
-		ERR_clear_error();
-		if (loader == NULL)
-			return from_engine(uri, ui, a, r);
-		OSSL_STORE_LOADER_free(loader);
+	a->token = strncasecmp(uri, "pkcs11:", 7) == 0;
+	if (a->token && !token_uri_sound(uri)) {
+		reason_set(r, "is not a PKCS#11 URI, such as pkcs11:token=ca;object=ca");
+		return NULL;
 	}
+	a->provider = a->token && token_provider();
+	if (a->token && !a->provider)
+		return from_engine(uri, ui, a, r);
 	store = OSSL_STORE_open(uri, ui, a, NULL, NULL);
 	if (store == NULL) {
 		/* The first error is that of a loader which was not meant; the last is about the address. */
