@@ -59,7 +59,7 @@ make_key() {
 # sign_openssl CSR DER [CA [ARGUMENT...]]: signs as an outside CA would; CA is root, sub or ec.
 sign_openssl() {
 	openssl x509 -req -in "$1" -out "$2" -outform DER -CA "$FIX/${3:-root}.pem" \
-	    -CAkey "$FIX/${3:-root}.key" -days 365 -sha256 -extfile "$FIX/phone.ext" "${@:4}" 2>/dev/null
+	    -CAkey "$FIX/${3:-root}.key" -days 365 -extfile "$FIX/phone.ext" "${@:4}" 2>/dev/null
 }
 
 # What `run --separate-stderr` left, and what it should have been.

@@ -75,7 +75,8 @@ mic() {
 	assert_log '^4 9=30820122'
 	assert_log '^10 1=01$'
 	assert_equal "$(openssl x509 -in lsc.pem -noout -pubkey)" "$(openssl pkey -in SEP001122334455.key -pubout)"
-	assert_equal "$(openssl x509 -in lsc.pem -noout -subject)" "subject=CN = SEP001122334455"
+	assert_equal "$(openssl x509 -in lsc.pem -noout -subject -nameopt oneline)" \
+	    "subject=CN = SEP001122334455"
 	assert_equal "$(stat -c %a SEP001122334455.key)" 600
 }
 

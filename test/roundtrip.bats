@@ -224,7 +224,7 @@ has() {
 	assert_equal "$(sort -u serials | wc -l)" 4
 	has der/SEP000000000001.der 'Digital Signature, Key Encipherment' -ext keyUsage
 	has der/SEP000000000002.der 'Digital Signature' -ext keyUsage
-	assert_equal "$(openssl x509 -inform DER -in der/SEP000000000001.der -noout -subject)" \
+	assert_equal "$(openssl x509 -inform DER -in der/SEP000000000001.der -noout -subject -nameopt oneline)" \
 	    'subject=CN = SEP000000000001, O = Example, OU = Voice, L = Ulm, ST = BW, C = DE'
 	assert_equal "$(openssl x509 -inform DER -in der/SEP000000000003.der -noout -issuer)" \
 	    "issuer=$(openssl x509 -in ca.pem -noout -subject | sed 's/^subject=//')"
@@ -250,7 +250,7 @@ has() {
 	unpack a.tgz
 	assert_equal "$(extensions der/SEP000000000001.der)" \
 	    "$(printf '%s\n' 'Basic Constraints: critical' 'Key Usage: critical')"
-	has der/SEP000000000001.der 'CN = CP-8865-SEP000000000001, O = Example' -subject
+	has der/SEP000000000001.der 'CN = CP-8865-SEP000000000001, O = Example' -subject -nameopt oneline
 	has der/SEP000000000001.der 'Signature Algorithm: sha384WithRSAEncryption' -text
 	run --separate-stderr csr-sign -c ca.pem -k ca.key -D SHA1 -o b.tgz requests.tgz
 	assert_status 100
