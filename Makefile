@@ -191,9 +191,13 @@ coverage:
 check-oracle: all
 	@$(ENV) test/oracle/run -t $(or $(SECONDS),600) -n $(or $(PHONES),2000)
 
-# The units of share/systemd in a Debian that is made and booted for it; as root.
+# The units of share/systemd in a Debian that is made and booted for it; as root. MIRROR is apt's, if not set.
 check-systemd: all
 	@test/systemd/run
+
+# The two commands of the README on a fresh Debian 12 and 13, or on RELEASES=trixie; as root. MIRROR is apt's, if not set.
+check-debian:
+	@test/debian/run $(RELEASES)
 
 # The programs on one spool, with two servers, and kills; then the journal and the spool are counted.
 check-concurrent: all
@@ -225,6 +229,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-concurrent check-crash check-fleet check-oom \
+.PHONY: all units demo check check-asan check-clang check-concurrent check-crash check-debian check-fleet check-oom \
 	check-oracle check-systemd coverage fuzz bench links install uninstall clean
 .SECONDARY:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: ISC
+# A Debian that is made for a test, in namespaces of its own. Needs root, debootstrap and a Debian mirror. Sourced by
+# systemd/run and debian/run.
+# MIRROR is where packages come from, the one of apt's own sources where it is not set.
+
+# debian_begin NAME: checks what is needed, and makes the directory $debian_work, which end() removes.
+debian_begin() {
+	if [ "$(id -u)" -ne 0 ] || ! command -v debootstrap >/dev/null; then
+		echo "$1: needs root and debootstrap" >&2
+		exit 100
+	fi
+	# Security updates, backports and strangers have other addresses or suites.
+	: "${MIRROR:=$(apt-get indextargets --format '$(ORIGIN) $(CODENAME) $(COMPONENT) $(REPO_URI)' \
+	    'Created-By: Packages' | awk '$1 == "Debian" && $2 !~ /-/ && $3 == "main" { print $4; exit }')}"
+	if [ -z "$MIRROR" ]; then
+		echo "$1: apt knows no Debian mirror: set MIRROR" >&2
+		exit 100
+	fi
+	debian_work=$(mktemp -d)
+	trap end EXIT
+	trap 'exit 130' INT TERM
+}
+
+# debian_make SUITE TREE PACKAGES: a minimal Debian in the directory TREE, with these packages (a,b,c).
+debian_make() {
+	debootstrap --variant=minbase ${3:+--include="$3"} "$1" "$2" "$MIRROR" >"$debian_work/log" 2>&1 || debian_trouble
+}
+
+debian_trouble() {
+	tail "$debian_work/log" >&2
+	exit 111
+}
+
+# debian_enter NAMESPACES TREE COMMAND...: becomes the command, in the directory TREE as its root. It is the first process
+# in namespaces for mounts and processes, and in those that unshare's options NAMESPACES name; all ends with it, and it
+# with this. To be called in a subshell.
+debian_enter() {
+	cat >"$debian_work/boot" <<'BOOT'
+set -e
+cd "$1"
+mount --make-rprivate / && mount --bind . . && cd "$1"
+mount -t proc proc proc && mount --bind proc/sys proc/sys && mount -o remount,bind,ro proc/sys
+mount -t sysfs -o ro sysfs sys && mount -t cgroup2 cgroup2 sys/fs/cgroup
+mount -t tmpfs -o mode=755 tmpfs run && mount -t tmpfs -o mode=755 tmpfs dev && mkdir -p dev/pts dev/shm old
+chmod 1777 dev/shm && ln -s /proc/self/fd dev/fd
+mount -t devpts -o newinstance devpts dev/pts && ln -s pts/ptmx dev/ptmx
+for node in 'null c 1 3' 'zero c 1 5' 'full c 1 7' 'random c 1 8' 'urandom c 1 9' 'tty c 5 0'; do
+	mknod -m 666 dev/$node
+done
+pivot_root . old && umount -l /old
+shift
+exec env -i container=other PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
+BOOT
+	exec unshare --mount --pid $1 --fork --kill-child sh "$debian_work/boot" "${@:2}"
+}
