@@ -143,6 +143,10 @@ spool_end() {
 key_hash() {
 	openssl pkey -in "$1" -pubout -outform DER | sha256sum | cut -d' ' -f1
 }
+# has_ipv6: can one listen at ::1 here?
+has_ipv6() {
+	grep -q '^0*1 ' /proc/net/if_inet6 2>/dev/null
+}
 # sanitized: are these programs built with ASan? It takes terabytes of address space, and more time.
 sanitized() {
 	grep -qa __asan_init "$BIN/cert-import"

@@ -182,6 +182,10 @@ mic() {
 	assert_stderr_has "nosuch: No such file or directory"
 }
 
+# Bytes from lower-case hex.
+unhex() {
+	tr a-f A-F | basenc --base16 -d
+}
 # proofs KEY: the signatures in the last AUTH_RESPONSE, checked with plain openssl; $1 is a certificate.
 proofs() {
 	local line field
@@ -191,8 +195,8 @@ proofs() {
 	}
 	openssl x509 -in "$1" -noout -pubkey >pub.pem
 	{ printf 'SEP001122334455\0'; openssl x509 -in "$1" -outform DER; } >signed
-	field 6 | xxd -r -p >sig1
-	field 20 | cut -c7- | xxd -r -p >sig512
+	field 6 | unhex >sig1
+	field 20 | cut -c7- | unhex >sig512
 	assert_equal "$(field 20 | cut -c1-2)" 03
 	openssl dgst -sha1 -binary signed >hash1
 	openssl dgst -sha512 -binary signed >hash512
@@ -238,11 +242,11 @@ proofs() {
 	assert_end 0 nothing
 	{ printf '\x2a\0\0\0'; cat SEP001122334455.der; } | openssl dgst -sha512 -binary >hash
 	sudi=$(grep -oE ' 16=[0-9a-f]+' peer/log | cut -d= -f2)
-	echo "${sudi: -512}" | xxd -r -p >sig
+	echo "${sudi: -512}" | unhex >sig
 	openssl pkeyutl -verify -pubin -inkey pub.pem -in hash -sigfile sig
 	sim --mode existing-mic --mic SEP001122334455.pem --mic-key "$FIX/key/rsa1.pem" --sudi --tamper replay
 	sudi=$(grep -oE ' 16=[0-9a-f]+' peer/log | tail -1 | cut -d= -f2)
-	echo "${sudi: -512}" | xxd -r -p >sig
+	echo "${sudi: -512}" | unhex >sig
 	{ printf '\x2b\0\0\0'; cat SEP001122334455.der; } | openssl dgst -sha512 -binary >hash
 	refute openssl pkeyutl -verify -pubin -inkey pub.pem -in hash -sigfile sig
 }
@@ -384,6 +388,21 @@ proofs() {
 
 @test "IPv6 first, then IPv4; and one family only" {
 	local port
+	if ! has_ipv6; then
+		peer nothing
+		port=$(cat peer/port)
+		SERVER=[::1]:$port
+		sim
+		assert_end 111 no-connection "phone-sim: SEP001122334455: "
+		SERVER=[::1]:$port,127.0.0.1:$port
+		sim
+		assert_end 0 nothing
+		sim -6
+		assert_end 111 no-connection "phone-sim: SEP001122334455: "
+		sim -4
+		assert_end 0 nothing
+		return
+	fi
 	peer --bind ::1 nothing
 	port=$(cat peer/port)
 	SERVER=[::1]:$port

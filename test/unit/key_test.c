@@ -15,7 +15,7 @@
 #include "tap.h"
 
 static struct reason r;
-static char dir[] = "/tmp/key_test.XXXXXX";
+static const char *dir;
 
 static void put(const char *name, const void *data, size_t len)
 {
@@ -144,13 +144,14 @@ static void test_files(void)
 	EVP_PKEY *rsa = key_make("rsa:2048", &r), *ec = key_make("ec:256", &r);
 	struct secret pass = {strdup("correct horse")}, none = {NULL}, got = {NULL};
 	unsigned char *der = NULL;
-	char *pem, sub[64], words[] = "old words";
+	char *pem, sub[512], words[] = "old words";
 	X509 *x = X509_new();
 	size_t len;
 	BIO *bio;
 	int n, fds[2];
 
-	must(rsa != NULL && ec != NULL && mkdtemp(dir) != NULL && chdir(dir) == 0, "set up");
+	dir = tap_dir();
+	must(rsa != NULL && ec != NULL && chdir(dir) == 0, "set up");
 	pem = key_pem(rsa, &none, &len, &r);
 	ok(pem != NULL && strlen(pem) == len && strstr(pem, "BEGIN PRIVATE KEY"), "PKCS#8 PEM");
 	put("plain.pem", pem, len);

@@ -163,13 +163,13 @@ FAULT(void *, malloc, (size_t size), (size), NULL)
 FAULT(void *, realloc, (void *p, size_t size), (p, size), NULL)
 FAULT(char *, strdup, (const char *text), (text), NULL)
 
-static char top[64] = "/dev/shm/spool_test.XXXXXX";
+static char top[256] = "/dev/shm/spool_test.XXXXXX";
 static struct spool *s;
 static struct stem stem = {.device = "SEP001122334455", .stamp = "20231114T221320Z"};
 
 static void clean(void)
 {
-	char command[128];
+	char command[512];
 
 	spool_close(s);
 	s = NULL;
@@ -559,13 +559,13 @@ static void creating(void)
 	make_file(s->root, SPOOL_CONF, "");
 	ok(spool_create(top, "x", NOW) == NULL && errno == EEXIST, "with settings it is complete");
 	clean();
-	must(mkdir(strcat(strcpy((char[128]){""}, top), "/trust"), 0700) == 0, "trust/");
-	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/journal"), "");
-	must(mkdir(strcat(strcpy((char[128]){""}, top), "/lost+found"), 0700) == 0, "lost+found/");
+	must(mkdir(strcat(strcpy((char[512]){""}, top), "/trust"), 0700) == 0, "trust/");
+	make_file(AT_FDCWD, strcat(strcpy((char[512]){""}, top), "/journal"), "");
+	must(mkdir(strcat(strcpy((char[512]){""}, top), "/lost+found"), 0700) == 0, "lost+found/");
 	ok((s = spool_create(top, "x",
 	    NOW)) != NULL, "where an earlier run was cut off it goes on");
 	clean();
-	make_file(AT_FDCWD, strcat(strcpy((char[128]){""}, top), "/precious"), "");
+	make_file(AT_FDCWD, strcat(strcpy((char[512]){""}, top), "/precious"), "");
 	ok(spool_create(top, "x", NOW) == NULL &&
 	    errno == ENOTEMPTY, "a foreign directory is left alone");
 	for (unsigned n = 1; n < 100; n++) {
@@ -573,7 +573,7 @@ static void creating(void)
 		made = spool_create(top, "x", NOW);
 		spool_close(made);
 		touched = touched || made != NULL || faccessat(AT_FDCWD,
-		    strcat(strcpy((char[128]){""}, top), "/csr"),
+		    strcat(strcpy((char[512]){""}, top), "/csr"),
 		    F_OK, 0) == 0;
 	}
 	unlisted = 0;
@@ -762,7 +762,7 @@ int main(void)
 {
 	/* In memory if there is such a place: what is made and removed here takes no disk. */
 	if (mkdtemp(top) == NULL)
-		must(mkdtemp(strcpy(top, "/tmp/spool_test.XXXXXX")) != NULL, "a directory");
+		strcpy(top, tap_dir());
 	creating();
 	files();
 	room();

@@ -170,10 +170,9 @@ static void remove_tree(const char *path)
 
 int main(void)
 {
-	char dir[] = "/tmp/state_test.XXXXXX";
+	const char *dir = tap_dir();
 	struct spool *s;
 
-	must(mkdtemp(dir) != NULL, "a directory");
 	must((s = spool_create(dir, "state_test", 0)) != NULL, "a spool");
 	for (unsigned dirs = 0; dirs < BIT(SPOOL_STATES); dirs++) {
 		one(s, dirs, false);

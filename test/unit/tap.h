@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int tap_count, tap_failed;
 
@@ -34,6 +35,17 @@ __attribute__((unused)) static void must(bool claim, const char *what)
 		printf("Bail out! %s\n", what);
 		exit(1);
 	}
+}
+
+/* Makes a directory for this test alone, below TMPDIR or in /tmp, and returns its path. */
+__attribute__((unused)) static const char *tap_dir(void)
+{
+	static char path[256];
+	const char *under = getenv("TMPDIR");
+	int n = snprintf(path, sizeof path, "%s/unit.XXXXXX", under != NULL && *under != '\0' ? under : "/tmp");
+
+	must(n > 0 && (size_t)n < sizeof path && mkdtemp(path) != NULL, "no directory can be made below TMPDIR");
+	return path;
 }
 
 __attribute__((unused)) static int tap_done(void)
