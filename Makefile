@@ -72,7 +72,9 @@ REPLAYS = $(FUZZED:%=$(O)/replay/%)
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
 CAPTIVE_CALLS = archive_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
 	sandbox_enter sandbox_renew link_new issue_phone issuing_ask board_put prctl
-TESTS = $(UNITS) $(wildcard test/*.bats)
+# Those that take longest are started first, so that no processor is idle at the end.
+LONG = $(patsubst %,test/%.bats,service fleet crash oracle visits serve clock concurrent disk hostile)
+TESTS = $(LONG) $(filter-out $(LONG),$(wildcard test/*.bats)) $(UNITS)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
 # Calls that a unit test makes fail (test/unit/fault.h).
