@@ -251,7 +251,7 @@ static int scribbling(void)
 	memset(board->own, 0, BOARD_MAX * board->page);
 	return 0;
 }
-/* Each way to each socket: what arrives counts. */
+/* Each way to each socket but its master's: what arrives counts. */
 static int sending(void)
 {
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -262,7 +262,7 @@ static int sending(void)
 	int result = -1;
 
 	snprintf(to.sun_path, sizeof to.sun_path, "%s", path != NULL ? path : "");
-	for (int fd = CONTROL; fd < DESCRIPTORS; fd++) {
+	for (int fd = LISTENER; fd < DESCRIPTORS; fd++) {
 		if (sendto(fd, "captured", 8, MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to) == 8 ||
 		    sendmsg(fd, &m, MSG_NOSIGNAL) == 8)
 			result = 0;
