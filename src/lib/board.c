@@ -20,7 +20,7 @@ static void *map(int fd, size_t size, int protection)
 	return p != MAP_FAILED ? p : NULL;
 }
 
-struct board *board_new(void)
+struct board *board_new(unsigned workers)
 {
 	struct board *b = calloc(1, sizeof *b);
 	int fd = memfd_create("capf-board", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
@@ -29,7 +29,8 @@ struct board *board_new(void)
 	if (b == NULL || fd < 0)
 		goto fail;
 	b->page = (size_t)sysconf(_SC_PAGESIZE);
-	size = BOARD_MAX * b->page;
+	b->workers = workers;
+	size = workers * b->page;
 	/* What is mapped before the seal can be written, what is mapped after it never: to be mapped for reading would
 	 * not be enough, for mprotect would undo it. */
 	if (ftruncate(fd, (off_t)size) != 0 || (b->own = map(fd, size, PROT_READ | PROT_WRITE)) == NULL ||
@@ -52,9 +53,9 @@ void board_free(struct board *b)
 	if (b == NULL)
 		return;
 	if (b->own != NULL)
-		munmap(b->own, BOARD_MAX * b->page);
+		munmap(b->own, b->workers * b->page);
 	if (b->all != NULL)
-		munmap((void *)(uintptr_t)b->all, BOARD_MAX * b->page);
+		munmap((void *)(uintptr_t)b->all, b->workers * b->page);
 	free(b);
 }
 
@@ -64,7 +65,7 @@ int board_keep(struct board *b, unsigned worker)
 
 	if (worker > 0 && munmap(b->own, worker * b->page) != 0)
 		return -1;
-	return worker + 1 < BOARD_MAX ? munmap(behind, (BOARD_MAX - worker - 1) * b->page) : 0;
+	return worker + 1 < b->workers ? munmap(behind, (b->workers - worker - 1) * b->page) : 0;
 }
 
 static struct board_place *own_place(const struct board *b, unsigned worker)
@@ -94,7 +95,7 @@ void board_put(struct board *b, unsigned worker, unsigned connections, unsigned 
 void board_others(struct board *b, unsigned worker, unsigned *connections, unsigned *operations)
 {
 	*connections = *operations = 0;
-	for (unsigned i = 0; i < BOARD_MAX; i++)
+	for (unsigned i = 0; i < b->workers; i++)
 		if (i != worker) {
 			*connections += atomic_load_explicit(&place(b, i)->connections, memory_order_relaxed);
 			*operations += atomic_load_explicit(&place(b, i)->operations, memory_order_relaxed);

@@ -20,10 +20,11 @@ struct board {
 	char *own;		/* to be written: all places, or, in a worker, its own alone */
 	const char *all;	/* the same memory, and nobody can make this writable */
 	size_t page;
+	unsigned workers;
 };
 
 /* For the children to come. NULL with errno. */
-struct board *board_new(void);
+struct board *board_new(unsigned workers);
 void board_free(struct board *);
 /* In a worker: the places of the others cannot be written from now on. -1 with errno. */
 int board_keep(struct board *, unsigned worker);

@@ -544,7 +544,7 @@ static int set_up(struct keeper *k)
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	k->post = calloc(k->task->workers, sizeof *k->post);
 	k->watched = calloc(k->task->workers + 1, sizeof *k->watched);
-	k->board = board_new();
+	k->board = board_new(k->task->workers);
 	return k->signals >= 0 && k->post != NULL && k->watched != NULL && k->board != NULL ? 0 : -1;
 }
 

@@ -241,14 +241,14 @@ static int silencing(void)
 {
 	char *all = (char *)(uintptr_t)board->all;
 
-	if (mprotect(all, BOARD_MAX * board->page, PROT_READ | PROT_WRITE) != 0)
+	if (mprotect(all, board->workers * board->page, PROT_READ | PROT_WRITE) != 0)
 		return -1;
-	memset(all, 0, BOARD_MAX * board->page);
+	memset(all, 0, board->workers * board->page);
 	return 0;
 }
 static int scribbling(void)
 {
-	memset(board->own, 0, BOARD_MAX * board->page);
+	memset(board->own, 0, board->workers * board->page);
 	return 0;
 }
 /* Each way to each socket but its master's: what arrives counts. */
