@@ -77,7 +77,7 @@ into_spool() {
 	whole/*)
 		WANTED="1 0"
 		# One line, however many entries there are: the first of a million is not told before all are refused.
-		[ "$(wc -l <work/err)" -eq 1 ] && [ "$(wc -l <work/out)" -eq 0 ] || GOT="$GOT, $(wc -l <work/err) lines"
+		[ "$(cat work/err work/out | wc -l)" -eq 1 ] || GOT="$GOT, $(cat work/err work/out | wc -l) lines"
 		spool_end work/spool | cmp -s - work/before || GOT="$GOT, changed" ;;
 	fine/*) WANTED="0 1" ;;
 	*) WANTED="1 1" ;;

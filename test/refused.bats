@@ -654,7 +654,7 @@ tools() {
 	done
 	LC_ALL=C.UTF-8 bsdtar --format=pax -cf bsdtar-long.tar good.der "$long"
 	busybox tar cf busybox.tar good.der "$long"
-	tar --format=pax --xattrs --pax-option=globexthdr.comment=hello,delete=atime -V label -cf tar-more.tar good.der
+	tar --format=pax --xattrs --pax-option=comment=hello,delete=atime -V label -cf tar-more.tar good.der
 	python3 - "$long" <<-'EOT'
 		import sys, tarfile
 		for form in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT):

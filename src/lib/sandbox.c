@@ -181,11 +181,12 @@ static int add_socket_calls(scmp_filter_ctx f)
 
 	if (result == 0)
 		result = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 2,
-		    SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0), SCMP_A4(SCMP_CMP_EQ, 0));
+		    (struct scmp_arg_cmp){3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0},
+		    (struct scmp_arg_cmp){4, SCMP_CMP_EQ, 0, 0});
 	for (size_t i = 0; i < sizeof options / sizeof *options && result == 0; i++)
 		result = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-		    SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
-		    SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i].option));
+		    (struct scmp_arg_cmp){1, SCMP_CMP_EQ, (scmp_datum_t)options[i].level, 0},
+		    (struct scmp_arg_cmp){2, SCMP_CMP_EQ, (scmp_datum_t)options[i].option, 0});
 	return result;
 }
 

@@ -139,7 +139,8 @@ def longname_gnu(good):
 
 
 def longname_pax(good):
-    return pax([(b"path", b"../x.der")]) + member(b"x.der", good)
+    """Longer than a plain header can say, or it would be refused for having two names."""
+    return pax([(b"path", b"../" + 120 * b"x" + b".der")]) + member(b"x.der", good)
 
 
 def badutf8(good):
