@@ -76,6 +76,12 @@ static void check_rights(const char *path, const char *user)
 	close(root);
 }
 
+/* Where to listen when neither -l nor systemd says it: 3804 is CAPF's port. */
+static const char *addresses(const struct conf *conf)
+{
+	return *conf->listen != '\0' ? conf->listen : conf->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
+}
+
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *listen_where = NULL, *log = NULL, *user = NULL;
@@ -104,7 +110,7 @@ int main(int argc, char *argv[])
 	notify_open(&notify);
 	read_settings(path, &conf);
 	if ((listen_where != NULL ? listen_at(&listen, listen_where, conf.enable_ipv6, &why) :
-	    listen_default(&listen, &conf, &why)) != 0 ||
+	    listen_default(&listen, addresses(&conf), conf.enable_ipv6, &why)) != 0 ||
 	    sink_open(&sink, log != NULL ? log : conf.log, program, &why) != 0)
 		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
 	if (user != NULL)

@@ -73,12 +73,13 @@ static int take(struct import *im, const struct verdict *v)
 	};
 	struct reason why = v->reason;
 	struct stem stem = {.device = ""};
+	const struct match_cert cert = {v->spki, v->digest, v->cn, v->der, v->der_len};
 	uint64_t item = ANSWERS_NO_ITEM;
 	enum match_result m;
 
 	if (!v->good)
 		return remember(im, v, refused, "", item, why.text);
-	if ((m = match_find(im->match, v, &stem, &why)) == MATCH_TROUBLE)
+	if ((m = match_find(im->match, &cert, &stem, &why)) == MATCH_TROUBLE)
 		return -1;
 	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
 		item = batch_count(im->batch);

@@ -14,6 +14,7 @@
 #include "listen.h"
 
 #define BACKLOG 4096
+#define ADDRESS_MAX 64		/* with brackets and port; one that is longer is none */
 /* A server that was killed leaves its address when the last of its processes has ended, which a disk may delay. */
 #define TRIES 50
 #define PAUSE_MS 100
@@ -102,7 +103,7 @@ static int listen_one(struct listen *l, const char *address, bool ipv6, struct r
 
 int listen_at(struct listen *l, const char *list, bool ipv6, struct reason *why)
 {
-	char one[2 * CONF_TEXT_MAX];
+	char one[ADDRESS_MAX + 1];
 
 	for (;;) {
 		size_t len;
@@ -146,14 +147,13 @@ static int take_handed(struct listen *l, bool ipv6, struct reason *why)
 	return (int)n;
 }
 
-int listen_default(struct listen *l, const struct conf *conf, struct reason *why)
+int listen_default(struct listen *l, const char *list, bool ipv6, struct reason *why)
 {
-	int handed = take_handed(l, conf->enable_ipv6, why);
+	int handed = take_handed(l, ipv6, why);
 
 	if (handed != 0)
 		return handed > 0 ? 0 : -1;
-	return listen_at(l, *conf->listen != '\0' ? conf->listen : conf->enable_ipv6 ?
-	    "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804", conf->enable_ipv6, why);
+	return listen_at(l, list, ipv6, why);
 }
 
 void listen_text(const struct sockaddr_storage *a, char *out, size_t size)

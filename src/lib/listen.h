@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
-#include "conf.h"
 #include "reason.h"
 
 #define LISTEN_MAX 16
@@ -19,8 +18,8 @@ struct listen {
 
 /* At ADDRESS:PORT, IPv6 in brackets; port 0: any; with commas or blanks between several. -1 with a reason. */
 int listen_at(struct listen *, const char *list, bool ipv6, struct reason *);
-/* At what systemd's socket unit has opened, else at the addresses of the settings. -1 with a reason. */
-int listen_default(struct listen *, const struct conf *, struct reason *);
+/* At what systemd's socket unit has opened, else at these addresses. -1 with a reason. */
+int listen_default(struct listen *, const char *list, bool ipv6, struct reason *);
 /* "192.0.2.1:3804", "[2001:db8::1]:3804": an address, and a socket's own. */
 void listen_text(const struct sockaddr_storage *, char *out, size_t size);
 void listen_name(int fd, char *out, size_t size);

@@ -8,13 +8,15 @@
 #include "index.h"
 #include "match.h"
 
+#define MATCH_DIGEST 32
+
 struct match {
 	const struct spool *spool;
 	struct index index;
 	/* Beside each entry of the index: the digest of the certificate that took it. */
 	struct {
 		bool taken;
-		unsigned char digest[32];
+		unsigned char digest[MATCH_DIGEST];
 	} *by;
 };
 
@@ -48,29 +50,29 @@ void match_close(struct match *m)
 
 /* The entry with this key, for a device that the subject names, in one of these directories; of
  * several the newest. */
-static const struct index_entry *find(const struct match *m, const struct verdict *v, unsigned dirs)
+static const struct index_entry *find(const struct match *m, const struct match_cert *c, unsigned dirs)
 {
 	const struct index_entry *e = NULL, *best = NULL;
 
-	while ((e = index_key(&m->index, v->spki, e)) != NULL)
-		if ((dirs & 1u << e->dir) != 0 && device_named_by(e->stem.device, v->cn) &&
+	while ((e = index_key(&m->index, c->spki, e)) != NULL)
+		if ((dirs & 1u << e->dir) != 0 && device_named_by(e->stem.device, c->cn) &&
 		    (best == NULL || stem_newer(&e->stem, &best->stem)))
 			best = e;
 	return best;
 }
 
 /* Takes the request, unless another certificate in this run was first. */
-static enum match_result take(struct match *m, const struct index_entry *e, const struct verdict *v,
+static enum match_result take(struct match *m, const struct index_entry *e, const struct match_cert *c,
     enum match_result result, struct reason *why)
 {
 	size_t i = (size_t)(e - m->index.entry);
 
 	if (!m->by[i].taken) {
 		m->by[i].taken = true;
-		memcpy(m->by[i].digest, v->digest, sizeof v->digest);
+		memcpy(m->by[i].digest, c->digest, MATCH_DIGEST);
 		return result;
 	}
-	if (memcmp(m->by[i].digest, v->digest, sizeof v->digest) == 0)
+	if (memcmp(m->by[i].digest, c->digest, MATCH_DIGEST) == 0)
 		return MATCH_ALREADY;
 	reason_set(why, "another certificate for this request came first");
 	return MATCH_REFUSED;
@@ -78,7 +80,7 @@ static enum match_result take(struct match *m, const struct index_entry *e, cons
 
 /* A certificate for this request is in the spool: this one? */
 static enum match_result compare(const struct match *m, const struct index_entry *e,
-    const struct verdict *v, struct reason *why)
+    const struct match_cert *c, struct reason *why)
 {
 	/* It may have moved on since we read the directories. */
 	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED};
@@ -95,7 +97,7 @@ static enum match_result compare(const struct match *m, const struct index_entry
 		reason_set(why, "its request was answered, and the certificate deleted just now");
 		return MATCH_REFUSED;
 	}
-	same = len == v->der_len && memcmp(der, v->der, len) == 0;
+	same = len == c->der_len && memcmp(der, c->der, len) == 0;
 	free(der);
 	if (same)
 		return MATCH_ALREADY;
@@ -103,31 +105,31 @@ static enum match_result compare(const struct match *m, const struct index_entry
 	return MATCH_REFUSED;
 }
 
-enum match_result match_find(struct match *m, const struct verdict *v, struct stem *stem,
+enum match_result match_find(struct match *m, const struct match_cert *c, struct stem *stem,
     struct reason *why)
 {
 	const struct index_entry *e;
 
 	/* A request that waits comes first: its key may have had a certificate before. */
-	if ((e = find(m, v, 1u << SPOOL_CSR)) != NULL) {
+	if ((e = find(m, c, 1u << SPOOL_CSR)) != NULL) {
 		*stem = e->stem;
-		return take(m, e, v, MATCH_READY, why);
+		return take(m, e, c, MATCH_READY, why);
 	}
-	if ((e = find(m, v, 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED)) != NULL) {
+	if ((e = find(m, c, 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED)) != NULL) {
 		*stem = e->stem;
-		return compare(m, e, v, why);
+		return compare(m, e, c, why);
 	}
-	if ((e = find(m, v, 1u << SPOOL_SUPERSEDED)) != NULL) {
+	if ((e = find(m, c, 1u << SPOOL_SUPERSEDED)) != NULL) {
 		*stem = e->stem;
-		return take(m, e, v, MATCH_STALE, why);
+		return take(m, e, c, MATCH_STALE, why);
 	}
-	if ((e = find(m, v, 1u << SPOOL_STALE)) != NULL) {
+	if ((e = find(m, c, 1u << SPOOL_STALE)) != NULL) {
 		*stem = e->stem;
-		return compare(m, e, v, why);
+		return compare(m, e, c, why);
 	}
-	if (find(m, v, 1u << SPOOL_DONE) != NULL)
+	if (find(m, c, 1u << SPOOL_DONE) != NULL)
 		reason_set(why, "its request was answered, and the certificate deleted since");
-	else if ((e = index_key(&m->index, v->spki, NULL)) != NULL)
+	else if ((e = index_key(&m->index, c->spki, NULL)) != NULL)
 		reason_set(why, "its subject does not name %s, whose key it has", e->stem.device);
 	else
 		reason_set(why, "no request has this key");

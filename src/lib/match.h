@@ -5,7 +5,6 @@
 
 #include "reason.h"
 #include "spool.h"
-#include "verdict.h"
 
 enum match_result {
 	MATCH_READY,		/* for a request that waits */
@@ -15,14 +14,23 @@ enum match_result {
 	MATCH_TROUBLE,		/* errno says why */
 };
 
+/* What is looked at of a certificate that was found good. */
+struct match_cert {
+	const unsigned char *spki;	/* SHA-256 of its public key */
+	const unsigned char *digest;	/* SHA-256 of all of it */
+	const char *cn;
+	const unsigned char *der;
+	size_t der_len;
+};
+
 struct match;
 
 /* One reading of the spool. NULL with errno. */
 struct match *match_open(const struct spool *);
 void match_close(struct match *);
 
-/* For a good verdict. With READY, STALE and ALREADY *stem is the request's; the first certificate that
+/* With READY, STALE and ALREADY *stem is the request's; the first certificate that
  * is found READY or STALE for a request takes it. */
-enum match_result match_find(struct match *, const struct verdict *, struct stem *, struct reason *);
+enum match_result match_find(struct match *, const struct match_cert *, struct stem *, struct reason *);
 
 #endif
