@@ -17,13 +17,13 @@ LDFLAGS ?= -Wl,-z,relro,-z,now -Wl,--as-needed
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DPACK_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src/lib $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DPACK_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
 # Archives are written with libtar where its header is, else with libarchive; LIBTAR= does without it.
 ifeq ($(origin LIBTAR),undefined)
 LIBTAR := $(shell $(CC) $(CPPFLAGS) -include libtar.h -fsyntax-only -x c /dev/null 2>/dev/null && echo yes)
 endif
-SOURCES = $(filter-out $(if $(LIBTAR),,src/lib/ustar_libtar.c),$(wildcard src/lib/*.c))
+SOURCES = $(filter-out $(if $(LIBTAR),,src/archive/ustar_libtar.c),$(wildcard src/*/*.c))
 FUZZED = $(patsubst test/fuzz/%.c,%,$(filter-out %/driver.c,$(wildcard test/fuzz/*.c)))
 FUZZ_CPPFLAGS = -DFUZZ_DATA='"$(abspath test/fuzz/data)"'
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -66,6 +66,7 @@ SCRIPTS = $(notdir $(wildcard bin/capf))
 MAN = $(wildcard man/*.[157])
 EXAMPLES = $(wildcard examples/*)
 LIB = $(O)/libcapfkit.a
+FOLDERS = $(patsubst src/%/,%,$(wildcard src/*/))
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
@@ -148,7 +149,7 @@ $(SCRIPTS:%=$(BIN)/%): $(BIN)/%: bin/%
 	cp -p $< $@
 endif
 
--include $(wildcard $(O)/*.d $(O)/lib/*.d $(O)/unit/*.d $(O)/replay/*.d $(O)/fuzzer/*.d)
+-include $(wildcard $(O)/*.d $(FOLDERS:%=$(O)/%/*.d) $(O)/unit/*.d $(O)/replay/*.d $(O)/fuzzer/*.d)
 
 demo: all
 	PATH='$(abspath $(BIN))':"$$PATH" examples/demo

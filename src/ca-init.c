@@ -9,14 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "ca_chain.h"
-#include "cert.h"
-#include "issue.h"
-#include "key.h"
-#include "narrow.h"
-#include "options.h"
-#include "outfile.h"
-#include "status.h"
+#include "base/outfile.h"
+#include "ca/ca_chain.h"
+#include "ca/issue.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "x509/cert.h"
+#include "x509/key.h"
 
 const char program[] = "ca-init";
 const char synopsis[] = "[-hV] [-c cert -k key [-p file]] [-d days] [-e file] [-L pathlen]\n"

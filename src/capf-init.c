@@ -8,17 +8,17 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "cert.h"
-#include "conf.h"
-#include "enter.h"
-#include "issue.h"
-#include "key.h"
-#include "narrow.h"
-#include "options.h"
-#include "spool.h"
-#include "state.h"
-#include "status.h"
-#include "store.h"
+#include "ca/issue.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/conf.h"
+#include "site/store.h"
+#include "spool/spool.h"
+#include "spool/state.h"
+#include "x509/cert.h"
+#include "x509/key.h"
 
 const char program[] = "capf-init";
 const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]";

@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "board.h"
-#include "enter.h"
-#include "keeper.h"
-#include "options.h"
-#include "status.h"
+#include "cli/enter.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "server/board.h"
+#include "server/keeper.h"
 
 const char program[] = "capf-serve";
 const char synopsis[] = "[-hV] [-L log] [-l address:port[,address:port ...]] [-P seconds] [-s spool]\n"

@@ -3,11 +3,11 @@
  * takes no name for a request that is not one. */
 #include <stdio.h>
 
-#include "enter.h"
-#include "narrow.h"
-#include "options.h"
-#include "spool.h"
-#include "status.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "spool/spool.h"
 
 const char program[] = "csr-count";
 const char synopsis[] = "[-hV] [-s spool]";

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "enter.h"
-#include "given.h"
-#include "narrow.h"
-#include "options.h"
-#include "prune.h"
-#include "spool.h"
-#include "status.h"
-#include "when.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/given.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/prune.h"
+#include "cli/status.h"
+#include "spool/spool.h"
 
 const char program[] = "csr-delete";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";

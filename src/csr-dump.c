@@ -9,22 +9,22 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "blob.h"
-#include "conf.h"
-#include "csr.h"
-#include "enter.h"
-#include "given.h"
-#include "manifest.h"
-#include "narrow.h"
-#include "options.h"
-#include "outfile.h"
-#include "pack.h"
-#include "spool.h"
-#include "status.h"
-#include "store.h"
-#include "transfer.h"
-#include "vouch.h"
-#include "when.h"
+#include "archive/manifest.h"
+#include "archive/pack.h"
+#include "base/outfile.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/given.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "online/transfer.h"
+#include "site/conf.h"
+#include "site/store.h"
+#include "spool/spool.h"
+#include "x509/blob.h"
+#include "x509/csr.h"
+#include "x509/vouch.h"
 
 const char program[] = "csr-dump";
 const char synopsis[] =

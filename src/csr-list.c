@@ -6,13 +6,13 @@
 #include <string.h>
 #include <time.h>
 
-#include "bytes.h"
-#include "enter.h"
-#include "narrow.h"
-#include "options.h"
-#include "spool.h"
-#include "status.h"
-#include "when.h"
+#include "base/bytes.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "spool/spool.h"
 
 const char program[] = "csr-list";
 const char synopsis[] =

@@ -9,21 +9,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive.h"
-#include "cert.h"
-#include "csr.h"
-#include "device.h"
-#include "fileio.h"
-#include "intake.h"
-#include "ledger.h"
-#include "manifest.h"
-#include "narrow.h"
-#include "options.h"
-#include "outfile.h"
-#include "pack.h"
-#include "sign.h"
-#include "status.h"
-#include "unpack.h"
+#include "archive/archive.h"
+#include "archive/manifest.h"
+#include "archive/pack.h"
+#include "base/device.h"
+#include "base/fileio.h"
+#include "base/outfile.h"
+#include "ca/ledger.h"
+#include "ca/sign.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "quarantine/intake.h"
+#include "quarantine/unpack.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
 
 const char program[] = "csr-sign";
 const char synopsis[] =

@@ -8,18 +8,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conf.h"
-#include "csv.h"
-#include "device.h"
-#include "enter.h"
-#include "fileio.h"
-#include "lock.h"
-#include "narrow.h"
-#include "options.h"
-#include "phone.h"
-#include "roster.h"
-#include "spool.h"
-#include "status.h"
+#include "base/csv.h"
+#include "base/device.h"
+#include "base/fileio.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/conf.h"
+#include "site/lock.h"
+#include "site/phone.h"
+#include "site/roster.h"
+#include "spool/spool.h"
 
 /* Some 100,000 rows with all columns full. */
 #define MAX_CSV_BYTES (64u << 20)

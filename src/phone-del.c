@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "enter.h"
-#include "given.h"
-#include "lock.h"
-#include "narrow.h"
-#include "options.h"
-#include "roster.h"
-#include "spool.h"
-#include "status.h"
+#include "cli/enter.h"
+#include "cli/given.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/lock.h"
+#include "site/roster.h"
+#include "spool/spool.h"
 
 const char program[] = "phone-del";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";

@@ -8,15 +8,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "enter.h"
-#include "narrow.h"
-#include "options.h"
-#include "phone.h"
-#include "roster.h"
-#include "spool.h"
-#include "status.h"
-#include "store.h"
-#include "when.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/phone.h"
+#include "site/roster.h"
+#include "site/store.h"
+#include "spool/spool.h"
 
 const char program[] = "phone-list";
 const char synopsis[] =

@@ -9,17 +9,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "conf.h"
-#include "enter.h"
-#include "fileio.h"
-#include "given.h"
-#include "lock.h"
-#include "narrow.h"
-#include "options.h"
-#include "phone.h"
-#include "roster.h"
-#include "spool.h"
-#include "status.h"
+#include "base/fileio.h"
+#include "cli/enter.h"
+#include "cli/given.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/conf.h"
+#include "site/lock.h"
+#include "site/phone.h"
+#include "site/roster.h"
+#include "spool/spool.h"
 
 const char program[] = "phone-set";
 const char synopsis[] =

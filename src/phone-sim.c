@@ -8,14 +8,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "fleet.h"
-#include "key.h"
-#include "knobs.h"
-#include "options.h"
-#include "proof.h"
-#include "status.h"
-#include "wallet.h"
-#include "when.h"
+#include "base/when.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "phone-sim/fleet.h"
+#include "phone-sim/knobs.h"
+#include "phone-sim/wallet.h"
+#include "x509/key.h"
+#include "x509/proof.h"
 
 const char program[] = "phone-sim";
 const char synopsis[] =

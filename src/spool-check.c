@@ -7,20 +7,20 @@
 #include <string.h>
 #include <time.h>
 
-#include "cert.h"
-#include "conf.h"
-#include "csr.h"
-#include "device.h"
-#include "enter.h"
-#include "narrow.h"
-#include "options.h"
-#include "phone.h"
-#include "roster.h"
-#include "spool.h"
-#include "state.h"
-#include "status.h"
-#include "store.h"
-#include "when.h"
+#include "base/device.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/conf.h"
+#include "site/phone.h"
+#include "site/roster.h"
+#include "site/store.h"
+#include "spool/spool.h"
+#include "spool/state.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
 
 const char program[] = "spool-check";
 const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";

@@ -7,16 +7,16 @@
 #include <string.h>
 #include <time.h>
 
-#include "bytes.h"
-#include "enter.h"
-#include "given.h"
-#include "narrow.h"
-#include "options.h"
-#include "prune.h"
-#include "spool.h"
-#include "status.h"
-#include "store.h"
-#include "when.h"
+#include "base/bytes.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/given.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/prune.h"
+#include "cli/status.h"
+#include "site/store.h"
+#include "spool/spool.h"
 
 const char program[] = "stale-lsc";
 const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"

@@ -9,15 +9,15 @@
 #include <unistd.h>
 #include <openssl/x509v3.h>
 
-#include "enter.h"
-#include "fileio.h"
-#include "narrow.h"
-#include "options.h"
-#include "spool.h"
-#include "status.h"
-#include "store.h"
-#include "trust.h"
-#include "when.h"
+#include "base/fileio.h"
+#include "base/when.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/store.h"
+#include "spool/spool.h"
+#include "x509/trust.h"
 
 const char program[] = "trust-add";
 const char synopsis[] = "[-hV] [-D description] [-P seconds] [-s spool] capf|callmanager file ...";

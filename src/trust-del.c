@@ -7,12 +7,12 @@
 #include <string.h>
 #include <time.h>
 
-#include "enter.h"
-#include "narrow.h"
-#include "options.h"
-#include "spool.h"
-#include "status.h"
-#include "store.h"
+#include "cli/enter.h"
+#include "cli/narrow.h"
+#include "cli/options.h"
+#include "cli/status.h"
+#include "site/store.h"
+#include "spool/spool.h"
 
 const char program[] = "trust-del";
 const char synopsis[] = "[-hnV] [-P seconds] [-s spool] capf|callmanager fingerprint ...";

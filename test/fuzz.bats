@@ -6,8 +6,8 @@ load helper
 # build DIR COMMAND...: the harness whose law does not hold.
 build() {
 	mkdir -p "$1"
-	"${@:2}" -DFUZZ_DATA='""' -iquote "$TESTDIR/fuzz" -iquote "$ROOT/src/lib" -o "$1/sloppy-law" \
-	    "$TESTDIR/data/sloppy-law.c" "$ROOT/src/lib/bytes.c"
+	"${@:2}" -DFUZZ_DATA='""' -iquote "$TESTDIR/fuzz" -iquote "$ROOT/src" -o "$1/sloppy-law" \
+	    "$TESTDIR/data/sloppy-law.c" "$ROOT/src/base/bytes.c"
 }
 
 @test "every harness holds over its seeds and found cases" {

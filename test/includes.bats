@@ -1,120 +1,133 @@
 # SPDX-License-Identifier: ISC
-# Claims about the sources: who includes whom, and who may call what.
+# Claims about the sources: which folder includes which, and who may call what. src/README.md has the table.
 load helper
 
-# check_includes LIB TABLE: prints what differs between the include lines of LIB and the table.
+# check_includes SRC: prints what differs between the include lines below SRC and the table in its README.md.
 check_includes() {
 	awk '
-	FNR == NR {
-		sub(/#.*/, "")
-		if (split($0, side, ":") < 2)
+	function folder_of(path,  part, n) {
+		n = split(path, part, "/")
+		return n > 1 ? part[n - 1] : ""
+	}
+	FILENAME ~ /README\.md$/ {
+		if (split($0, cell, "|") < 4 || cell[2] !~ /`/)
 			next
-		module = side[1]
-		allowed[module, module] = known[module] = 1
-		n = split(side[2], to, " ")
+		gsub(/[` ]/, "", cell[2])
+		known[cell[2]] = allowed[cell[2], cell[2]] = 1
+		n = split(cell[4], to, " ")
 		for (i = 1; i <= n; i++)
-			allowed[module, to[i]] = 1
+			allowed[cell[2], to[i]] = 1
 		next
 	}
 	FNR == 1 {
-		module = FILENAME
-		sub(/.*\//, "", module)
-		sub(/\.[ch]$/, "", module)
-		seen[module] = 1
-		if (!(module in known))
-			print module ": not in the table"
+		path = substr(FILENAME, length(src) + 2)
+		folder = folder_of(path)
+		if (folder != "") {
+			seen[folder] = 1
+			if (!(folder in known))
+				print path ": its folder is not in the table"
+		}
 	}
 	/^[ \t]*#[ \t]*include[ \t]*"/ {
 		split($0, part, "\"")
-		to_module = part[2]
-		sub(/\.h$/, "", to_module)
-		if (!((module, to_module) in allowed))
-			print FILENAME ": includes " part[2]
+		to_folder = folder_of(part[2])
+		if (to_folder == "")
+			print path ": includes " part[2] " without its folder"
+		else if (folder != "" && !((folder, to_folder) in allowed))
+			print path ": includes " part[2]
+		else if (folder == "" && ((to_folder == "server" && path != "capf-serve.c") ||
+		    (to_folder == "phone-sim" && path != "phone-sim.c")))
+			print path ": includes " part[2]
 	}
 	END {
-		for (module in known)
-			if (!(module in seen))
-				print module ": in the table, but there is no such module"
-	}' "$2" "$1"/*.[ch]
+		for (f in known)
+			if (!(f in seen))
+				print f ": in the table, but there is no such folder"
+	}' src="$1" "$1/README.md" "$1"/*.c "$1"/*/*.[ch]
 }
 
 # only REGEX FILE...: the regex, as a whole word, occurs in no source but these.
 only() {
 	local regex=$1 file found
 	shift
-	found=$(cd "$ROOT" && grep -nE "(^|[^A-Za-z0-9_])$regex" src/*.c src/lib/*.[ch] | grep -vE '^[^:]*:[0-9]+:(/| ?\*|	* \*)' || true)
+	found=$(cd "$ROOT" && grep -nE "(^|[^A-Za-z0-9_])$regex" src/*.c src/*/*.[ch] | grep -vE '^[^:]*:[0-9]+:(/| ?\*|	* \*)' || true)
 	for file in "$@"; do
 		found=$(grep -v "^$file:" <<<"$found" || true)
 	done
 	[ -z "$found" ] || fail "only in ${*:-no file}: $regex" "$found"
 }
 
-@test "modules include only what the table allows" {
-	run check_includes "$ROOT/src/lib" "$TESTDIR/data/modules.table"
+@test "folders include only what the table in src/README.md allows" {
+	run check_includes "$ROOT/src"
 	assert_output ""
 }
 
-@test "a forbidden include is found" {
-	cp -r "$ROOT/src/lib" lib
-	run check_includes lib "$TESTDIR/data/modules.table"
-	echo '#include "spool.h"' >>lib/cert.c
-	run check_includes lib "$TESTDIR/data/modules.table"
-	assert_output_has "lib/cert.c: includes spool.h"
+@test "a forbidden include is found, one without a folder, and one of a part that is another program's" {
+	cp -r "$ROOT/src" src
+	echo '#include "spool/spool.h"' >>src/x509/cert.c
+	echo '#include "cert.h"' >>src/x509/csr.c
+	echo '#include "server/master.h"' >>src/csr-list.c
+	run check_includes src
+	assert_output_has "x509/cert.c: includes spool/spool.h"
+	assert_output_has "x509/csr.c: includes cert.h without its folder"
+	assert_output_has "csr-list.c: includes server/master.h"
+	[ "${#lines[@]}" -eq 3 ]
 }
 
-@test "a module that the table does not know is found, and one that is gone" {
-	cp -r "$ROOT/src/lib" lib
-	echo >lib/stranger.c
-	rm lib/when.[ch]
-	run check_includes lib "$TESTDIR/data/modules.table"
-	assert_output_has "stranger: not in the table"
-	assert_output_has "when: in the table, but there is no such module"
+@test "a folder that the table does not know is found, and one that is gone" {
+	cp -r "$ROOT/src" src
+	mkdir src/strange
+	echo >src/strange/thing.c
+	rm -r src/online
+	run check_includes src
+	assert_output_has "strange/thing.c: its folder is not in the table"
+	assert_output_has "online: in the table, but there is no such folder"
 }
 
 @test "only spool and outfile change directories or make things durable" {
 	only '(link|linkat|rename|renameat|renameat2|unlink|unlinkat|rmdir|remove)\(' \
-	    src/lib/spool.c src/lib/outfile.c
-	only '(fsync|fdatasync|syncfs|sync)\(' src/lib/spool.c src/lib/outfile.c
-	only '(mkdir|mkdirat|mkstemp|mkostemp|mkdtemp|tmpfile|creat)\(' src/lib/spool.c src/lib/outfile.c
+	    src/spool/spool.c src/base/outfile.c
+	only '(fsync|fdatasync|syncfs|sync)\(' src/spool/spool.c src/base/outfile.c
+	only '(mkdir|mkdirat|mkstemp|mkostemp|mkdtemp|tmpfile|creat)\(' src/spool/spool.c src/base/outfile.c
 	# The board is in memory.
-	only 'ftruncate\(' src/lib/spool.c src/lib/outfile.c src/lib/board.c
+	only 'ftruncate\(' src/spool/spool.c src/base/outfile.c src/server/board.c
 }
 
 @test "only pool forks, and nobody starts threads or other programs" {
-	only '(fork|vfork)\(' src/lib/pool.c
+	only '(fork|vfork)\(' src/process/pool.c
 	only '(pthread_create|thrd_create|system|popen|posix_spawnp?|exec[lv][a-z]*)\('
 }
 
 @test "only archive, gunzip, pack and its two writers know tar and gzip" {
-	only '#[ 	]*include <(archive|archive_entry)\.h>' src/lib/archive.c src/lib/ustar_libarchive.c
-	only '#[ 	]*include <libtar\.h>' src/lib/ustar_libtar.c
-	only '#[ 	]*include <zlib\.h>' src/lib/gunzip.c src/lib/pack.c
-	only 'include <ini\.h>' src/lib/conf.c
+	only '#[ 	]*include <(archive|archive_entry)\.h>' src/archive/archive.c src/archive/ustar_libarchive.c
+	only '#[ 	]*include <libtar\.h>' src/archive/ustar_libtar.c
+	only '#[ 	]*include <zlib\.h>' src/archive/gunzip.c src/archive/pack.c
+	only 'include <ini\.h>' src/site/conf.c
 }
 
 @test "only ticks asks the clock that nobody sets" {
-	only 'CLOCK_(MONOTONIC|BOOTTIME)[A-Z_]*' src/lib/ticks.c
+	only 'CLOCK_(MONOTONIC|BOOTTIME)[A-Z_]*' src/base/ticks.c
 }
 
 @test "only tls knows TLS" {
-	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/lib/tls.c
+	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/net/tls.c
 }
 
 @test "only sandbox knows Landlock and seccomp" {
-	only 'include <(seccomp|linux/landlock|linux/seccomp)\.h>' src/lib/sandbox.c
-	only '(SYS_landlock_[a-z_]*|PR_SET_SECCOMP|PR_SET_NO_NEW_PRIVS)' src/lib/sandbox.c
+	only 'include <(seccomp|linux/landlock|linux/seccomp)\.h>' src/process/sandbox.c
+	only '(SYS_landlock_[a-z_]*|PR_SET_SECCOMP|PR_SET_NO_NEW_PRIVS)' src/process/sandbox.c
 }
 
 @test "no program looks at its own name" {
 	only '(program_invocation_(short_)?name|getprogname|__progname)'
-	only 'argv\[0\]' src/lib/names.c	# there it is the first of a list of names
+	only 'argv\[0\]' src/cli/names.c	# there it is the first of a list of names
 }
 
 @test "the library never exits, never prints" {
 	only '(exit|_exit|_Exit|abort|err|errx|warn|warnx|perror)\(' \
-	    $(cd "$ROOT" && echo src/*.c) src/lib/status.c src/lib/status.h src/lib/pool.c
+	    $(cd "$ROOT" && echo src/*.c) src/cli/status.c src/cli/status.h src/process/pool.c
 	only '(printf|vprintf|puts|putchar|putc)\(' $(cd "$ROOT" && echo src/*.c) \
-	    src/lib/status.c src/lib/answers.c	# answers is the programs' output, a line for each item
+	    src/cli/status.c src/cli/answers.c	# answers is the programs' output, a line for each item
 }
 
 @test "no buffer without a bound" {

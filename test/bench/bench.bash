@@ -43,7 +43,7 @@ for tool in $tools; do
 	flood) libs='-lssl -lcrypto' ;;
 	handshake) libs="$obj/libcapfkit.a -lssl -lcrypto" ;;
 	esac
-	${CC:-cc} -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -iquote "$root/src/lib" -o "$w/$tool" \
+	${CC:-cc} -D_GNU_SOURCE -std=c11 -O2 -Wall -Wextra -iquote "$root/src" -o "$w/$tool" \
 	    "$here/$tool.c" $libs || die "cannot build $tool"
 done
 "$bin/ca-init" -L 0 -n 'CN=Bench CA,O=Example,C=DE' "$w/ca" || die "cannot make a CA"

@@ -12,9 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cert.h"
-#include "key.h"
-#include "tls.h"
+#include "net/tls.h"
+#include "x509/cert.h"
+#include "x509/key.h"
 
 struct side {
 	struct tls *tls;

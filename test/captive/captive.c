@@ -36,21 +36,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive.h"
-#include "batch.h"
-#include "board.h"
-#include "cert.h"
-#include "control.h"
-#include "csr.h"
-#include "issue.h"
-#include "issuing.h"
-#include "ledger.h"
-#include "link.h"
-#include "manifest.h"
-#include "pool.h"
-#include "sandbox.h"
-#include "unpack.h"
-#include "verdict.h"
+#include "archive/archive.h"
+#include "archive/manifest.h"
+#include "ca/issue.h"
+#include "ca/ledger.h"
+#include "process/pool.h"
+#include "process/sandbox.h"
+#include "quarantine/unpack.h"
+#include "quarantine/verdict.h"
+#include "server/board.h"
+#include "server/control.h"
+#include "server/issuing.h"
+#include "server/link.h"
+#include "spool/batch.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
 
 #define OUT 3		/* where a child of the pool speaks to its parent */
 

@@ -8,9 +8,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "archive.h"
+#include "archive/archive.h"
+#include "archive/pack.h"
 #include "fuzz.h"
-#include "pack.h"
 
 #define BLOCK 512
 #define MAX_ROUND_TRIP 65536

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* CAPF's messages: what is read can be written, and read again as the same. */
-#include "capfmsg.h"
+#include "capf/capfmsg.h"
 #include "fuzz.h"
 
 static bool same_message(const struct capfmsg *a, const struct capfmsg *b)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Certificates: what cert-import's children and trust-add do with bytes. What is accepted is DER
  * that is accepted again, alone or as PEM, and says the same. */
-#include "blob.h"
 #include "fuzz.h"
 #include "lab.h"
-#include "vet.h"
+#include "quarantine/vet.h"
+#include "x509/blob.h"
 
 #define NOW ((time_t)1800000000)	/* January 2027, when everything in data/ is valid */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* capf.conf: whatever is accepted is within its limits, says the same in other surroundings, and
  * has no line that libinih would cut in two. */
-#include "conf.h"
 #include "fuzz.h"
+#include "site/conf.h"
 
 static void check_ranges(const struct conf *c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Tables: rows that are read, written and read again are the same, and lines are counted rightly.
  * */
-#include "csv.h"
+#include "base/csv.h"
 #include "fuzz.h"
 
 /* What csv_put makes of a cell: an apostrophe before what a spreadsheet would compute. */

@@ -4,7 +4,7 @@
 #define LAB_H
 
 #include "fuzz.h"
-#include "trust.h"
+#include "x509/trust.h"
 
 /* Both are trusted. It is never freed. */
 static const struct trust *lab_trust(void)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* SHA256SUMS and its signature. The first byte: 0: a signature over a text that we know; 1: a text,
  * which gets the right signature; else names, a line each, whose own manifest must hold. */
+#include "archive/manifest.h"
 #include "fuzz.h"
-#include "manifest.h"
 
 static struct cert *signer;
 static EVP_PKEY *key;

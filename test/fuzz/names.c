@@ -2,12 +2,12 @@
 /* Names of devices and of the spool's files, times, and what is printed of either. */
 #include <ctype.h>
 
-#include "device.h"
+#include "base/device.h"
+#include "base/when.h"
+#include "cli/names.h"
+#include "cli/status.h"
 #include "fuzz.h"
-#include "names.h"
-#include "status.h"
-#include "stem.h"
-#include "when.h"
+#include "spool/stem.h"
 
 const char program[] = "names", synopsis[] = "";
 

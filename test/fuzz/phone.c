@@ -3,7 +3,7 @@
  * that is refused changes nothing. The first byte says which text follows: 0 a record, 1 a state,
  * else a change, a line for each field, to the record that the change before it left. */
 #include "fuzz.h"
-#include "phone.h"
+#include "site/phone.h"
 
 #define NOW ((time_t)1800000000)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* How a phone proves who it is: AUTH_RESPONSE as it comes from the network, against a fixed trust.
  * What is accepted names the device, and no other device, session or signature would do. */
-#include "capfmsg.h"
+#include "capf/capfmsg.h"
 #include "fuzz.h"
 #include "lab.h"
-#include "proof.h"
+#include "x509/proof.h"
 
 #define DEVICE "SEP001122334455"
 #define OTHER "SEP001122334456"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* Certificate requests: what is accepted is for a legal device, and is accepted again as DER and
  * as PEM. */
-#include "blob.h"
-#include "cert.h"
-#include "csr.h"
 #include "fuzz.h"
+#include "x509/blob.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
 
 static struct cert *ra;
 

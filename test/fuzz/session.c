@@ -6,8 +6,8 @@
  *	11 to 31	the answer that is awaited: the phone's next message, or the outside's
  * and 64 and 128 give it a reason and make it final. bytes are a length of two bytes and what follows.
  * What must hold whatever comes is in on_action(). */
+#include "capf/session.h"
 #include "fuzz.h"
-#include "session.h"
 
 #define ID 0x2a
 

@@ -4,8 +4,8 @@
  * what a good server would send. While the phone wants to hear nothing it gets its timer or its
  * key. */
 #include "fuzz.h"
-#include "key.h"
-#include "sim.h"
+#include "phone-sim/sim.h"
+#include "x509/key.h"
 
 #define ID 0x2a
 #define DEVICE "CSF123"

@@ -2,12 +2,12 @@
 /* A phone's public key, from the network into the process that has the issuing key: what is
  * accepted makes a request that we accept, and a certificate that we would import; and it is this
  * key's and this device's. */
+#include "ca/issue.h"
 #include "fuzz.h"
-#include "issue.h"
-#include "key.h"
-#include "lean.h"
-#include "vet.h"
-#include "vouch.h"
+#include "quarantine/vet.h"
+#include "x509/key.h"
+#include "x509/lean.h"
+#include "x509/vouch.h"
 
 #define NOW ((time_t)1800000000)
 #define DEVICE "SEP001122334455"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* The headers of a tar, in blocks as they come; each that looks like a header gets the right checksum. What is read
  * keeps within its bounds, and what is refused has a reason. */
+#include "archive/tarhead.h"
 #include "fuzz.h"
-#include "tarhead.h"
 
 static void fix_checksum(unsigned char *h)
 {

@@ -2,7 +2,7 @@
 /* What an unpacking process tells its parent: each piece and its bytes are one to one, and a piece that is
  * cut off is none. */
 #include "fuzz.h"
-#include "unpack.h"
+#include "quarantine/unpack.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a child tells its parent of one entry: the bytes and the verdict are one to one. */
 #include "fuzz.h"
-#include "verdict.h"
+#include "quarantine/verdict.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "answers.h"
+#include "cli/answers.h"
+#include "cli/status.h"
 #include "fault.h"
-#include "status.h"
 #include "tap.h"
 
 const char program[] = "answers_test", synopsis[] = "";

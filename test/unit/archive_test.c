@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <locale.h>
 
-#include "archive.h"
+#include "archive/archive.h"
 #include "fault.h"
 #include "tarball.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "bytes.h"
+#include "base/bytes.h"
+#include "quarantine/verdict.h"
 #include "tap.h"
-#include "verdict.h"
 
 static void cursor(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "capfmsg.h"
+#include "capf/capfmsg.h"
 #include "fault.h"
 #include "tap.h"
 

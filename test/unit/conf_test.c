@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "conf.h"
+#include "site/conf.h"
 #include "tap.h"
 
 static void refuses(const char *text, const char *why)

@@ -7,10 +7,10 @@
 
 #include <string.h>
 
-#include "blob.h"
-#include "csr.h"
-#include "key.h"
 #include "tap.h"
+#include "x509/blob.h"
+#include "x509/csr.h"
+#include "x509/key.h"
 
 static struct reason r;
 static EVP_PKEY *rsa, *other, *ec;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "csv.h"
+#include "base/csv.h"
 #include "tap.h"
 
 /* Rows as "[a|b][c]", with "!" for a bad one, and "@N" before a row that does not begin on line N. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "device.h"
+#include "base/device.h"
 #include "tap.h"
 
 static void from(const char *cn, const char *want)

@@ -2,8 +2,8 @@
 /* Bytes as they are, and out of a gzip in every way in which it can be damaged. Prints TAP. */
 #include <errno.h>
 
+#include "archive/gunzip.h"
 #include "fault.h"
-#include "gunzip.h"
 #include "tarball.h"
 
 FAULT(int, inflateInit2_, (z_streamp z, int bits, const char *version, int size), (z, bits, version, size),

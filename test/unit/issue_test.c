@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#include "issue.h"
+#include "ca/issue.h"
 #include "tap.h"
-#include "trust.h"
+#include "x509/trust.h"
 
 #define NOW 1800000000
 #define DAY 86400

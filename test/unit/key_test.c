@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "key.h"
 #include "tap.h"
+#include "x509/key.h"
 
 static struct reason r;
 static const char *dir;

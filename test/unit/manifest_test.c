@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "issue.h"
-#include "manifest.h"
+#include "archive/manifest.h"
+#include "ca/issue.h"
 #include "tap.h"
 
 #define MANY 100000

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "cert.h"
 #include "tap.h"
+#include "x509/cert.h"
 
 /* A certificate for name, signed by issuer (itself when NULL) with key; extensions until the first
  * NULL. */

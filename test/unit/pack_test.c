@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "archive.h"
+#include "archive/archive.h"
+#include "archive/ustar.h"
 #include "fault.h"
 #include "tarball.h"
-#include "ustar.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 

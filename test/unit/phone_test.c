@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "phone.h"
+#include "site/phone.h"
 #include "tap.h"
 
 #define NOW 1700000000

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "key.h"
 #include "mint.h"
-#include "proof.h"
 #include "tap.h"
+#include "x509/key.h"
+#include "x509/proof.h"
 
 #define NOW 1800000000	/* 2027-01-15T08:00:00Z */
 #define YEAR 31536000

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox.h"
+#include "process/sandbox.h"
 #include "tap.h"
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -3,8 +3,8 @@
  * and compared: "> 550f..." is sent; a '!' means final. */
 #include <string.h>
 
+#include "capf/session.h"
 #include "fault.h"
-#include "session.h"
 #include "tap.h"
 
 #define ASKS "> 55010000002a000407000103 | timer message"

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "keyring.h"
-#include "sim.h"
+#include "phone-sim/keyring.h"
+#include "phone-sim/sim.h"
 #include "tap.h"
 
 #define DEVICE "CSF123"

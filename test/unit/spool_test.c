@@ -14,9 +14,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/fileio.h"
 #include "fault.h"
-#include "fileio.h"
-#include "spool.h"
+#include "spool/spool.h"
 #include "tap.h"
 
 #define NOW 1700000000

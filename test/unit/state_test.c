@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "index.h"
-#include "spool.h"
-#include "state.h"
+#include "spool/index.h"
+#include "spool/spool.h"
+#include "spool/state.h"
 #include "tap.h"
 
 #define BIT(d) (1u << (d))

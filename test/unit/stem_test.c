@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "stem.h"
+#include "spool/stem.h"
 #include "tap.h"
 
 #define KEY "07f2b1724dcf779bcef06e70c425ce8923f465a1ca5d4ba2504e7b46c744cc41"

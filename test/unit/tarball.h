@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "pack.h"
+#include "archive/pack.h"
 #include "tap.h"
 
 #define WHEN ((time_t)1700000000)

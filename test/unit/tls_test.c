@@ -12,7 +12,7 @@
 #include <openssl/ssl.h>
 
 #include "mint.h"
-#include "tls.h"
+#include "net/tls.h"
 
 static struct tls_context *server;
 

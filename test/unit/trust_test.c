@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "key.h"
 #include "mint.h"
 #include "tap.h"
-#include "trust.h"
+#include "x509/key.h"
+#include "x509/trust.h"
 
 #define NOW 1800000000	/* 2027-01-15T08:00:00Z */
 #define YEAR 31536000

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "key.h"
 #include "tap.h"
-#include "vouch.h"
+#include "x509/key.h"
+#include "x509/vouch.h"
 
 #define DEVICE "SEP001122334455"
 

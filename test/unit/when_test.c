@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "base/when.h"
 #include "tap.h"
-#include "when.h"
 
 static void parses(const char *text, time_t want)
 {

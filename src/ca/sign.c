@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ca/sign.h"
+#include "process/sandbox.h"
+#include "quarantine/unpack.h"
+#include "x509/csr.h"
+
+#define CHECKER_MEMORY ((uint64_t)8 * MANIFEST_MAX_BYTES)	/* text and signature in several forms */
+#define CHECKER_SECONDS 60
+
+static struct issuer *load_issuer(struct sign *s, bool *of_key, struct reason *why)
+{
+	EVP_PKEY *key = key_load(s->key, &s->secret, why);
+	struct issuer *issuer = NULL;
+
+	*of_key = key == NULL;
+	if (key != NULL)
+		issuer = issuer_new(s->ca, key, &s->policy, s->now, why);
+	EVP_PKEY_free(key);
+	return issuer;
+}
+
+static int init_checker(void *ctx)
+{
+	const struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true,
+	    .memory = CHECKER_MEMORY, .seconds = CHECKER_SECONDS};
+
+	(void)ctx;
+	return sandbox_enter(&sb);
+}
+
+/* In the checker: the text and the signature in, nothing or what is wrong with them out. -1 when that cannot be
+ * told. */
+static int check(void *ctx, struct bytes job, struct buf *out)
+{
+	const struct sign *s = ctx;
+	struct manifest *m = NULL;
+	struct reason why = {.text = ""};
+	struct bytes text;
+
+	if (!bytes_get_blob(&job, &text.p, &text.len))
+		return -1;
+	for (size_t i = 0; m == NULL && s->ra[i] != NULL && !why.trouble; i++)
+		m = manifest_verify(text.p, text.len, job.p, job.len, s->ra[i], &why);
+	if (m == NULL)
+		buf_put_text(out, why.text);
+	manifest_free(m);
+	return m == NULL && why.trouble ? -1 : 0;
+}
+
+int sign_start_checker(struct sign *s)
+{
+	const struct pool_task task = {init_checker, check, s, REASON_MAX + 4};
+
+	return s->ra[0] == NULL || (s->checker = pool_start(1, &task)) != NULL ? 0 : -1;
+}
+
+int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
+{
+	struct issuer *issuer = load_issuer(s, of_key, why);
+
+	if (issuer == NULL)
+		return -1;
+	issuer_free(issuer);
+	for (size_t i = 0; s->ra[i] != NULL; i++)
+		if ((s->ra_key[i] = X509_get0_pubkey(s->ra[i]->x509)) == NULL)
+			return reason_set(why, "the RA's certificate has no key that can be used");
+	return 0;
+}
+
+void sign_free(struct sign *s)
+{
+	secret_wipe(&s->secret);
+	manifest_free(s->manifest);
+	pool_stop(s->checker);
+	buf_free(&s->sums);
+}
+
+int sign_init(void *ctx)
+{
+	/* Whatever the token's library needs: its files, a socket to its daemon, threads. */
+	static const struct sandbox_path all = {AT_FDCWD, "/", SANDBOX_READ | SANDBOX_WRITE};
+	static const struct sandbox sb = {.profile = SANDBOX_CLIENT, .path = &all, .paths = 1};
+	struct sign *s = ctx;
+	struct reason why;
+	bool of_key;
+
+	if ((s->issuer = load_issuer(s, &of_key, &why)) == NULL) {
+		s->complain(s->key, why.text);
+		return -1;
+	}
+	secret_wipe(&s->secret);
+	return key_is_uri(s->key) ? sandbox_enter(&sb) : 0;
+}
+
+/* Has the checker found nothing wrong? Only then are the lines of the text read, here. */
+static struct manifest *verify(struct sign *s, const struct archive_item *signature, struct reason *why)
+{
+	struct bytes answer = {NULL, 0};
+	struct buf job = {0};
+	struct reason how;
+	bool good = false, died;
+
+	buf_put_blob(&job, s->sums.p, s->sums.len);
+	buf_put(&job, signature->data, signature->len);
+	if (!job.failed && pool_put(s->checker, job.p, job.len) == 0 && pool_flush(s->checker) == 0 &&
+	    pool_next(s->checker, &answer) == 1) {
+		good = answer.len == 0;
+		reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+		if (!good)
+			bytes_get_text(&answer, why->text, sizeof why->text);
+	} else {
+		/* Whom that has killed, it kills again; one that ended otherwise may do better another time. */
+		died = !job.failed && errno == EPIPE && unpack_death(pool_signal(s->checker), &how);
+		(died ? reason_set : reason_trouble)(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+	}
+	buf_free(&job);
+	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
+}
+
+static bool is_manifest(const struct archive_item *e)
+{
+	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0;
+}
+
+/* The manifest stands in front: the sums, then the signature over them. */
+static enum intake_admission read_manifest(struct sign *s, const struct archive_item *e,
+    struct reason *why)
+{
+	bool sums = strcmp(e->name, MANIFEST_SUMS) == 0;
+
+	if (s->entries == 1 && sums) {
+		buf_put(&s->sums, e->data, e->len);
+		return INTAKE_SKIP;
+	}
+	if (s->sums.failed) {
+		reason_memory(why);
+		return INTAKE_ABORT;
+	}
+	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0) {
+		s->manifest = verify(s, e, why);
+		return s->manifest != NULL ? INTAKE_SKIP : INTAKE_ABORT;
+	}
+	if (s->sums.len > 0)
+		reason_set(why, "stands where the signature of " MANIFEST_SUMS " should be");
+	else if (is_manifest(e))
+		reason_set(why, "is part of a manifest that does not begin the archive");
+	else
+		reason_set(why, "the archive does not begin with a signed manifest (csr-dump --manifest); "
+		    "--no-manifest signs it all the same");
+	return INTAKE_ABORT;
+}
+
+enum intake_admission sign_admit(void *ctx, const struct archive_item *e, struct reason *why)
+{
+	struct sign *s = ctx;
+
+	s->entries++;
+	if (s->manifest != NULL)
+		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INTAKE_JUDGE :
+		    INTAKE_REFUSE;
+	/* Nobody can tell whose it is. */
+	if (s->ra[0] == NULL)
+		return is_manifest(e) ? INTAKE_SKIP : INTAKE_JUDGE;
+	if (s->no_manifest && s->sums.len == 0 && !is_manifest(e))
+		return INTAKE_JUDGE;
+	return read_manifest(s, e, why);
+}
+
+void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out)
+{
+	struct sign *s = ctx;
+	struct csr *csr = csr_parse(data.p, data.len, s->ra_key, &v->reason);
+	struct issued c;
+
+	if (csr != NULL && issue_phone(s->issuer, csr, s->now, &c, &v->reason) == 0) {
+		v->good = v->read = true;
+		memcpy(v->spki, csr->spki, sizeof v->spki);
+		memcpy(v->digest, c.digest, sizeof v->digest);
+		memcpy(v->cn, csr->device, strlen(csr->device) + 1);
+		memcpy(v->serial, c.serial, sizeof v->serial);
+		v->not_after = c.not_after;
+		buf_put(out, c.der, c.der_len);
+		free(c.der);
+	}
+	csr_free(csr);
+}
+
+const char *sign_missing(const struct sign *s)
+{
+	return s->manifest != NULL ? manifest_missing(s->manifest) : NULL;
+}

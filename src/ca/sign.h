@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/* A request in, a certificate out: what csr-sign does with each entry, in as many processes as there are
+ * cores. */
+#ifndef SIGN_H
+#define SIGN_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "archive/archive.h"
+#include "archive/manifest.h"
+#include "base/bytes.h"
+#include "ca/issue.h"
+#include "process/pool.h"
+#include "quarantine/intake.h"
+#include "quarantine/verdict.h"
+#include "x509/key.h"
+
+#define SIGN_RA_MAX 16
+
+struct sign {
+	/* Filled in by the program. */
+	const char *key;		/* a file or a store URI */
+	struct secret secret;
+	const struct cert *ca;
+	struct issue_policy policy;
+	struct cert *ra[SIGN_RA_MAX + 1];	/* any of them vouches; none: proof of possession only */
+	bool no_manifest;		/* with an RA: an archive without a signed manifest will do */
+	time_t now;
+	void (*complain)(const char *object, const char *text);	/* of a worker that cannot start */
+	/* Ours. */
+	EVP_PKEY *ra_key[SIGN_RA_MAX + 1];
+	struct issuer *issuer;
+	struct manifest *manifest;
+	struct pool *checker;		/* of the manifest's signature: a process without the key */
+	struct buf sums;		/* SHA256SUMS, until its signature comes */
+	size_t entries;
+};
+
+/* Before the key or its pass phrase is in memory: starts the process that will look at the manifest's
+ * signature, if there is an RA to have made it. -1 with errno. */
+int sign_start_checker(struct sign *);
+
+/* Checks key and certificates once, before the workers load the key each for themselves: a token does
+ * not survive a fork. Keeps the pass phrase if it had to ask. -1 with a reason; *of_key tells whether
+ * that is about the key or about the CA and the policy. */
+int sign_prepare(struct sign *, bool *of_key, struct reason *);
+void sign_free(struct sign *);
+
+/* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. The workers have the key;
+ * when it is in a token they need its files and sockets as well, and sign_init narrows them to what
+ * executes nothing and changes no directory. */
+enum intake_admission sign_admit(void *ctx, const struct archive_item *, struct reason *);
+int sign_init(void *ctx);
+void sign_judge(void *ctx, struct bytes data, struct verdict *, struct buf *der);
+
+/* After the last entry: a name that the manifest lists and nobody saw, or NULL. */
+const char *sign_missing(const struct sign *);
+
+#endif

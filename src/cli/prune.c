@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/prune.h"
+
+/* Removes one file. 1 when it is gone by our hand, 0 when somebody was quicker, -1 with errno. */
+static int prune(struct spool *s, enum spool_dir d, const char *file)
+{
+	if (spool_remove(s, d, file) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+int prune_dir(struct spool *s, enum spool_dir d, struct names *names, bool dry_run,
+    void (*tell)(const struct stem *, const char *path))
+{
+	char file[STEM_NAME_MAX + 1], path[STEM_NAME_MAX + 16];
+	size_t n, gone = 0;
+	int failed = 0, result;
+	struct stem *list;
+
+	if (spool_list(s, d, &list, &n) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (!names_want(names, list[i].device))
+			continue;
+		stem_name(&list[i], (enum stem_kind)list[i].kind, file);
+		if ((result = dry_run ? 1 : prune(s, d, file)) > 0)
+			list[gone++] = list[i];
+		else if (result < 0)
+			failed = errno;
+	}
+	/* Said only when a power cut cannot bring it back. */
+	if (!dry_run && spool_sync(s, d) != 0) {
+		failed = errno;
+		gone = 0;
+	}
+	for (size_t i = 0; i < gone; i++) {
+		stem_name(&list[i], (enum stem_kind)list[i].kind, file);
+		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), file);
+		tell(&list[i], path);
+		if (!dry_run)
+			spool_log(s, "deleted", &list[i]);
+	}
+	free(list);
+	errno = failed;
+	return failed == 0 ? 0 : -1;
+}

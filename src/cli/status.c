@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/ticks.h"
+#include "cli/status.h"
+
+#define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
+
+int status_worst(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* What is not printable ASCII becomes \xHH; so does a backslash when it must be told from ours. */
+static const char *escape(const char *text, bool backslash, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + 5 <= size; p++) {
+		if (*p >= ' ' && *p < 0x7f && (*p != '\\' || !backslash))
+			out[n++] = (char)*p;
+		else
+			n += (size_t)sprintf(out + n, "\\x%02x", *p);
+	}
+	out[n] = '\0';
+	return out;
+}
+
+const char *status_escape(const char *text, char *out, size_t size)
+{
+	return escape(text, true, out, size);
+}
+
+int status_of(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case ENOTTY:
+		return STATUS_USAGE;
+	default:
+		return STATUS_TROUBLE;
+	}
+}
+
+int status_of_one(int error)
+{
+	bool refused = error == ENOENT || error == ENOTDIR || error == EACCES || error == EISDIR ||
+	    error == EFBIG;
+
+	return refused ? STATUS_REFUSED : STATUS_TROUBLE;
+}
+
+int status_of_given(bool trouble)
+{
+	return trouble ? STATUS_TROUBLE : STATUS_USAGE;
+}
+
+int status_of_item(bool trouble)
+{
+	return trouble ? STATUS_TROUBLE : STATUS_REFUSED;
+}
+
+/* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */
+static const char *cause_of(int error)
+{
+	return error == ENOTTY ? "is a terminal" : strerror(error);
+}
+
+static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+/* One line, built first, so that several processes cannot mix theirs. */
+static void vwarn(const char *object, const char *cause, const char *fmt, va_list ap)
+{
+	char name[ESCAPED_MAX], said[ESCAPED_MAX], text[ESCAPED_MAX];
+
+	vsnprintf(said, sizeof said, fmt, ap);
+	/* Names in it may be escaped already; bytes from outside may still be there. */
+	escape(said, false, text, sizeof text);
+	fflush(stdout);
+	fprintf(stderr, "%s: %s%s%s%s%s\n", program,
+	    object != NULL ? status_escape(object, name, sizeof name) : "", object != NULL ? ": " : "",
+	    text, cause != NULL ? ": " : "", cause != NULL ? cause : "");
+}
+
+void status_warn(const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, NULL, fmt, ap);
+	va_end(ap);
+}
+
+void status_warn_errno(const char *object, const char *fmt, ...)
+{
+	const char *cause = cause_of(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, cause, fmt, ap);
+	va_end(ap);
+}
+
+void status_die(int status, const char *object, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, NULL, fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+void status_die_errno(const char *object, const char *fmt, ...)
+{
+	const char *cause = cause_of(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(object, cause, fmt, ap);
+	va_end(ap);
+	exit(STATUS_TROUBLE);
+}
+
+void status_die_path(const char *path, const char *fmt, ...)
+{
+	int status = status_of(errno);
+	const char *cause = cause_of(errno);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vwarn(path, cause, fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+void status_usage(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (fmt != NULL) {
+		va_start(ap, fmt);
+		vwarn(NULL, NULL, fmt, ap);
+		va_end(ap);
+	}
+	fprintf(stderr, "usage: %s [--require-sandbox] %s\n", program, synopsis);
+	exit(STATUS_USAGE);
+}
+
+void status_help(void)
+{
+	printf("usage: %s [--require-sandbox] %s\n", program, synopsis);
+	exit(status_flush(STATUS_OK));
+}
+
+void status_version(void)
+{
+	printf("%s (capfkit) %s\n", program, CAPFKIT_VERSION);
+	exit(status_flush(STATUS_OK));
+}
+
+int status_flush(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	status_warn_errno("stdout", "cannot write");
+	return STATUS_TROUBLE;
+}
+
+void progress_start(struct progress *p, const char *what)
+{
+	p->what = what;
+	p->tty = isatty(STDERR_FILENO);
+	p->last = p->tty ? ticks_ms() : 0;
+}
+
+void progress_show(struct progress *p, size_t n)
+{
+	long long now;
+
+	/* The clock is asked every 64 items only. */
+	if (!p->tty || n % 64 != 0 || (now = ticks_ms()) - p->last < 200)
+		return;
+	p->last = now;
+	fprintf(stderr, "\r%s: %zu %s", program, n, p->what);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->tty)
+		fprintf(stderr, "\r\033[K");
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "quarantine/verdict.h"
+
+#define FIRST_SECOND (-(int64_t)62135596800)	/* of the year 1 */
+#define LAST_SECOND ((int64_t)253402300799)	/* of the year 9999 */
+
+void verdict_encode(const struct verdict *v, struct buf *out)
+{
+	buf_put_u8(out, v->good);
+	buf_put_text(out, v->entry);
+	buf_put_text(out, v->reason.text);
+	buf_put_u8(out, v->read);
+	if (!v->read)
+		return;
+	buf_put(out, v->spki, sizeof v->spki);
+	buf_put(out, v->digest, sizeof v->digest);
+	buf_put_text(out, v->cn);
+	buf_put_text(out, v->serial);
+	buf_put_u64(out, (uint64_t)v->not_after);
+	buf_put_blob(out, v->der, v->good ? v->der_len : 0);
+}
+
+static bool get_bool(struct bytes *in, bool *out)
+{
+	uint8_t n;
+
+	if (!bytes_get_u8(in, &n) || n > 1)
+		return false;
+	*out = n == 1;
+	return true;
+}
+
+/* What a serial number looks like; it is printed as it is. */
+static bool is_hex(const char *text)
+{
+	return *text != '\0' && text[strspn(text, "0123456789abcdefABCDEF")] == '\0';
+}
+
+/* Is this the frame of one DER object, to its last byte? Nothing inside is looked at. */
+static bool is_framed(const unsigned char *p, size_t len)
+{
+	size_t head = 2, body;
+
+	if (len < 2 || len > VERDICT_DER_MAX || p[0] != 0x30)
+		return false;
+	body = p[1];
+	if (p[1] >= 0x80) {
+		head += p[1] & 0x7f;
+		if (head < 3 || head > 5 || head > len)
+			return false;
+		body = 0;
+		for (size_t i = 2; i < head; i++)
+			body = body << 8 | p[i];
+	}
+	return head + body == len;
+}
+
+bool verdict_decode(struct bytes in, struct verdict *v)
+{
+	uint64_t when;
+
+	*v = (struct verdict){0};
+	if (!get_bool(&in, &v->good) || !bytes_get_text(&in, v->entry, sizeof v->entry) ||
+	    !bytes_get_text(&in, v->reason.text, sizeof v->reason.text) || !get_bool(&in, &v->read))
+		return false;
+	if (!v->read)
+		return !v->good && in.len == 0;
+	if (!bytes_get_copy(&in, v->spki, sizeof v->spki) ||
+	    !bytes_get_copy(&in, v->digest, sizeof v->digest) ||
+	    !bytes_get_text(&in, v->cn, sizeof v->cn) ||
+	    !bytes_get_text(&in, v->serial, sizeof v->serial) || !bytes_get_u64(&in, &when) ||
+	    !bytes_get_blob(&in, &v->der, &v->der_len))
+		return false;
+	v->not_after = (time_t)(int64_t)when;
+	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= LAST_SECOND &&
+	    v->not_after >= FIRST_SECOND &&
+	    (v->good ? is_framed(v->der, v->der_len) : v->der_len == 0);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/* What orders tell a connection. */
+#ifndef HOOKS_H
+#define HOOKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capf/session.h"
+
+struct orders_hooks {
+	/* An answer that took its time. */
+	void (*event)(void *link, const struct session_event *);
+	/* What it was held for is durable; or not, and then nothing may be said to the phone. */
+	void (*go_on)(void *link, bool done);
+	/* It must end, for reasons of our own. */
+	void (*drop)(void *link, const char *why);
+	/* The phone is here once more: this connection is as good as closed by it. */
+	void (*replaced)(void *link);
+	/* Its phone proved who it is; when is a time of ticks_ns(). */
+	void (*proved)(void *link, const char *device, uint64_t when);
+};
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/device.h"
+#include "site/match.h"
+#include "spool/index.h"
+
+#define MATCH_DIGEST 32
+
+struct match {
+	const struct spool *spool;
+	struct index index;
+	/* Beside each entry of the index: the digest of the certificate that took it. */
+	struct {
+		bool taken;
+		unsigned char digest[MATCH_DIGEST];
+	} *by;
+};
+
+struct match *match_open(const struct spool *s)
+{
+	struct match *m = calloc(1, sizeof *m);
+
+	if (m == NULL)
+		return NULL;
+	m->spool = s;
+	if (index_load(&m->index, s, (1u << SPOOL_STATES) - 1) != 0) {
+		free(m);
+		return NULL;
+	}
+	m->by = calloc(m->index.n + 1, sizeof *m->by);
+	if (m->by == NULL) {
+		match_close(m);
+		return NULL;
+	}
+	return m;
+}
+
+void match_close(struct match *m)
+{
+	if (m == NULL)
+		return;
+	index_free(&m->index);
+	free(m->by);
+	free(m);
+}
+
+/* The entry with this key, for a device that the subject names, in one of these directories; of
+ * several the newest. */
+static const struct index_entry *find(const struct match *m, const struct match_cert *c, unsigned dirs)
+{
+	const struct index_entry *e = NULL, *best = NULL;
+
+	while ((e = index_key(&m->index, c->spki, e)) != NULL)
+		if ((dirs & 1u << e->dir) != 0 && device_named_by(e->stem.device, c->cn) &&
+		    (best == NULL || stem_newer(&e->stem, &best->stem)))
+			best = e;
+	return best;
+}
+
+/* Takes the request, unless another certificate in this run was first. */
+static enum match_result take(struct match *m, const struct index_entry *e, const struct match_cert *c,
+    enum match_result result, struct reason *why)
+{
+	size_t i = (size_t)(e - m->index.entry);
+
+	if (!m->by[i].taken) {
+		m->by[i].taken = true;
+		memcpy(m->by[i].digest, c->digest, MATCH_DIGEST);
+		return result;
+	}
+	if (memcmp(m->by[i].digest, c->digest, MATCH_DIGEST) == 0)
+		return MATCH_ALREADY;
+	reason_set(why, "another certificate for this request came first");
+	return MATCH_REFUSED;
+}
+
+/* A certificate for this request is in the spool: this one? */
+static enum match_result compare(const struct match *m, const struct index_entry *e,
+    const struct match_cert *c, struct reason *why)
+{
+	/* It may have moved on since we read the directories. */
+	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED};
+	char name[STEM_NAME_MAX + 1];
+	unsigned char *der = NULL;
+	size_t len;
+	bool same;
+
+	stem_name(&e->stem, STEM_DER, name);
+	for (size_t i = 0; i < sizeof places / sizeof places[0] && der == NULL; i++)
+		if (spool_read(m->spool, places[i], name, &der, &len) != 0 && errno != ENOENT)
+			return MATCH_TROUBLE;
+	if (der == NULL) {
+		reason_set(why, "its request was answered, and the certificate deleted just now");
+		return MATCH_REFUSED;
+	}
+	same = len == c->der_len && memcmp(der, c->der, len) == 0;
+	free(der);
+	if (same)
+		return MATCH_ALREADY;
+	reason_set(why, "another certificate for this request is in %s/", spool_dir_name(e->dir));
+	return MATCH_REFUSED;
+}
+
+enum match_result match_find(struct match *m, const struct match_cert *c, struct stem *stem,
+    struct reason *why)
+{
+	const struct index_entry *e;
+
+	/* A request that waits comes first: its key may have had a certificate before. */
+	if ((e = find(m, c, 1u << SPOOL_CSR)) != NULL) {
+		*stem = e->stem;
+		return take(m, e, c, MATCH_READY, why);
+	}
+	if ((e = find(m, c, 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED)) != NULL) {
+		*stem = e->stem;
+		return compare(m, e, c, why);
+	}
+	if ((e = find(m, c, 1u << SPOOL_SUPERSEDED)) != NULL) {
+		*stem = e->stem;
+		return take(m, e, c, MATCH_STALE, why);
+	}
+	if ((e = find(m, c, 1u << SPOOL_STALE)) != NULL) {
+		*stem = e->stem;
+		return compare(m, e, c, why);
+	}
+	if (find(m, c, 1u << SPOOL_DONE) != NULL)
+		reason_set(why, "its request was answered, and the certificate deleted since");
+	else if ((e = index_key(&m->index, c->spki, NULL)) != NULL)
+		reason_set(why, "its subject does not name %s, whose key it has", e->stem.device);
+	else
+		reason_set(why, "no request has this key");
+	return MATCH_REFUSED;
+}

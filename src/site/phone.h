@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: ISC */
+/* What is known of a phone: phone/DEVICE.conf, what it shall do, which only an administrator's programs
+ * write; phone/DEVICE.state, what became of it, and phone/DEVICE.note, why its last visit was not
+ * authenticated, which only the server writes. capf-spool(5). */
+#ifndef PHONE_H
+#define PHONE_H
+
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/device.h"
+#include "base/reason.h"
+
+#define PHONE_TEXT_MAX 128	/* so that a line stays short of what libinih reads */
+#define PHONE_STRING_MIN 4
+#define PHONE_STRING_MAX 15	/* 10 in the manuals; some clients allow 15 */
+#define PHONE_FILE_MAX 4096
+
+enum phone_operation { PHONE_NONE, PHONE_INSTALL, PHONE_DELETE, PHONE_TROUBLESHOOT };
+enum phone_auth { PHONE_BY_STRING, PHONE_BY_NULL, PHONE_BY_LSC, PHONE_BY_MIC };
+enum phone_key_order { PHONE_RSA, PHONE_EC, PHONE_EC_RSA };
+enum phone_status { PHONE_IDLE, PHONE_PENDING, PHONE_SUCCESSFUL, PHONE_FAILED };
+
+/* Their words, NULL behind the last. */
+extern const char *const phone_operations[], *const phone_auths[], *const phone_key_orders[],
+    *const phone_statuses[];
+/* The place of a word, or -1. */
+int phone_word(const char *const words[], const char *);
+
+struct phone {
+	char device[DEVICE_MAX + 1];
+	char description[PHONE_TEXT_MAX + 1];
+	enum phone_operation operation;
+	enum phone_auth auth;
+	char string[PHONE_STRING_MAX + 1];	/* "": none */
+	enum phone_key_order key_order;
+	unsigned rsa, ec;
+	time_t complete_by;		/* 0: no deadline */
+	char template[DEVICE_MAX + 1];
+	time_t scheduled;		/* when the order was given; 0: never */
+	time_t order;			/* its identity: that time, or a later one (phone_apply) */
+};
+
+struct phone_state {
+	time_t order;			/* which one it speaks of */
+	enum phone_status status;	/* not idle */
+	char reason[PHONE_TEXT_MAX + 1];
+	time_t when;
+	unsigned attempts;		/* keys that were not made, or whose certificate was not stored */
+	unsigned wrong_strings;
+	unsigned refusals;		/* of the certificate that is ready */
+	unsigned sign_hangups;		/* how often it hung up when it was asked to sign its request */
+	unsigned version;
+	bool locked;			/* failed by wrong strings */
+};
+
+/* A new phone: nothing to do. */
+void phone_init(struct phone *, const char *device);
+/* The text of DEVICE.conf; p->device is left alone. -1 with a reason. */
+int phone_parse(struct phone *, const char *text, struct reason *);
+void phone_format(const struct phone *, struct buf *);
+/* The same for DEVICE.state. */
+int phone_state_parse(struct phone_state *, const char *text, struct reason *);
+void phone_state_format(const struct phone_state *, struct buf *);
+
+/* What to show of an order, and to go by: a state that speaks of another order does not count, and a
+ * deadline that has passed is a failure. reason is "" or as long lived as both. */
+struct phone_view {
+	enum phone_status status;
+	const char *reason;
+	time_t when;			/* 0: nothing happened yet */
+};
+void phone_look(const struct phone *, const struct phone_state *, time_t now, struct phone_view *);
+#define PHONE_SAID_MAX (2 * PHONE_TEXT_MAX + 64)
+/* The reason as people read it: of an order that is pending, with the note of a later visit that was not
+ * authenticated, whose time becomes the view's. */
+void phone_say(const struct phone *, const struct phone_state *note, struct phone_view *,
+    char out[PHONE_SAID_MAX + 1]);
+/* The authentication string: "" when there is none, or it was used. */
+const char *phone_string(const struct phone *, const struct phone_state *);
+
+enum phone_field {
+	PHONE_F_DESCRIPTION,
+	PHONE_F_OPERATION,
+	PHONE_F_AUTH,
+	PHONE_F_STRING,
+	PHONE_F_KEY_ORDER,
+	PHONE_F_RSA,
+	PHONE_F_EC,
+	PHONE_F_COMPLETE_BY,
+	PHONE_F_TEMPLATE,
+	PHONE_F_CHANGES,		/* those above may be changed by hand */
+	PHONE_F_SCHEDULED = PHONE_F_CHANGES,
+	PHONE_F_ORDER,
+	PHONE_FIELDS
+};
+
+/* Which field is called so, or -1. */
+int phone_field(const char *name);
+
+/* New values as text, from options, a row or a template; NULL: as it was. */
+struct phone_change {
+	const char *value[PHONE_F_CHANGES];
+	bool keep_string;	/* also one that wrong ones have locked */
+};
+
+/* Is each value a good one? -1 with a reason. */
+int phone_change_check(const struct phone_change *, time_t now, struct reason *);
+/* Changes a phone; with a new operation that is a new order, which shall be done in so many seconds (0: no
+ * matter when) unless the change says until when. newest is the latest stamp of what the phone has in the
+ * spool (roster_newest), 0 for none. The order's identity is later than that of the last order and not
+ * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. After an order
+ * that was locked by wrong strings it wants another string. -1 with a reason, and nothing changed. */
+int phone_apply(struct phone *, const struct phone_state *, const struct phone_change *, time_t now,
+    time_t newest, time_t expires, struct reason *);
+
+/* A template of capf.conf, behind dirfd, as a change whose values phone_change_free frees. How many it
+ * has, 0 when there is no such template, -1 with a reason. */
+int phone_template(int dirfd, const char *name, struct phone_change *, time_t now, struct reason *);
+void phone_change_free(struct phone_change *);
+/* Are all templates good? -1 with a reason. */
+int phone_templates_check(int dirfd, time_t now, struct reason *);
+
+/* So many random digits, each as likely as any other. -1 with errno. */
+int phone_generate(char out[PHONE_STRING_MAX + 1], size_t digits);
+
+#endif

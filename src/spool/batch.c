@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spool/batch.h"
+#include "spool/index.h"
+
+#define ITEM_NAME 12
+#define NAME_BYTES 256		/* what a new name may cost a directory, generously */
+
+struct item {
+	struct stem stem;
+	enum spool_dir to;
+	enum batch_fate fate;
+	char name[ITEM_NAME];	/* in the stage */
+};
+
+struct batch {
+	struct spool *spool;
+	struct spool_stage stage;
+	struct item *item;
+	size_t n, cap;
+	const struct index *(*look)(void *);
+	void *ctx;
+};
+
+struct batch *batch_open(struct spool *s)
+{
+	struct batch *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	b->spool = s;
+	if (spool_room(s, 0, 0) != 0 || spool_stage_open(s, &b->stage) != 0) {
+		free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void batch_look(struct batch *b, const struct index *(*look)(void *ctx), void *ctx)
+{
+	b->look = look;
+	b->ctx = ctx;
+}
+
+int batch_add(struct batch *b, const struct stem *stem, enum spool_dir to, const void *data, size_t len)
+{
+	struct item *it;
+
+	if (b->n == b->cap) {
+		size_t cap = b->cap > 0 ? b->cap * 2 : 64;
+		struct item *grown = reallocarray(b->item, cap, sizeof *grown);
+
+		if (grown == NULL)
+			return -1;
+		b->item = grown;
+		b->cap = cap;
+	}
+	it = &b->item[b->n];
+	*it = (struct item){.stem = *stem, .to = to};
+	snprintf(it->name, sizeof it->name, "%zx", b->n);
+	if (spool_stage_write(&b->stage, it->name, data, len) != 0)
+		return -1;
+	b->n++;
+	return 0;
+}
+
+void batch_drop(struct batch *b, size_t n)
+{
+	while (b->n > n)
+		spool_stage_remove(&b->stage, b->item[--b->n].name);
+}
+
+size_t batch_count(const struct batch *b)
+{
+	return b->n;
+}
+
+enum batch_fate batch_fate(const struct batch *b, size_t item)
+{
+	return b->item[item].fate;
+}
+
+static enum stem_kind kind_in(const struct item *it)
+{
+	return it->to == SPOOL_CSR ? (enum stem_kind)it->stem.kind : STEM_DER;
+}
+
+static int make_durable(struct batch *b)
+{
+	const char **names = calloc(b->n, sizeof *names);
+	int result;
+
+	if (names == NULL)
+		return -1;
+	for (size_t i = 0; i < b->n; i++)
+		names[i] = b->item[i].name;
+	result = spool_stage_sync(&b->stage, names, b->n);
+	free(names);
+	return result;
+}
+
+/* The name is taken: by the same bytes? */
+static int compare(struct batch *b, struct item *it, const char *name)
+{
+	unsigned char *ours = NULL, *theirs = NULL;
+	size_t our_len, their_len;
+	int result = -1;
+
+	if (spool_stage_read(&b->stage, it->name, &ours, &our_len) == 0 &&
+	    spool_read(b->spool, it->to, name, &theirs, &their_len) == 0) {
+		bool same = our_len == their_len && memcmp(ours, theirs, our_len) == 0;
+
+		/* One stem is one request: its key says so, whatever else it holds. */
+		it->fate = same || it->to == SPOOL_CSR ? BATCH_SAME : BATCH_OTHER;
+		result = 0;
+	} else if (errno == ENOENT) {
+		/* It went on meanwhile; whoever moved it had ours or one like it. */
+		it->fate = BATCH_SAME;
+		result = 0;
+	}
+	free(ours);
+	free(theirs);
+	return result;
+}
+
+/* Gives every item its place; stops at the first error. */
+static int publish(struct batch *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		struct item *it = &b->item[i];
+		char name[STEM_NAME_MAX + 1];
+
+		stem_name(&it->stem, kind_in(it), name);
+		if (spool_stage_publish(b->spool, &b->stage, it->name, it->to, name) == 0)
+			it->fate = BATCH_NEW;
+		else if (errno != EEXIST || compare(b, it, name) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Syncs the directories that were published into. When that fails nothing is acknowledged. */
+static int settle(struct batch *b)
+{
+	unsigned used = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (b->item[i].fate != BATCH_NONE)
+			used |= 1u << b->item[i].to;
+	if (spool_sync_all(b->spool, used) == 0)
+		return 0;
+	for (size_t i = 0; i < b->n; i++)
+		b->item[i].fate = BATCH_NONE;
+	return -1;
+}
+
+/* Takes a certificate back that we have just put there. */
+static void withdraw(struct batch *b, const struct item *it)
+{
+	char name[STEM_NAME_MAX + 1];
+
+	stem_name(&it->stem, STEM_DER, name);
+	spool_remove(b->spool, it->to, name);
+}
+
+/* Moves the request of a certificate to done/. When it is not where it was, finds out who was quicker.
+ * The certificate is safe already: a step that fails for another reason is left to state_finish. */
+static void answer_request(struct batch *b, struct item *it)
+{
+	struct spool *s = b->spool;
+	const struct stem *stem = &it->stem;
+	enum stem_kind kind = (enum stem_kind)stem->kind;
+	int late, done;
+
+	if (it->to == SPOOL_LSC &&
+	    (spool_move(s, stem, kind, SPOOL_CSR, SPOOL_DONE) == 0 || errno != ENOENT)) {
+		spool_log(s, "ready", stem);
+		return;
+	}
+	late = spool_has(s, SPOOL_SUPERSEDED, stem, kind);
+	done = spool_has(s, SPOOL_DONE, stem, kind);
+	if (late == 1) {
+		if (it->to == SPOOL_LSC)
+			spool_move(s, stem, STEM_DER, SPOOL_LSC, SPOOL_STALE);
+		spool_move(s, stem, kind, SPOOL_SUPERSEDED, SPOOL_DONE);
+		it->fate = BATCH_LATE;
+		spool_log(s, "stale", stem);
+	} else if (late == 0 && done == 0) {
+		withdraw(b, it);
+		it->fate = BATCH_GONE;
+	} else if (it->to == SPOOL_LSC && (spool_has(s, SPOOL_INSTALLED, stem, STEM_DER) == 1 ||
+	    spool_has(s, SPOOL_STALE, stem, STEM_DER) == 1)) {
+		withdraw(b, it);
+		it->fate = BATCH_SAME;
+	}
+}
+
+/* The newest request of the device that still waits; this one, when it was answered meanwhile. */
+static const struct stem *newest_of(struct spool *s, const struct index *ix, const struct item *it)
+{
+	const struct stem *newest = &it->stem;
+	const struct index_entry *e = NULL;
+
+	while ((e = index_device(ix, it->stem.device, e)) != NULL)
+		if (e->dir == SPOOL_CSR && stem_newer(&e->stem, newest) &&
+		    spool_has(s, SPOOL_CSR, &e->stem, (enum stem_kind)e->stem.kind) == 1)
+			newest = &e->stem;
+	return newest;
+}
+
+/* One request a device: the newest stays, the others are superseded, and a certificate that is ready
+ * for an older key can never be installed. */
+static void supersede(struct spool *s, const struct index *ix, struct item *it)
+{
+	const struct stem *newest = newest_of(s, ix, it);
+	const struct index_entry *e = NULL;
+
+	if (newest != &it->stem)
+		it->fate = BATCH_LATE;
+	while ((e = index_device(ix, it->stem.device, e)) != NULL) {
+		if (!stem_newer(newest, &e->stem))
+			continue;
+		if (e->dir == SPOOL_CSR &&
+		    spool_move(s, &e->stem, (enum stem_kind)e->stem.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
+			spool_log(s, "superseded", &e->stem);
+		if (e->dir == SPOOL_LSC && spool_move(s, &e->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE) == 0)
+			spool_log(s, "stale", &e->stem);
+	}
+}
+
+static void clean_up_one(struct batch *b, const struct index *ix, struct item *it)
+{
+	if (it->fate != BATCH_NEW)
+		return;
+	if (it->to == SPOOL_CSR) {
+		spool_log(b->spool, "pending", &it->stem);
+		supersede(b->spool, ix, it);
+	} else {
+		answer_request(b, it);
+	}
+}
+
+static int clean_up(struct batch *b)
+{
+	struct index own = {0};
+	const struct index *ix = &own;
+	bool requests = false;
+
+	for (size_t i = 0; i < b->n; i++)
+		requests = requests || b->item[i].to == SPOOL_CSR;
+	/* Read after publishing: of two that add at once, at least the later sees both. */
+	if (requests && b->look != NULL)
+		ix = b->look(b->ctx);
+	else if (requests && index_load(&own, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC) != 0)
+		return -1;
+	if (ix == NULL)
+		return -1;
+	for (size_t i = 0; i < b->n; i++)
+		clean_up_one(b, ix, &b->item[i]);
+	index_free(&own);
+	return 0;
+}
+
+int batch_commit(struct batch *b)
+{
+	int result = 0, saved = 0;
+
+	if (b->n == 0)
+		return 0;
+	if (spool_room(b->spool, 0, b->n * NAME_BYTES) != 0 || make_durable(b) != 0)
+		return -1;
+	if (publish(b) != 0) {
+		result = -1;
+		saved = errno;
+	}
+	if (settle(b) != 0)
+		return -1;
+	/* From here on everything published is safe: what follows can be done again by anybody. */
+	if (clean_up(b) != 0 || spool_log_flush(b->spool) != 0) {
+		result = -1;
+		saved = errno;
+	}
+	errno = saved;
+	return result;
+}
+
+void batch_close(struct batch *b)
+{
+	int saved = errno;
+
+	if (b == NULL)
+		return;
+	spool_stage_close(b->spool, &b->stage);
+	free(b->item);
+	free(b);
+	errno = saved;
+}

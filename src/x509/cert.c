@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/fileio.h"
+#include "x509/blob.h"
+#include "x509/cert.h"
+#include "x509/key.h"
+#include "x509/lean.h"
+#include "x509/osslerr.h"
+
+#define CERT_MAX_EXTENSIONS 32	/* each is compared with each; a full certificate has about ten */
+
+/* OpenSSL's form of the certificate. Its bytes are known to be DER. */
+static int decode(struct cert *c, struct reason *r)
+{
+	const unsigned char *p = c->der;
+	X509 *x = X509_new_ex(lean_context(), NULL);
+
+	if (x == NULL || d2i_X509(&x, &p, (long)c->der_len) == NULL)
+		/* On failure OpenSSL has freed what it was given. */
+		return osslerr_set(r, "is not a certificate");
+	c->x509 = x;
+	/* A key that is none is refused where keys are looked at. */
+	if (X509_get0_pubkey(x) == NULL && osslerr_lack())
+		return reason_memory(r);
+	if (p != c->der + c->der_len)
+		return reason_set(r, "has bytes behind the certificate");
+	return 0;
+}
+
+static int read_cn(struct cert *c, struct reason *r)
+{
+	const X509_NAME *subject = X509_get_subject_name(c->x509);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1), len;
+	unsigned char *utf8 = NULL;
+
+	if (at < 0)
+		return 0;
+	if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
+		return reason_set(r, "has two common names");
+	len = ASN1_STRING_to_UTF8(&utf8,
+	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+	if (len < 0 || len > CERT_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
+		OPENSSL_free(utf8);
+		return reason_set(r, "has a common name that is too long or no text");
+	}
+	memcpy(c->cn, utf8, (size_t)len);
+	OPENSSL_free(utf8);
+	return 0;
+}
+
+/* Positive and at most 20 octets, RFC 5280 4.1.2.2. */
+static int read_serial(struct cert *c, struct reason *r)
+{
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(c->x509);
+	const unsigned char *p = ASN1_STRING_get0_data(serial);
+	int len = ASN1_STRING_length(serial);
+
+	if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER)
+		return reason_set(r, "has a negative serial number");
+	/* OpenSSL leaves out the zero before a highest bit, but it is one of the 20. */
+	if (len > CERT_SERIAL_MAX / 2 || (len == CERT_SERIAL_MAX / 2 && p[0] >= 0x80))
+		return reason_set(r, "has a serial number of more than %d octets",
+		    CERT_SERIAL_MAX / 2);
+	bytes_hex(p, (size_t)len, c->serial);
+	return 0;
+}
+
+static int read_time(const ASN1_TIME *t, time_t *out, struct reason *r)
+{
+	struct tm tm;
+
+	if (!ASN1_TIME_to_tm(t, &tm))
+		return osslerr_set(r, "has a date that is none");
+	*out = timegm(&tm);
+	return 0;
+}
+
+struct cert *cert_parse(const void *data, size_t len, struct reason *r)
+{
+	struct cert *c;
+
+	if (len > CERT_MAX_BYTES) {
+		reason_set(r, "has more than %d bytes", CERT_MAX_BYTES);
+		return NULL;
+	}
+	if ((c = calloc(1, sizeof *c)) == NULL) {
+		reason_memory(r);
+		return NULL;
+	}
+	c->der = blob_unwrap(data, len, BLOB_CERT, false, &c->der_len, &c->pem, r);
+	if (c->der == NULL || decode(c, r) < 0 || read_cn(c, r) < 0 || read_serial(c, r) < 0 ||
+	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
+	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
+	    key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
+	    lean_sha256(c->der, c->der_len, c->digest, r) < 0) {
+		cert_free(c);
+		c = NULL;
+	}
+	osslerr_end(c != NULL ? 0 : -1, r);
+	return c;
+}
+
+void cert_free(struct cert *c)
+{
+	if (c == NULL)
+		return;
+	X509_free(c->x509);
+	free(c->der);
+	free(c);
+}
+
+struct cert *cert_load(const char *path, struct reason *why)
+{
+	unsigned char *data = NULL;
+	struct cert *c = NULL;
+	int fd = fileio_open_input(path);
+	size_t len;
+
+	if (fd < 0 || fileio_read_all(fd, CERT_MAX_BYTES, &data, &len) != 0)
+		reason_errno(why);
+	else
+		c = cert_parse(data, len, why);
+	free(data);
+	if (fd >= 0)
+		close(fd);
+	return c;
+}
+
+/* None twice, RFC 5280 4.2, none broken, and none critical that OpenSSL does not look at. */
+static int check_extensions(const X509 *x, struct reason *r)
+{
+	int n = X509_get_ext_count(x);
+	uint32_t flags = X509_get_extension_flags((X509 *)x);
+	char name[80];
+
+	if (n > CERT_MAX_EXTENSIONS)
+		return reason_set(r, "has %d extensions, more than %d", n, CERT_MAX_EXTENSIONS);
+	for (int i = 0; i < n; i++) {
+		X509_EXTENSION *ext = X509_get_ext(x, i);
+		const ASN1_OBJECT *oid = X509_EXTENSION_get_object(ext);
+
+		for (int j = 0; j < i; j++)
+			if (OBJ_cmp(oid, X509_EXTENSION_get_object(X509_get_ext(x, j))) == 0) {
+				OBJ_obj2txt(name, sizeof name, oid, 0);
+				return reason_set(r, "has the extension %s twice", name);
+			}
+		if (X509_EXTENSION_get_critical(ext) && !X509_supported_extension(ext)) {
+			OBJ_obj2txt(name, sizeof name, oid, 0);
+			return reason_set(r, "has an unknown critical extension: %s", name);
+		}
+	}
+	if (flags & EXFLAG_INVALID)
+		return reason_set(r, "has an extension that is broken");
+	return 0;
+}
+
+static int check_serial(const struct cert *c, struct reason *r)
+{
+	if (strspn(c->serial, "0") == strlen(c->serial))
+		return reason_set(r, "has the serial number 0");
+	return 0;
+}
+
+/* RFC 5280 4.2.1.12: no extendedKeyUsage, or one with anyExtendedKeyUsage, allows all. */
+static bool allows(X509 *x, uint32_t purposes)
+{
+	return (X509_get_extended_key_usage(x) & (purposes | XKU_ANYEKU)) != 0;
+}
+
+int cert_check_phone(const struct cert *c, struct reason *r)
+{
+	X509 *x = c->x509;
+	EVP_PKEY *key = X509_get0_pubkey(x);
+	const X509_ALGOR *algor;
+	uint32_t usage;
+	int res = -1;
+
+	X509_get0_signature(NULL, &algor, x);
+	if (X509_get_version(x) != X509_VERSION_3)
+		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
+	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
+		reason_set(r, "names two different signature algorithms");
+	else if (key_check_signature(algor, r) < 0 || check_serial(c, r) < 0 ||
+	    key_check(key, r) < 0 || key_check_form(X509_get_X509_PUBKEY(x), r) < 0 ||
+	    check_extensions(x, r) < 0)
+		; /* said already */
+	/* CA:TRUE without keyCertSign is no CA to OpenSSL, but it is not a phone either. */
+	else if (X509_check_ca(x) != 0 || (X509_get_extension_flags(x) & EXFLAG_CA))
+		reason_set(r, "is a CA certificate");
+	else if (!(X509_get_extension_flags(x) & EXFLAG_KUSAGE))
+		reason_set(r, "has no keyUsage");
+	else {
+		usage = X509_get_key_usage(x);
+		if (!(usage & KU_DIGITAL_SIGNATURE))
+			reason_set(r, "has a keyUsage without digitalSignature");
+		else if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+		    !(usage & KU_KEY_ENCIPHERMENT))
+			reason_set(r, "has a keyUsage without keyEncipherment");
+		/* A phone is a server to some, and a client to others. */
+		else if (!allows(x, XKU_SSL_CLIENT | XKU_SSL_SERVER))
+			reason_set(r, "has an extendedKeyUsage without clientAuth or serverAuth");
+		else
+			res = 0;
+	}
+	return osslerr_end(res, r);
+}
+
+int cert_check_client(const struct cert *c, struct reason *r)
+{
+	X509 *x = c->x509;
+	int res = -1;
+
+	if (X509_get_extension_flags(x) & EXFLAG_CA)
+		reason_set(r, "is a CA certificate");
+	else if (!(X509_get_extension_flags(x) & EXFLAG_KUSAGE))
+		reason_set(r, "has no keyUsage");
+	else if (!(X509_get_key_usage(x) & KU_DIGITAL_SIGNATURE))
+		reason_set(r, "has a keyUsage without digitalSignature");
+	else if (!allows(x, XKU_SSL_CLIENT))
+		reason_set(r, "has an extendedKeyUsage without clientAuth");
+	else
+		res = 0;
+	return osslerr_end(res, r);
+}
+
+/* What verification asks of every certificate of a chain, and trust.c forgives none: whoever takes a CA here must be
+ * able to verify with it. What may be missing in a CA is in trust.c, too. The signature is not looked at: the one who
+ * adds a CA vouches for it. Vendors' roots of today are signed with SHA-1. */
+int cert_check_ca(const struct cert *c, struct reason *r)
+{
+	X509 *x = c->x509;
+	const X509_ALGOR *algor;
+	int res = -1;
+
+	X509_get0_signature(NULL, &algor, x);
+	if (key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
+		; /* said already */
+	else if (X509_get_version(x) != X509_VERSION_3)
+		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
+	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
+		reason_set(r, "names two different signature algorithms");
+	else if (X509_NAME_entry_count(X509_get_subject_name(x)) == 0 ||
+	    X509_NAME_entry_count(X509_get_issuer_name(x)) == 0)
+		reason_set(r, "has no subject or no issuer");
+	else if (!(X509_get_extension_flags(x) & EXFLAG_CA))
+		reason_set(r, "is not a CA certificate");
+	/* RFC 5280 4.2.1.3: without keyUsage a key may be used for everything. */
+	else if (!(X509_get_key_usage(x) & KU_KEY_CERT_SIGN))
+		reason_set(r, "has a keyUsage without keyCertSign");
+	else
+		res = 0;
+	return osslerr_end(res, r);
+}
+
+char *cert_pem(X509 *x, size_t *len)
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509(x, &der);
+	char *pem = n > 0 ? blob_pem("CERTIFICATE", der, (size_t)n, len) : NULL;
+
+	OPENSSL_free(der);
+	ERR_clear_error();
+	return pem;
+}
+
+char *cert_name_line(const X509_NAME *name)
+{
+	/* RFC 2253's escapes leave nothing but printable ASCII, whatever stands in the name. */
+	unsigned long flags = (XN_FLAG_RFC2253 & ~(unsigned long)XN_FLAG_DN_REV &
+	    ~(unsigned long)XN_FLAG_SEP_MASK) | XN_FLAG_SEP_CPLUS_SPC;
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *line = NULL, *data;
+	long n;
+
+	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, flags) >= 0 &&
+	    (n = BIO_get_mem_data(bio, &data)) >= 0)
+		line = strndup(n > 0 ? data : "", (size_t)n);
+	BIO_free(bio);
+	ERR_clear_error();
+	return line;
+}
