@@ -17,7 +17,7 @@ LDFLAGS ?= -Wl,-z,relro,-z,now -Wl,--as-needed
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DPACK_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DTGZ_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
 # Archives are written with libtar where its header is, else with libarchive; LIBTAR= does without it.
 ifeq ($(origin LIBTAR),undefined)
@@ -71,8 +71,8 @@ UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*_test.c))
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
-CAPTIVE_CALLS = archive_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
-	sandbox_enter sandbox_renew link_new issue_phone issuing_ask board_put prctl
+CAPTIVE_CALLS = untar_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
+	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask load_put prctl
 # Those that take longest are started first, so that no processor is idle at the end.
 LONG = $(patsubst %,test/%.bats,service fleet crash oracle visits serve clock concurrent disk hostile)
 TESTS = $(LONG) $(filter-out $(LONG),$(wildcard test/*.bats)) $(UNITS)

@@ -12,7 +12,7 @@
 #include "base/outfile.h"
 #include "ca/ca_chain.h"
 #include "ca/issue.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "x509/cert.h"
@@ -46,9 +46,9 @@ static EVP_PKEY *load_key(const char *path, const char *pass)
 	EVP_PKEY *key;
 
 	if (pass != NULL && secret_read(&secret, pass, &why) != 0)
-		status_die(status_of_given(why.trouble), pass, "%s", why.text);
+		status_die(status_of_input(why.trouble), pass, "%s", why.text);
 	if ((key = key_load(path, &secret, &why)) == NULL)
-		status_die(status_of_given(why.trouble), path, "%s", why.text);
+		status_die(status_of_input(why.trouble), path, "%s", why.text);
 	secret_wipe(&secret);
 	return key;
 }
@@ -61,7 +61,7 @@ static struct parent load_parent(const struct asked *a)
 	if (a->parent_cert == NULL)
 		return p;
 	if ((p.cert = cert_load(a->parent_cert, &why)) == NULL)
-		status_die(status_of_given(why.trouble), a->parent_cert, "%s", why.text);
+		status_die(status_of_input(why.trouble), a->parent_cert, "%s", why.text);
 	p.key = load_key(a->parent_key, a->pass);
 	return p;
 }
@@ -118,9 +118,9 @@ static void make(const char *prefix, struct asked *a)
 	X509 *x;
 
 	if (a->encrypt != NULL && secret_read(&secret, a->encrypt, &why) != 0)
-		status_die(status_of_given(why.trouble), a->encrypt, "%s", why.text);
+		status_die(status_of_input(why.trouble), a->encrypt, "%s", why.text);
 	if ((key = key_make(a->spec, &why)) == NULL)
-		status_die(status_of_given(why.trouble), a->spec, "%s", why.text);
+		status_die(status_of_input(why.trouble), a->spec, "%s", why.text);
 	if (a->request)
 		text = issue_ca_request(&a->profile, key, &len, &why);
 	else if ((x = issue_ca(&a->profile, key, parent.cert, parent.key, a->now, &why)) != NULL) {
@@ -129,8 +129,8 @@ static void make(const char *prefix, struct asked *a)
 		X509_free(x);
 	}
 	if (text == NULL)
-		status_die(status_of_given(why.trouble), a->profile.subject, "%s", why.text);
-	narrow_beside(prefix, -1);
+		status_die(status_of_input(why.trouble), a->profile.subject, "%s", why.text);
+	confine_beside(prefix, -1);
 	write_pair(prefix, key, &secret, a->request ? ".csr" : ".pem", text, len);
 	secret_wipe(&secret);
 	free(text);
@@ -156,14 +156,14 @@ static void complete(const char *prefix, char *const *issuer, int issuers, const
 		status_die(STATUS_TROUBLE, prefix, "out of memory");
 	for (int i = -1; i < issuers; i++)
 		if (ca_chain_read(&chain, i < 0 ? a->complete : issuer[i], &why) != 0)
-			status_die(status_of_given(why.trouble), i < 0 ? a->complete : issuer[i], "%s", why.text);
+			status_die(status_of_input(why.trouble), i < 0 ? a->complete : issuer[i], "%s", why.text);
 	if ((result = ca_chain_check(&chain, a->now, &why)) < 0)
-		status_die(status_of_given(why.trouble), a->complete, "%s", why.text);
+		status_die(status_of_input(why.trouble), a->complete, "%s", why.text);
 	if (strstr(chain.own->cn, "CAPF-") != NULL)
 		status_die(STATUS_USAGE, a->complete, "its CN contains CAPF-, which is for CAPF's own certificate");
 	if ((pem = cert_pem(chain.own->x509, &len)) == NULL)
 		status_die(STATUS_TROUBLE, prefix, "out of memory");
-	narrow_beside(prefix, -1);
+	confine_beside(prefix, -1);
 	if (result == 0) {
 		struct buf whole = {0};
 

@@ -9,14 +9,14 @@
 #include <time.h>
 
 #include "ca/issue.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/conf.h"
-#include "site/store.h"
+#include "site/settings.h"
+#include "site/trust_store.h"
+#include "spool/recover.h"
 #include "spool/spool.h"
-#include "spool/state.h"
 #include "x509/cert.h"
 #include "x509/key.h"
 
@@ -64,13 +64,13 @@ static int make_pair(struct pair *p, const char *spec, const char *name, int day
 }
 
 /* A new spool, or the one that is to get a new certificate. */
-static struct spool *open_spool(const char *path, bool renew, time_t now)
+static struct spool *open_or_create(const char *path, bool renew, time_t now)
 {
 	struct spool *s;
 
 	if (renew)
-		return enter_to_write(path, now);
-	enter_as_owner(path);
+		return open_spool_to_write(path, now);
+	open_spool_as_owner(path);
 	if ((s = spool_create(path, program, now)) == NULL) {
 		if (errno == EEXIST)
 			status_die(STATUS_USAGE, path, "a spool is here already; --renew makes it a new certificate");
@@ -78,7 +78,7 @@ static struct spool *open_spool(const char *path, bool renew, time_t now)
 			status_die(STATUS_USAGE, path, "something else is here");
 		status_die_path(path, "cannot make a spool");
 	}
-	if (state_finish(s, NULL) != 0)
+	if (recover_finish(s, NULL) != 0)
 		status_die_errno(path, "cannot finish what an earlier run left");
 	return s;
 }
@@ -106,16 +106,16 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	/* Before anything is touched: what cannot be made is wrong usage. */
 	if (make_pair(&pair, spec, name, (int)days, now, &object, &why) != 0)
-		status_die(status_of_given(why.trouble), object, "cannot make a certificate: %s", why.text);
-	s = open_spool(path, renew, now);
-	narrow_below(SANDBOX_WRITER, s->root, NULL, 0);
+		status_die(status_of_input(why.trouble), object, "cannot make a certificate: %s", why.text);
+	s = open_or_create(path, renew, now);
+	confine_below(SANDBOX_WRITER, s->root, NULL, 0);
 	/* What the old certificate vouched for and issued is still about: its .0 file is there before the pair goes. A
 	 * pair that is no good leaves nothing to keep. */
-	if (renew && store_check_capf(s, true, &why) != 0 && why.trouble)
+	if (renew && capf_identity_check(s, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "CAPF", "cannot keep its old certificate: %s", why.text);
 	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
-	if (renew || (store_check_capf(s, true, &why) != 0 && !why.trouble)) {
-		if (store_put_capf(s, pair.cert, pair.key, &why) != 0)
+	if (renew || (capf_identity_check(s, true, &why) != 0 && !why.trouble)) {
+		if (capf_identity_put(s, pair.cert, pair.key, &why) != 0)
 			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
 		spool_log_text(s, "capf", pair.cert->cn);
 	} else if (why.trouble) {
@@ -124,7 +124,7 @@ int main(int argc, char *argv[])
 	if (spool_log_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
 	/* Last, since it makes the directory a spool. */
-	if (!renew && spool_put_top(s, SPOOL_CONF, conf_template, strlen(conf_template)) != 0)
+	if (!renew && spool_put_top(s, SPOOL_CONF, settings_template, strlen(settings_template)) != 0)
 		status_die_errno(SPOOL_CONF, "cannot write");
 	EVP_PKEY_free(pair.key);
 	cert_free(pair.cert);

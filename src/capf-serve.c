@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/enter.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "server/board.h"
-#include "server/keeper.h"
+#include "server/load.h"
+#include "server/master.h"
 
 const char program[] = "capf-serve";
 const char synopsis[] = "[-hV] [-L log] [-l address:port[,address:port ...]] [-P seconds] [-s spool]\n"
@@ -41,15 +41,15 @@ static void become(const char *name)
 }
 
 /* Before the spool is opened, and by whoever may open sockets. */
-static void read_settings(const char *path, struct conf *conf)
+static void read_settings(const char *path, struct settings *settings)
 {
 	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct reason why;
 
 	if (root < 0)
 		status_die_path(path, "cannot open the spool");
-	if (conf_load(conf, root, &why) != 0)
-		status_die(status_of_given(why.trouble), path, SPOOL_CONF ": %s", why.text);
+	if (settings_load(settings, root, &why) != 0)
+		status_die(status_of_input(why.trouble), path, SPOOL_CONF ": %s", why.text);
 	close(root);
 }
 
@@ -77,9 +77,9 @@ static void check_rights(const char *path, const char *user)
 }
 
 /* Where to listen when neither -l nor systemd says it: 3804 is CAPF's port. */
-static const char *addresses(const struct conf *conf)
+static const char *addresses(const struct settings *settings)
 {
-	return *conf->listen != '\0' ? conf->listen : conf->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
+	return *settings->listen != '\0' ? settings->listen : settings->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
 }
 
 int main(int argc, char *argv[])
@@ -93,33 +93,33 @@ int main(int argc, char *argv[])
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{'u', "user", OPTION_TEXT, &user, 0, 0},
-		{'w', "workers", OPTION_NUMBER, &workers, 1, BOARD_MAX},
+		{'w', "workers", OPTION_NUMBER, &workers, 1, LOAD_MAX},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), result;
 	struct listen listen = {.n = 0};
-	struct keeper_task task;
-	struct notify notify;
+	struct master_task task;
+	struct systemd notify;
 	struct reason why;
-	struct sink sink;
-	struct conf conf;
+	struct log_output sink;
+	struct settings settings;
 	struct spool *s;
 
 	if (arg < argc)
 		status_usage("takes no arguments");
-	notify_open(&notify);
-	read_settings(path, &conf);
-	if ((listen_where != NULL ? listen_at(&listen, listen_where, conf.enable_ipv6, &why) :
-	    listen_default(&listen, addresses(&conf), conf.enable_ipv6, &why)) != 0 ||
-	    sink_open(&sink, log != NULL ? log : conf.log, program, &why) != 0)
-		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
+	systemd_open(&notify);
+	read_settings(path, &settings);
+	if ((listen_where != NULL ? listen_at(&listen, listen_where, settings.enable_ipv6, &why) :
+	    listen_default(&listen, addresses(&settings), settings.enable_ipv6, &why)) != 0 ||
+	    log_output_open(&sink, log != NULL ? log : settings.log, program, &why) != 0)
+		status_die(status_of_input(why.trouble), NULL, "%s", why.text);
 	if (user != NULL)
 		become(user);
 	check_rights(path, user);
-	s = enter_to_write(path, now);
-	task = (struct keeper_task){s, &conf, &sink, &listen, &notify, now - start,
-	    workers > 0 ? (unsigned)workers : conf.workers};
-	if ((result = keeper_run(&task, &why)) != 0)
+	s = open_spool_to_write(path, now);
+	task = (struct master_task){s, &settings, &sink, &listen, &notify, now - start,
+	    workers > 0 ? (unsigned)workers : settings.workers};
+	if ((result = master_run(&task, &why)) != 0)
 		status_warn(path, "%s", why.text);
 	spool_close(s);
 	return status_flush(result == 0 ? STATUS_OK : result > 0 ? STATUS_USAGE : STATUS_TROUBLE);

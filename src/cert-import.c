@@ -10,21 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
+#include "archive/untar.h"
 #include "base/fileio.h"
-#include "base/when.h"
-#include "cli/answers.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/results.h"
 #include "cli/status.h"
 #include "online/transfer.h"
-#include "quarantine/intake.h"
+#include "quarantine/inspect.h"
+#include "quarantine/judge_cert.h"
 #include "quarantine/unpack.h"
-#include "quarantine/vet.h"
-#include "site/conf.h"
 #include "site/match.h"
-#include "site/store.h"
+#include "site/settings.h"
+#include "site/trust_store.h"
 #include "spool/batch.h"
 #include "spool/spool.h"
 
@@ -37,7 +37,7 @@ static const char accepted[] = "accepted", stale[] = "stale", already[] = "alrea
 struct import {
 	struct batch *batch;	/* NULL: dry run */
 	struct match *match;
-	struct answers answers;	/* said after the commit */
+	struct results answers;	/* said after the commit */
 	bool refused, known;	/* some are; some are there already */
 	bool held_back;		/* nothing is imported, because some are refused */
 };
@@ -54,13 +54,13 @@ static const char *dash(const char *text)
 static int remember(struct import *im, const struct verdict *v, const char *word, const char *device,
     uint64_t item, const char *reason)
 {
-	char iso[WHEN_ISO + 1] = "";
+	char iso[UTC_ISO + 1] = "";
 
 	if (v->read)
-		when_iso(v->not_after, iso);
+		utc_iso(v->not_after, iso);
 	im->refused = im->refused || word == refused;
 	im->known = im->known || word == already;
-	return answers_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
+	return results_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
 	    dash(v->serial), dash(iso));
 }
 
@@ -72,39 +72,39 @@ static int take(struct import *im, const struct verdict *v)
 		[MATCH_ALREADY] = already, [MATCH_REFUSED] = refused,
 	};
 	struct reason why = v->reason;
-	struct stem stem = {.device = ""};
+	struct reqid reqid = {.device = ""};
 	const struct match_cert cert = {v->spki, v->digest, v->cn, v->der, v->der_len};
-	uint64_t item = ANSWERS_NO_ITEM;
+	uint64_t item = RESULTS_NO_ITEM;
 	enum match_result m;
 
 	if (!v->good)
 		return remember(im, v, refused, "", item, why.text);
-	if ((m = match_find(im->match, &cert, &stem, &why)) == MATCH_TROUBLE)
+	if ((m = match_find(im->match, &cert, &reqid, &why)) == MATCH_TROUBLE)
 		return -1;
 	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
 		item = batch_count(im->batch);
-		if (batch_add(im->batch, &stem, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->der,
+		if (batch_add(im->batch, &reqid, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->der,
 		    v->der_len) != 0)
 			return -1;
 	}
-	return remember(im, v, word_of[m], stem.device, item, why.text);
+	return remember(im, v, word_of[m], reqid.device, item, why.text);
 }
 
 /* The whole archive, read to its end. An exit status. */
-static int read_archive(struct import *im, struct intake *in, const char *name)
+static int read_archive(struct import *im, struct inspect *in, const char *name)
 {
 	struct progress progress;
-	enum intake_result result;
+	enum inspect_result result;
 	struct reason why;
 	struct verdict v;
 	int status = STATUS_OK;
 
 	progress_start(&progress, "certificates");
-	while (status == STATUS_OK && (result = intake_next(in, &v, &why)) != INTAKE_END) {
-		if (result == INTAKE_DAMAGED || result == INTAKE_DIED) {
+	while (status == STATUS_OK && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
+		if (result == INSPECT_DAMAGED || result == INSPECT_DIED) {
 			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; nothing was imported", why.text);
 			status = STATUS_REFUSED;
-		} else if (result == INTAKE_TROUBLE) {
+		} else if (result == INSPECT_TROUBLE) {
 			status_warn_errno(name, "cannot read");
 			status = STATUS_TROUBLE;
 		} else if (take(im, &v) != 0) {
@@ -126,16 +126,16 @@ static bool settle(struct answer *a, enum batch_fate fate)
 	case BATCH_NEW:
 		break;
 	case BATCH_SAME:
-		answers_change(a, already, "");
+		results_change(a, already, "");
 		break;
 	case BATCH_LATE:
-		answers_change(a, stale, "");
+		results_change(a, stale, "");
 		break;
 	case BATCH_OTHER:
-		answers_change(a, refused, "another certificate for this request was imported just now");
+		results_change(a, refused, "another certificate for this request was imported just now");
 		break;
 	case BATCH_GONE:
-		answers_change(a, refused, "its request was deleted just now");
+		results_change(a, refused, "its request was deleted just now");
 		break;
 	}
 	return true;
@@ -145,7 +145,7 @@ static bool settle(struct answer *a, enum batch_fate fate)
 static void hold_back(struct answer *a)
 {
 	if (strcmp(a->word, accepted) == 0 || strcmp(a->word, stale) == 0)
-		answers_change(a, refused, "another entry was refused, and it is all or nothing");
+		results_change(a, refused, "another entry was refused, and it is all or nothing");
 }
 
 /* The answers, when everything they say is on the disk. An exit status. */
@@ -154,12 +154,12 @@ static int report(struct import *im)
 	int status = STATUS_OK, got;
 	struct answer a;
 
-	while ((got = answers_next(&im->answers, &a)) > 0) {
+	while ((got = results_next(&im->answers, &a)) > 0) {
 		if (im->held_back)
 			hold_back(&a);
-		else if (a.item != ANSWERS_NO_ITEM && !settle(&a, batch_fate(im->batch, (size_t)a.item)))
+		else if (a.item != RESULTS_NO_ITEM && !settle(&a, batch_fate(im->batch, (size_t)a.item)))
 			continue;
-		answers_print(&a);
+		results_print(&a);
 		if (strcmp(a.word, refused) == 0)
 			status = STATUS_REFUSED;
 	}
@@ -170,12 +170,12 @@ static int report(struct import *im)
 }
 
 /* Takes the scratch file, where there is one. */
-static int import(struct spool *s, struct intake *in, const char *name, bool dry_run, bool all, int scratch)
+static int import(struct spool *s, struct inspect *in, const char *name, bool dry_run, bool all, int scratch)
 {
 	struct import im = {.match = match_open(s)};
 	int status = STATUS_TROUBLE;
 
-	answers_open(&im.answers, scratch);
+	results_open(&im.answers, scratch);
 	if (im.match == NULL || (!dry_run && (im.batch = batch_open(s)) == NULL))
 		status_warn_errno(s->path, "cannot import");
 	else
@@ -193,24 +193,24 @@ static int import(struct spool *s, struct intake *in, const char *name, bool dry
 		}
 		status = status_worst(status, report(&im));
 	}
-	answers_close(&im.answers);
+	results_close(&im.answers);
 	batch_close(im.batch);
 	match_close(im.match);
 	return status;
 }
 
 /* The archive from a file, stdin or a server. A server's comes as a whole, before anything is read. */
-static int open_archive(const char *name, const struct conf *conf)
+static int open_archive(const char *name, const struct settings *settings)
 {
-	const struct transfer_limits limits = {(long)conf->transfer_timeout, (long)conf->transfer_min_speed,
-	    (long)conf->transfer_stall};
+	const struct transfer_limits limits = {(long)settings->transfer_timeout, (long)settings->transfer_min_speed,
+	    (long)settings->transfer_stall};
 	struct reason why;
 	int fd;
 
 	if (!transfer_is_url(name)) {
 		if ((fd = fileio_open_input(name)) < 0)
 			status_die_path(name, "cannot open");
-	} else if ((fd = transfer_fetch(name, conf->import_max_total_bytes, &limits, &why)) < 0) {
+	} else if ((fd = transfer_fetch(name, settings->import_max_total_bytes, &limits, &why)) < 0) {
 		status_die(STATUS_TROUBLE, transfer_public(name), "cannot fetch: %s", why.text);
 	}
 	return fd;
@@ -221,13 +221,13 @@ int main(int argc, char *argv[])
 	const char *path = spool_default(), *name = "-";
 	bool all = false, dry_run = false;
 	char *shown;	/* the name, without a password */
-	struct vet vet;
+	struct judge_cert rules;
 	struct unpack_task from = {.flat = true};
-	const struct intake_task task = {.judge = vet_judge, .ctx = &vet};
-	struct intake *in;
+	const struct inspect_task task = {.judge = judge_cert, .ctx = &rules};
+	struct inspect *in;
 	struct trust *trust;
 	struct reason why;
-	struct conf conf;
+	struct settings settings;
 	struct spool *s;
 	time_t now = time(NULL);
 	long jobs = 0;
@@ -247,37 +247,37 @@ int main(int argc, char *argv[])
 		name = argv[arg];
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive, from a file or on stdin");
-	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
-	if (conf_load(&conf, s->root, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
-	if ((trust = store_trust(s, SPOOL_TRUST_CAPF, &why)) == NULL)
-		status_die(status_of_given(why.trouble), "capf-trust", "%s", why.text);
+	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	if (settings_load(&settings, s->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
+	if ((trust = trust_store_load(s, SPOOL_TRUST_CAPF, &why)) == NULL)
+		status_die(status_of_input(why.trouble), "capf-trust", "%s", why.text);
 	if (trust_count(trust) == 0)
 		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
-	vet = (struct vet){trust, now};
-	from.limits = (struct archive_limits){
-		.entries = conf.import_max_entries,
-		.entry_bytes = conf.import_max_entry_bytes,
-		.total_bytes = conf.import_max_total_bytes,
-		.ratio = conf.import_max_ratio,
+	rules = (struct judge_cert){trust, now};
+	from.limits = (struct untar_limits){
+		.entries = settings.import_max_entries,
+		.entry_bytes = settings.import_max_entry_bytes,
+		.total_bytes = settings.import_max_total_bytes,
+		.ratio = settings.import_max_ratio,
 	};
 	from.most = from.limits.entry_bytes;
 	/* What a server answers is hostile already while it comes in. */
 	if (transfer_is_url(name))
-		narrow_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
-	from.fd = open_archive(name, &conf);
+		confine_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
+	from.fd = open_archive(name, &settings);
 	/* A dry run can do without, on a disk that is full or cannot be written. */
 	if ((scratch = spool_scratch(s)) < 0 && !dry_run)
 		status_die_errno(path, "cannot import");
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");
-	if ((in = intake_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
+	if ((in = inspect_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	close(from.fd);
-	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	status = import(s, in, shown, dry_run, all, scratch);
 	free(shown);
-	intake_close(in);
+	inspect_close(in);
 	trust_free(trust);
 	spool_close(s);
 	return status_flush(status);

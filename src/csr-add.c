@@ -9,25 +9,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
 #include "archive/manifest.h"
+#include "archive/untar.h"
 #include "base/bytes.h"
 #include "base/device.h"
-#include "base/when.h"
-#include "cli/answers.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/results.h"
 #include "cli/status.h"
-#include "quarantine/intake.h"
+#include "quarantine/inspect.h"
 #include "quarantine/unpack.h"
 #include "quarantine/verdict.h"
-#include "site/conf.h"
+#include "site/settings.h"
 #include "spool/batch.h"
 #include "spool/index.h"
 #include "spool/spool.h"
-#include "x509/blob.h"
 #include "x509/csr.h"
+#include "x509/der.h"
 
 const char program[] = "csr-add";
 const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";
@@ -42,35 +42,35 @@ struct adding {
 	struct spool *spool;
 	struct batch *batch;
 	struct index index;
-	struct answers answers;
+	struct results answers;
 	bool known, unsure;	/* some are there already; but perhaps not durably */
 	struct progress progress;
 };
 
 /* A time for a new request: now, but later than whatever the device has, so that the newest is
  * the last that came even when the clock stands still or runs backwards. */
-static void stamp(const struct adding *ad, struct stem *stem)
+static void stamp(const struct adding *ad, struct reqid *reqid)
 {
 	const struct index_entry *e = NULL;
-	char newest[WHEN_STAMP + 1] = "";
+	char newest[UTC_STAMP + 1] = "";
 	time_t t;
 
-	while ((e = index_device(&ad->index, stem->device, e)) != NULL)
-		if (strcmp(e->stem.stamp, newest) > 0)
-			strcpy(newest, e->stem.stamp);
-	when_stamp(ad->spool->now, stem->stamp);
-	if (strcmp(newest, stem->stamp) >= 0 && when_from_stamp(newest, &t))
-		when_stamp(t + 1, stem->stamp);
+	while ((e = index_device(&ad->index, reqid->device, e)) != NULL)
+		if (strcmp(e->reqid.stamp, newest) > 0)
+			strcpy(newest, e->reqid.stamp);
+	utc_stamp(ad->spool->now, reqid->stamp);
+	if (strcmp(newest, reqid->stamp) >= 0 && utc_from_stamp(newest, &t))
+		utc_stamp(t + 1, reqid->stamp);
 }
 
 /* What the spool knows of this key of this device. NULL: nothing that matters. */
-static const char *known(const struct adding *ad, const struct stem *stem)
+static const char *known(const struct adding *ad, const struct reqid *reqid)
 {
 	const struct index_entry *e = NULL;
 	const char *word = NULL;
 
-	while ((e = index_key(&ad->index, stem->spki, e)) != NULL) {
-		if (strcmp(e->stem.device, stem->device) != 0)
+	while ((e = index_key(&ad->index, reqid->spki, e)) != NULL) {
+		if (strcmp(e->reqid.device, reqid->device) != 0)
 			continue;
 		if (e->dir == SPOOL_CSR || e->dir == SPOOL_LSC)
 			return already;
@@ -83,9 +83,9 @@ static const char *known(const struct adding *ad, const struct stem *stem)
 /* Stages a good request. -1 with errno. */
 static int add(struct adding *ad, const char *object, const struct verdict *v)
 {
-	char key[2 * STEM_SPKI + 1], *pem;
-	struct stem stem = {.kind = STEM_CSR};
-	uint64_t item = ANSWERS_NO_ITEM;
+	char key[2 * REQID_SPKI + 1], *pem;
+	struct reqid reqid = {.kind = REQID_CSR};
+	uint64_t item = RESULTS_NO_ITEM;
 	size_t len;
 	const char *word;
 	int result = 0;
@@ -95,23 +95,23 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 		errno = EPROTO;
 		return -1;
 	}
-	strcpy(stem.device, v->cn);
-	memcpy(stem.spki, v->spki, sizeof stem.spki);
-	bytes_hex(stem.spki, sizeof stem.spki, key);
-	if ((word = known(ad, &stem)) != NULL) {
+	strcpy(reqid.device, v->cn);
+	memcpy(reqid.spki, v->spki, sizeof reqid.spki);
+	bytes_hex(reqid.spki, sizeof reqid.spki, key);
+	if ((word = known(ad, &reqid)) != NULL) {
 		ad->known = true;
 	} else {
-		stamp(ad, &stem);
-		if ((pem = blob_pem("CERTIFICATE REQUEST", v->der, v->der_len, &len)) == NULL)
+		stamp(ad, &reqid);
+		if ((pem = pem_make("CERTIFICATE REQUEST", v->der, v->der_len, &len)) == NULL)
 			return -1;
 		item = batch_count(ad->batch);
 		word = added;
-		result = batch_add(ad->batch, &stem, SPOOL_CSR, pem, len);
+		result = batch_add(ad->batch, &reqid, SPOOL_CSR, pem, len);
 		free(pem);
-		if (result != 0 || index_put(&ad->index, &stem, SPOOL_CSR) != 0)
+		if (result != 0 || index_put(&ad->index, &reqid, SPOOL_CSR) != 0)
 			return -1;
 	}
-	return answers_add(&ad->answers, word, item, object, "", "%s\t%s", stem.device, key);
+	return results_add(&ad->answers, word, item, object, "", "%s\t%s", reqid.device, key);
 }
 
 /* One thing that should be a request, in a file or an entry of an archive. -1 with errno. */
@@ -121,15 +121,15 @@ static int take(struct adding *ad, const char *name, const struct verdict *v)
 
 	progress_show(&ad->progress, ad->answers.n);
 	return v->good ? add(ad, object, v) :
-	    answers_add(&ad->answers, refused, ANSWERS_NO_ITEM, object, v->reason.text, "-\t-");
+	    results_add(&ad->answers, refused, RESULTS_NO_ITEM, object, v->reason.text, "-\t-");
 }
 
 /* What csr-dump --manifest put beside the requests is no request. */
-static enum intake_admission admit(void *ctx, const struct archive_item *e, struct reason *why)
+static enum inspect_admission admit(void *ctx, const struct untar_item *e, struct reason *why)
 {
 	(void)ctx, (void)why;
 	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0 ?
-	    INTAKE_SKIP : INTAKE_JUDGE;
+	    INSPECT_SKIP : INSPECT_JUDGE;
 }
 
 /* In a worker. */
@@ -148,42 +148,42 @@ static void judge(void *ctx, struct bytes data, struct verdict *v, struct buf *d
 }
 
 /* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
-static int add_all(struct adding *ad, struct intake *in, const char *const *name, size_t files)
+static int add_all(struct adding *ad, struct inspect *in, const char *const *name, size_t files)
 {
-	struct answers_end answers = {0};
+	struct results_end answers = {0};
 	size_t items = 0, entries = 0, file = 0;
-	enum intake_result result;
+	enum inspect_result result;
 	const char *object;
 	struct reason why;
 	int status = STATUS_OK;
 	struct verdict v;
 
-	while (status != STATUS_TROUBLE && (result = intake_next(in, &v, &why)) != INTAKE_END) {
+	while (status != STATUS_TROUBLE && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
 		switch (result) {
-		case INTAKE_FILE:
-			answers = answers_end(&ad->answers);
+		case INSPECT_FILE:
+			answers = results_end(&ad->answers);
 			items = batch_count(ad->batch);
 			entries = ad->index.n;
 			file++;
 			continue;
-		case INTAKE_VERDICT:
+		case INSPECT_VERDICT:
 			if (take(ad, name[file - 1], &v) == 0)
 				continue;
 			break;
-		case INTAKE_UNREADABLE:
+		case INSPECT_UNREADABLE:
 			status = status_worst(status, status_of_one(errno));
 			status_warn_errno(name[file - 1], "%s", why.text);
 			continue;
-		case INTAKE_DIED:
+		case INSPECT_DIED:
 			/* In the midst of which file, nobody knows for certain. */
-			answers_drop(&ad->answers, (struct answers_end){0});
+			results_drop(&ad->answers, (struct results_end){0});
 			batch_drop(ad->batch, 0);
 			object = v.entry[0] != '\0' ? v.entry : files == 1 ? name[0] : NULL;
 			status_warn(object, "%s%s; nothing was taken",
 			    object != NULL ? "" : "one of the files ", why.text);
 			return STATUS_REFUSED;
-		case INTAKE_DAMAGED:
-			answers_drop(&ad->answers, answers);
+		case INSPECT_DAMAGED:
+			results_drop(&ad->answers, answers);
 			batch_drop(ad->batch, items);
 			index_drop(&ad->index, entries);
 			status_warn(name[file - 1], "%s; nothing was taken from it", why.text);
@@ -204,19 +204,19 @@ static int report(struct adding *ad)
 	int status = STATUS_OK, got;
 	struct answer a;
 
-	while ((got = answers_next(&ad->answers, &a)) > 0) {
+	while ((got = results_next(&ad->answers, &a)) > 0) {
 		bool is_refused = strcmp(a.word, refused) == 0;
 		enum batch_fate fate = BATCH_NEW;
 
-		if (a.item != ANSWERS_NO_ITEM)
+		if (a.item != RESULTS_NO_ITEM)
 			fate = batch_fate(ad->batch, (size_t)a.item);
-		if (fate == BATCH_NONE || (a.item == ANSWERS_NO_ITEM && !is_refused && ad->unsure))
+		if (fate == BATCH_NONE || (a.item == RESULTS_NO_ITEM && !is_refused && ad->unsure))
 			continue;
 		if (fate == BATCH_SAME)
-			answers_change(&a, already, "");
+			results_change(&a, already, "");
 		else if (fate == BATCH_LATE)
-			answers_change(&a, superseded, "");
-		answers_print(&a);
+			results_change(&a, superseded, "");
+		results_print(&a);
 		if (is_refused)
 			status = STATUS_REFUSED;
 	}
@@ -231,8 +231,8 @@ int main(int argc, char *argv[])
 	static const char *const standard_input[] = {"-"};
 	const char *path = spool_default();
 	struct adding ad = {.batch = NULL};
-	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
-	const struct intake_task task = {.admit = admit, .judge = judge};
+	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
+	const struct inspect_task task = {.admit = admit, .judge = judge};
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
@@ -240,27 +240,27 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), scratch, status;
-	struct intake *in;
+	struct inspect *in;
 	struct reason why;
-	struct conf conf;
+	struct settings settings;
 
 	if (arg == argc && isatty(STDIN_FILENO))
 		status_usage("wants requests, from files or on stdin");
-	ad.spool = enter_to_write(path, now);
-	if (conf_load(&conf, ad.spool->root, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+	ad.spool = open_spool_to_write(path, now);
+	if (settings_load(&settings, ad.spool->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	from.file = arg < argc ? (const char *const *)argv + arg : standard_input;
 	from.files = arg < argc ? (size_t)(argc - arg) : 1;
-	from.limits.entries = conf.import_max_entries;
+	from.limits.entries = settings.import_max_entries;
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
-	from.limits.total_bytes = conf.import_max_total_bytes;
-	from.limits.ratio = conf.import_max_ratio;
+	from.limits.total_bytes = settings.import_max_total_bytes;
+	from.limits.ratio = settings.import_max_ratio;
 	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
 	    (scratch = spool_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
-	    (in = intake_open(unpack_start(&from), &task, 0)) == NULL)
+	    (in = inspect_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
-	narrow_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
-	answers_open(&ad.answers, scratch);
+	confine_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
+	results_open(&ad.answers, scratch);
 	progress_start(&ad.progress, "requests");
 	status = add_all(&ad, in, from.file, from.files);
 	progress_end(&ad.progress);
@@ -271,8 +271,8 @@ int main(int argc, char *argv[])
 		status = STATUS_TROUBLE;
 	}
 	status = status_worst(status, report(&ad));
-	intake_close(in);
-	answers_close(&ad.answers);
+	inspect_close(in);
+	results_close(&ad.answers);
 	batch_close(ad.batch);
 	index_free(&ad.index);
 	spool_close(ad.spool);

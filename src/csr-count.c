@@ -3,8 +3,8 @@
  * takes no name for a request that is not one. */
 #include <stdio.h>
 
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "spool/spool.h"
@@ -26,8 +26,8 @@ int main(int argc, char *argv[])
 	arg = options_parse(argc, argv, options);
 	if (arg != argc)
 		status_usage("takes no arguments");
-	s = enter_spool(path, 0);
-	narrow_below(SANDBOX_READER, s->root, NULL, 0);
+	s = open_spool(path, 0);
+	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (spool_count(s, SPOOL_CSR, &n) != 0)
 		status_die_errno(path, "cannot count");
 	printf("%zu\n", n);

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/given.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/devices_from_args.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/status.h"
@@ -17,9 +17,9 @@
 const char program[] = "csr-delete";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
 
-static void tell(const struct stem *stem, const char *path)
+static void tell(const struct reqid *reqid, const char *path)
 {
-	printf("%s\t%s\n", stem->device, path);
+	printf("%s\t%s\n", reqid->device, path);
 }
 
 int main(int argc, char *argv[])
@@ -40,23 +40,23 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;
-	struct names names;
+	struct devices names;
 	struct spool *s;
 
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
-	given_names(&names, argc - arg, argv + arg, file, null);
-	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
-	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
 		if (prune_dir(s, order[i], &names, dry_run, tell) != 0) {
 			status_warn_errno(spool_dir_name(order[i]), "cannot delete");
 			status = STATUS_TROUBLE;
 		}
 	}
-	status = enter_flush(s, status);
-	status = given_unused(&names, "has nothing to delete", status);
-	names_free(&names);
+	status = open_spool_flush(s, status);
+	status = devices_from_args_unused(&names, "has nothing to delete", status);
+	devices_free(&names);
 	spool_close(s);
 	return status_flush(status);
 }

@@ -10,21 +10,21 @@
 #include <unistd.h>
 
 #include "archive/manifest.h"
-#include "archive/pack.h"
+#include "archive/tgz.h"
 #include "base/outfile.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/given.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/devices_from_args.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "online/transfer.h"
-#include "site/conf.h"
-#include "site/store.h"
+#include "site/settings.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
-#include "x509/blob.h"
 #include "x509/csr.h"
-#include "x509/vouch.h"
+#include "x509/csr_make.h"
+#include "x509/der.h"
 
 const char program[] = "csr-dump";
 const char synopsis[] =
@@ -40,7 +40,7 @@ struct again {
 
 struct dump {
 	struct spool *spool;
-	struct stem *list;
+	struct reqid *list;
 	size_t n;
 	bool der, manifest;
 	/* When CAPF had other certificates before: whose signatures requests may have, today's first, and the key for
@@ -54,15 +54,15 @@ static void prepare(struct dump *d)
 {
 	struct reason why;
 	struct cert *cert;
-	bool good = (d->vouchers = store_vouchers(d->spool, &why)) != NULL;
+	bool good = (d->vouchers = trust_store_vouchers(d->spool, &why)) != NULL;
 
-	if (good && d->vouchers[1] != NULL && (good = store_capf(d->spool, &cert, &d->key, &why) == 0)) {
+	if (good && d->vouchers[1] != NULL && (good = capf_identity_load(d->spool, &cert, &d->key, &why) == 0)) {
 		cert_free(cert);
 		if ((d->again = calloc(d->n, sizeof *d->again)) == NULL)
 			good = reason_memory(&why) == 0;
 	}
 	if (!good && why.trouble)
-		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
+		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 }
 
 static void forget(struct dump *d)
@@ -71,7 +71,7 @@ static void forget(struct dump *d)
 		free(d->again[i].pem);
 	free(d->again);
 	EVP_PKEY_free(d->key);
-	store_vouchers_free(d->vouchers);
+	trust_store_vouchers_free(d->vouchers);
 	free(d->list);
 }
 
@@ -87,7 +87,7 @@ static int renew(const struct dump *d, struct again *again, unsigned char **data
 		if ((c = csr_parse(*data, *len, d->vouchers, &why)) == NULL)
 			result = why.trouble ? -1 : 0;
 		else if (c->proof == CSR_RA && c->ra != d->vouchers[0] &&
-		    (vouch_again(c, d->key, &why) != 0 ||
+		    (csr_make_again(c, d->key, &why) != 0 ||
 		    (again->pem = (unsigned char *)csr_pem(c, &again->len)) == NULL))
 			result = -1;
 		csr_free(c);
@@ -108,61 +108,61 @@ static int renew(const struct dump *d, struct again *again, unsigned char **data
 }
 
 /* Readers skip what they do not know: a link, or something else that nobody of us has put there. */
-static bool is_file(const struct dump *d, const struct stem *stem)
+static bool is_file(const struct dump *d, const struct reqid *reqid)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
-	stem_name(stem, (enum stem_kind)stem->kind, name);
+	reqid_name(reqid, (enum reqid_kind)reqid->kind, name);
 	return spool_is_file(d->spool, SPOOL_CSR, name);
 }
 
 /* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
-static int choose(struct dump *d, struct names *names, const char *since)
+static int choose(struct dump *d, struct devices *names, const char *since)
 {
 	size_t kept = 0;
 	int status = STATUS_OK;
 
 	for (size_t i = 0; i < d->n; i++) {
-		const struct stem *stem = &d->list[i];
-		bool outrun = i + 1 < d->n && strcmp(stem->device, stem[1].device) == 0;
+		const struct reqid *reqid = &d->list[i];
+		bool outrun = i + 1 < d->n && strcmp(reqid->device, reqid[1].device) == 0;
 
-		if (outrun || strcmp(stem->stamp, since) < 0 || !names_want(names, stem->device))
+		if (outrun || strcmp(reqid->stamp, since) < 0 || !devices_want(names, reqid->device))
 			continue;
-		if (is_file(d, stem)) {
-			d->list[kept++] = *stem;
+		if (is_file(d, reqid)) {
+			d->list[kept++] = *reqid;
 		} else {
-			status_warn(stem->device, "its request is not a file; see spool-check");
+			status_warn(reqid->device, "its request is not a file; see spool-check");
 			status = STATUS_REFUSED;
 		}
 	}
 	d->n = kept;
-	return given_unused(names, "has no pending request to dump", status);
+	return devices_from_args_unused(names, "has no pending request to dump", status);
 }
 
 /* A request's bytes as they go into the archive; the caller frees. It may move while we work: then it
  * is found where it went. */
-static int content(const struct dump *d, const struct stem *stem, unsigned char **data, size_t *len)
+static int content(const struct dump *d, const struct reqid *reqid, unsigned char **data, size_t *len)
 {
 	static const enum spool_dir places[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 	unsigned char *der;
 	struct reason why;
 	bool pem;
 	int result = -1;
 
-	stem_name(stem, (enum stem_kind)stem->kind, name);
+	reqid_name(reqid, (enum reqid_kind)reqid->kind, name);
 	for (size_t i = 0; i < sizeof places / sizeof places[0] && result != 0; i++)
 		if ((result = spool_read(d->spool, places[i], name, data, len)) != 0 && errno != ENOENT)
 			return -1;
-	if (result == 0 && stem->kind == STEM_RA && d->again != NULL &&
-	    renew(d, &d->again[stem - d->list], data, len) != 0) {
+	if (result == 0 && reqid->kind == REQID_RA && d->again != NULL &&
+	    renew(d, &d->again[reqid - d->list], data, len) != 0) {
 		free(*data);
 		*data = NULL;
 		return -1;
 	}
 	if (result != 0 || !d->der)
 		return result;
-	der = blob_unwrap(*data, *len, BLOB_REQUEST, true, len, &pem, &why);
+	der = pem_unwrap(*data, *len, DER_REQUEST, true, len, &pem, &why);
 	free(*data);
 	*data = der;
 	if (der == NULL)
@@ -179,21 +179,21 @@ static int each(const struct dump *d, int (*put)(void *, const char *, time_t, c
 
 	progress_start(&progress, "requests");
 	for (size_t i = 0; i < d->n && status == STATUS_OK; i++) {
-		const struct stem *stem = &d->list[i];
+		const struct reqid *reqid = &d->list[i];
 		char entry[DEVICE_MAX + sizeof ".csr"];
 		unsigned char *data = NULL;
 		time_t t = 0;
 		size_t len;
 
-		if (content(d, stem, &data, &len) != 0) {
+		if (content(d, reqid, &data, &len) != 0) {
 			/* Deleted just now: nothing to dump, unless a manifest may list it already. */
 			if (errno == ENOENT && !d->manifest)
 				continue;
-			status_warn_errno(stem->device, "cannot read its request");
+			status_warn_errno(reqid->device, "cannot read its request");
 			return STATUS_TROUBLE;
 		}
-		snprintf(entry, sizeof entry, "%s.csr", stem->device);
-		when_from_stamp(stem->stamp, &t);
+		snprintf(entry, sizeof entry, "%s.csr", reqid->device);
+		utc_from_stamp(reqid->stamp, &t);
 		if (put(ctx, entry, t, data, len) != 0) {
 			status_warn_errno("archive", "cannot write");
 			status = STATUS_TROUBLE;
@@ -213,7 +213,7 @@ static int put_sum(void *ctx, const char *name, time_t mtime, const void *data, 
 
 static int put_entry(void *ctx, const char *name, time_t mtime, const void *data, size_t len)
 {
-	return pack_put(ctx, name, mtime, data, len);
+	return tgz_put(ctx, name, mtime, data, len);
 }
 
 /* CAPF's signature over the manifest; the caller frees. */
@@ -225,8 +225,8 @@ static int sign(const struct dump *d, const char *text, size_t len, unsigned cha
 	EVP_PKEY *key;
 	int result;
 
-	if (store_capf(d->spool, &cert, &key, &why) != 0) {
-		status_warn("ca/" STORE_PAIR, "%s", why.text);
+	if (capf_identity_load(d->spool, &cert, &key, &why) != 0) {
+		status_warn("ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 		return -1;
 	}
 	if ((result = manifest_sign(text, len, cert, key, sig, sig_len, &why)) != 0)
@@ -237,7 +237,7 @@ static int sign(const struct dump *d, const char *text, size_t len, unsigned cha
 }
 
 /* SHA256SUMS and its signature come first, so that csr-sign knows each entry before it signs it. */
-static int put_manifest(const struct dump *d, struct pack *w)
+static int put_manifest(const struct dump *d, struct tgz *w)
 {
 	struct manifest *m = manifest_new();
 	unsigned char *sig = NULL;
@@ -248,15 +248,15 @@ static int put_manifest(const struct dump *d, struct pack *w)
 	bool summed;
 
 	for (size_t i = 0; i < d->n; i++)
-		if (when_from_stamp(d->list[i].stamp, &t) && t > newest)
+		if (utc_from_stamp(d->list[i].stamp, &t) && t > newest)
 			newest = t;
 	summed = m != NULL && each(d, put_sum, m) == STATUS_OK;
 	text = summed ? manifest_text(m, &len) : NULL;
 	if (m == NULL || (summed && text == NULL)) {
 		status_warn(MANIFEST_SUMS, "out of memory");
 	} else if (text != NULL && sign(d, text, len, &sig, &sig_len) == 0) {
-		if (pack_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
-		    pack_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
+		if (tgz_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
+		    tgz_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
 			status = STATUS_OK;
 		else
 			status_warn_errno("archive", "cannot write");
@@ -269,7 +269,7 @@ static int put_manifest(const struct dump *d, struct pack *w)
 /* The whole archive into fd. */
 static int write_archive(const struct dump *d, int fd, const char *name, int level)
 {
-	struct pack *w = pack_open(fd, level);
+	struct tgz *w = tgz_open(fd, level);
 	int status = STATUS_OK;
 
 	if (w == NULL) {
@@ -280,11 +280,11 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 		status = put_manifest(d, w);
 	if (status == STATUS_OK)
 		status = each(d, put_entry, w);
-	if (status == STATUS_OK && pack_finish(w) != 0) {
+	if (status == STATUS_OK && tgz_finish(w) != 0) {
 		status_warn_errno(name, "cannot write");
 		status = STATUS_TROUBLE;
 	}
-	pack_free(w);
+	tgz_free(w);
 	return status;
 }
 
@@ -300,7 +300,7 @@ static int dump_to_file(const struct dump *d, const char *output, int level)
 		status_warn_errno(name, "cannot write an archive there");
 		return status;
 	}
-	narrow_beside(output, d->spool->root);
+	confine_beside(output, d->spool->root);
 	status = write_archive(d, out.fd, name, level);
 	if (status == STATUS_OK && outfile_commit(&out) != 0) {
 		status_warn_errno(name, "cannot write");
@@ -317,18 +317,18 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 	int fd = transfer_buffer(), status;
 	struct transfer_limits limits;
 	struct reason why;
-	struct conf conf;
+	struct settings settings;
 
 	if (fd < 0 || shown == NULL) {
 		status_warn_errno(shown, "cannot make an archive");
 		free(shown);
 		return STATUS_TROUBLE;
 	}
-	if (conf_load(&conf, d->spool->root, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
-	limits = (struct transfer_limits){(long)conf.transfer_timeout, (long)conf.transfer_min_speed,
-	    (long)conf.transfer_stall};
-	narrow_online(SANDBOX_READ, d->spool->root, false);
+	if (settings_load(&settings, d->spool->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
+	limits = (struct transfer_limits){(long)settings.transfer_timeout, (long)settings.transfer_min_speed,
+	    (long)settings.transfer_stall};
+	confine_online(SANDBOX_READ, d->spool->root, false);
 	status = write_archive(d, fd, shown, level);
 	if (status == STATUS_OK && transfer_send(url, fd, &limits, &why) != 0) {
 		status_warn(shown, "cannot send: %s", why.text);
@@ -344,10 +344,10 @@ int main(int argc, char *argv[])
 	const char *path = spool_default();
 	struct dump d = {0};
 	const char *file = NULL, *format = "pem", *output = NULL;
-	char since[WHEN_STAMP + 1];
+	char since[UTC_STAMP + 1];
 	time_t from = 0;
 	bool null = false;
-	struct names names;
+	struct devices names;
 	long level = 6;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -366,9 +366,9 @@ int main(int argc, char *argv[])
 	if (!d.der && strcmp(format, "pem") != 0)
 		status_usage("--format wants pem or der");
 
-	given_names(&names, argc - arg, argv + arg, file, null);
-	when_stamp(from, since);
-	d.spool = enter_spool(path, 0);
+	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	utc_stamp(from, since);
+	d.spool = open_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
 		status_die_errno(path, "cannot list");
 	status = choose(&d, &names, since);
@@ -378,7 +378,7 @@ int main(int argc, char *argv[])
 	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
 	    dump_to_file)(&d, output, (int)level));
 	forget(&d);
-	names_free(&names);
+	devices_free(&names);
 	spool_close(d.spool);
 	return status;
 }

@@ -7,9 +7,9 @@
 #include <time.h>
 
 #include "base/bytes.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "spool/spool.h"
@@ -18,25 +18,25 @@ const char program[] = "csr-list";
 const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--older-than span] [--since time]";
 
-static void show(const struct stem *stem, bool names_only)
+static void show(const struct reqid *reqid, bool names_only)
 {
-	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	char iso[UTC_ISO + 1], key[2 * REQID_SPKI + 1];
 	time_t t;
 
 	if (names_only) {
-		fwrite(stem->device, 1, strlen(stem->device) + 1, stdout);
+		fwrite(reqid->device, 1, strlen(reqid->device) + 1, stdout);
 		return;
 	}
-	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
-	bytes_hex(stem->spki, STEM_SPKI, key);
-	printf("%s\t%s\t%s\t%s\n", stem->device, iso, key, stem->kind == STEM_RA ? "ra" : "own");
+	utc_iso(utc_from_stamp(reqid->stamp, &t) ? t : 0, iso);
+	bytes_hex(reqid->spki, REQID_SPKI, key);
+	printf("%s\t%s\t%s\t%s\n", reqid->device, iso, key, reqid->kind == REQID_RA ? "ra" : "own");
 }
 
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	time_t now = time(NULL), span = -1, since = 0;
-	char first[WHEN_STAMP + 1], last[WHEN_STAMP + 1] = "99991231T235959Z";
+	char first[UTC_STAMP + 1], last[UTC_STAMP + 1] = "99991231T235959Z";
 	bool null = false, header = false;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -48,17 +48,17 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);
-	struct stem *list;
+	struct reqid *list;
 	struct spool *s;
 	size_t n;
 
 	if (arg != argc)
 		status_usage("takes no arguments");
-	when_stamp(since, first);
+	utc_stamp(since, first);
 	if (span >= 0)
-		when_stamp(now - span, last);
-	s = enter_spool(path, now);
-	narrow_below(SANDBOX_READER, s->root, NULL, 0);
+		utc_stamp(now - span, last);
+	s = open_spool(path, now);
+	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (spool_list(s, SPOOL_CSR, &list, &n) != 0)
 		status_die_errno(path, "cannot list");
 	if (header && !null)

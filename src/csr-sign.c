@@ -9,18 +9,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
 #include "archive/manifest.h"
-#include "archive/pack.h"
+#include "archive/tgz.h"
+#include "archive/untar.h"
 #include "base/device.h"
 #include "base/fileio.h"
 #include "base/outfile.h"
 #include "ca/ledger.h"
 #include "ca/sign.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "quarantine/intake.h"
+#include "quarantine/inspect.h"
 #include "quarantine/unpack.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
@@ -71,19 +71,19 @@ static int take(const struct output *o, const struct verdict *v)
 }
 
 /* The whole archive. An exit status. */
-static int sign_all(struct output *o, struct intake *in, struct sign *sign, const char *name)
+static int sign_all(struct output *o, struct inspect *in, struct sign *sign, const char *name)
 {
 	struct progress progress;
-	enum intake_result result;
+	enum inspect_result result;
 	int status = STATUS_OK;
 	struct reason why;
 	struct verdict v;
 
 	progress_start(&progress, "certificates");
-	while (status < STATUS_USAGE && !o->damaged && (result = intake_next(in, &v, &why)) != INTAKE_END) {
-		if (result == INTAKE_VERDICT) {
+	while (status < STATUS_USAGE && !o->damaged && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
+		if (result == INSPECT_VERDICT) {
 			status = status_worst(status, take(o, &v));
-		} else if (result == INTAKE_DAMAGED || result == INTAKE_DIED) {
+		} else if (result == INSPECT_DAMAGED || result == INSPECT_DIED) {
 			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; no archive was written",
 			    why.text);
 			o->damaged = true;
@@ -110,7 +110,7 @@ static void complain(const char *object, const char *text)
 }
 
 /* Ends the archive, when there is one to end. An exit status. */
-static int finish(const struct output *o, struct pack *w, struct outfile *out, const char *name)
+static int finish(const struct output *o, struct tgz *w, struct outfile *out, const char *name)
 {
 	if (o->damaged)
 		return STATUS_REFUSED;
@@ -118,7 +118,7 @@ static int finish(const struct output *o, struct pack *w, struct outfile *out, c
 		status_warn(name, "nothing was signed, and no archive written");
 		return STATUS_REFUSED;
 	}
-	if (pack_finish(w) == 0 && outfile_commit(out) == 0)
+	if (tgz_finish(w) == 0 && outfile_commit(out) == 0)
 		return STATUS_OK;
 	status_warn_errno(o->name, "cannot write");
 	return STATUS_TROUBLE;
@@ -128,9 +128,9 @@ static int finish(const struct output *o, struct pack *w, struct outfile *out, c
 static int run(struct output *o, struct sign *sign, const char *name, const char *path, size_t jobs,
     int level)
 {
-	const struct intake_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
-	struct pack *w = NULL;
-	struct intake *in = NULL;
+	const struct inspect_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
+	struct tgz *w = NULL;
+	struct inspect *in = NULL;
 	struct outfile out;
 	int status;
 
@@ -141,10 +141,10 @@ static int run(struct output *o, struct sign *sign, const char *name, const char
 		return status;
 	}
 	/* The workers start before the writer, whose buffers they need not have. */
-	in = intake_open(o->from, &task, jobs);
+	in = inspect_open(o->from, &task, jobs);
 	secret_wipe(&sign->secret);
-	narrow_beside(path, -1);
-	if (in == NULL || (w = pack_open(out.fd, level)) == NULL ||
+	confine_beside(path, -1);
+	if (in == NULL || (w = tgz_open(out.fd, level)) == NULL ||
 	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
 		status_warn_errno(NULL, "cannot start");
 		status = STATUS_TROUBLE;
@@ -152,8 +152,8 @@ static int run(struct output *o, struct sign *sign, const char *name, const char
 		status = status_worst(status, finish(o, w, &out, name));
 	}
 	ledger_close(o->ledger);
-	intake_close(in);
-	pack_free(w);
+	inspect_close(in);
+	tgz_free(w);
 	outfile_abort(&out);
 	return status;
 }
@@ -164,7 +164,7 @@ static struct cert *load_cert(const char *path)
 	struct cert *c = cert_load(path, &why);
 
 	if (c == NULL)
-		status_die(status_of_given(why.trouble), path, "%s", why.text);
+		status_die(status_of_input(why.trouble), path, "%s", why.text);
 	return c;
 }
 
@@ -175,7 +175,7 @@ int main(int argc, char *argv[])
 	bool manifest = false, no_eku = false, no_key_ids = false, of_key;
 	struct option_texts ra = {.n = 0};
 	long days = issue_policy_default.days, jobs = 0, level = 6;
-	struct unpack_task from = {.limits = archive_limits_default, .most = CSR_MAX_BYTES};
+	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
 		{'C', "cn", OPTION_TEXT, &cn, 0, 0},
@@ -235,9 +235,9 @@ int main(int argc, char *argv[])
 		status_die_errno(NULL, "cannot start");
 	close(from.fd);
 	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
-		status_die(status_of_given(why.trouble), pass, "%s", why.text);
+		status_die(status_of_input(why.trouble), pass, "%s", why.text);
 	if (sign_prepare(&sign, &of_key, &why) != 0)
-		status_die(status_of_given(why.trouble), of_key ? sign.key : ca, "%s", why.text);
+		status_die(status_of_input(why.trouble), of_key ? sign.key : ca, "%s", why.text);
 	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
 		status_die_path(log, "cannot open the log");

@@ -8,12 +8,12 @@
 #include <time.h>
 
 #include "base/bytes.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/store.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "lsc-list";
@@ -25,26 +25,26 @@ struct view {
 	time_t before;
 };
 
-static int show(struct spool *s, enum spool_dir d, const struct stem *stem, const struct view *view)
+static int show(struct spool *s, enum spool_dir d, const struct reqid *reqid, const struct view *view)
 {
-	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	char iso[UTC_ISO + 1], key[2 * REQID_SPKI + 1];
 	struct reason why;
-	struct cert *c = store_cert(s, d, stem, &why);
+	struct cert *c = lsc_read(s, d, reqid, &why);
 	int status;
 
 	if (c == NULL) {
 		if (errno == ENOENT)
 			return STATUS_OK;
 		status = errno == 0 ? STATUS_REFUSED : STATUS_TROUBLE;
-		status_warn(stem->device, "its certificate in %s/: %s", spool_dir_name(d), why.text);
+		status_warn(reqid->device, "its certificate in %s/: %s", spool_dir_name(d), why.text);
 		return status;
 	}
 	if (c->not_after < view->before && view->null) {
-		fwrite(stem->device, 1, strlen(stem->device) + 1, stdout);
+		fwrite(reqid->device, 1, strlen(reqid->device) + 1, stdout);
 	} else if (c->not_after < view->before) {
-		when_iso(c->not_after, iso);
-		bytes_hex(stem->spki, STEM_SPKI, key);
-		printf("%s\t%s\t%s\t%s\t%s\n", stem->device, d == SPOOL_LSC ? "ready" : "installed", iso,
+		utc_iso(c->not_after, iso);
+		bytes_hex(reqid->spki, REQID_SPKI, key);
+		printf("%s\t%s\t%s\t%s\t%s\n", reqid->device, d == SPOOL_LSC ? "ready" : "installed", iso,
 		    c->serial, key);
 	}
 	cert_free(c);
@@ -54,7 +54,7 @@ static int show(struct spool *s, enum spool_dir d, const struct stem *stem, cons
 static int show_all(struct spool *s, enum spool_dir d, const struct view *view)
 {
 	int status = STATUS_OK;
-	struct stem *list;
+	struct reqid *list;
 	size_t n;
 
 	if (spool_list(s, d, &list, &n) != 0) {
@@ -91,8 +91,8 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	if (span >= 0 && now + span < view.before)
 		view.before = now + span;
-	s = enter_spool(path, now);
-	narrow_below(SANDBOX_READER, s->root, NULL, 0);
+	s = open_spool(path, now);
+	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (header && !view.null)
 		puts("device\tstate\tnot-after\tserial\tkey");
 	if (ready || !installed)

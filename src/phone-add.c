@@ -11,14 +11,14 @@
 #include "base/csv.h"
 #include "base/device.h"
 #include "base/fileio.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/conf.h"
-#include "site/lock.h"
 #include "site/phone.h"
-#include "site/roster.h"
+#include "site/phone_lock.h"
+#include "site/phonebook.h"
+#include "site/settings.h"
 #include "spool/spool.h"
 
 /* Some 100,000 rows with all columns full. */
@@ -31,15 +31,15 @@ const char synopsis[] =
 
 struct adding {
 	struct spool *spool;
-	struct lock lock;		/* of those that are there already */
+	struct phone_lock lock;		/* of those that are there already */
 	struct index index;		/* what they have in the spool, read for the first order */
 	bool indexed;
-	struct conf conf;
+	struct settings settings;
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
 	char under_name[DEVICE_MAX + 1];
 	bool update, known;
-	struct buf items;		/* struct roster_item */
+	struct buf items;		/* struct phonebook_item */
 	int status;
 };
 
@@ -73,15 +73,15 @@ static int find_template(struct adding *add, const char *name, struct reason *wh
 /* A device that was deleted may have left certificates. */
 static time_t newest(struct adding *add, const char *device)
 {
-	if (!add->indexed && index_load(&add->index, add->spool, ROSTER_ORDERED) != 0)
+	if (!add->indexed && index_load(&add->index, add->spool, PHONEBOOK_ORDERED) != 0)
 		status_die_errno(add->spool->path, "cannot list");
 	add->indexed = true;
-	return roster_newest(&add->index, device);
+	return phonebook_newest(&add->index, device);
 }
 
 /* A phone as it shall be. -1 with a reason. */
 static int make(struct adding *add, const char *device, struct phone_change *change,
-    struct roster_item *item, struct reason *why)
+    struct phonebook_item *item, struct reason *why)
 {
 	const char **value = change->value;
 	struct phone_state st;
@@ -91,9 +91,9 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 		return reason_set(why, *device != '\0' ? "\"%.80s\" is not a device name" :
 		    "has no device name", device);
 	/* A new one needs no lock: it is there already, or it is not. */
-	if (add->update && lock_wait(&add->lock, device) != 0)
+	if (add->update && phone_lock_wait(&add->lock, device) != 0)
 		status_die_errno(device, "cannot lock its record");
-	if ((found = roster_load(add->spool, device, &item->phone, &st, why)) < 0)
+	if ((found = phonebook_load(add->spool, device, &item->phone, &st, why)) < 0)
 		return -1;
 	if (found && !add->update) {
 		add->known = true;
@@ -111,13 +111,13 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 				value[f] = add->under.value[f];
 	}
 	return phone_apply(&item->phone, &st, change, add->spool->now,
-	    value[PHONE_F_OPERATION] != NULL ? newest(add, device) : 0, add->conf.operation_expires, why);
+	    value[PHONE_F_OPERATION] != NULL ? newest(add, device) : 0, add->settings.operation_expires, why);
 }
 
 static void add_one(struct adding *add, const char *device, const char *where,
     struct phone_change *change)
 {
-	struct roster_item item = {.fresh = true};
+	struct phonebook_item item = {.fresh = true};
 	char object[512];
 	struct reason why;
 
@@ -238,16 +238,16 @@ static void add_csv(struct adding *add, const char *path)
 
 static void commit(struct adding *add)
 {
-	struct roster_item *item = (struct roster_item *)(void *)add->items.p;
+	struct phonebook_item *item = (struct phonebook_item *)(void *)add->items.p;
 	size_t n = add->items.len / sizeof *item;
 
 	if (add->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	/* Who added a phone that is there already may have died before that was durable. */
-	if (roster_save(add->spool, item, n) != 0 ||
+	if (phonebook_save(add->spool, item, n) != 0 ||
 	    (n == 0 && add->known && spool_sync(add->spool, SPOOL_PHONE) != 0))
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
-	lock_drop(&add->lock);
+	phone_lock_drop(&add->lock);
 	for (size_t i = 0; i < n; i++) {
 		const char *device = item[i].phone.device;
 
@@ -257,7 +257,7 @@ static void commit(struct adding *add)
 		else
 			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
 	}
-	add->status = enter_flush(add->spool, add->status);
+	add->status = open_spool_flush(add->spool, add->status);
 	if (n > 0)
 		explicit_bzero(item, n * sizeof *item);
 	buf_free(&add->items);
@@ -289,14 +289,14 @@ int main(int argc, char *argv[])
 		status_usage("wants device names, or --csv");
 	if (arg == argc && csv == NULL && file == NULL)
 		file = "-";
-	add.spool = enter_to_write(path, now);
+	add.spool = open_spool_to_write(path, now);
 	from = csv != NULL ? csv : file;
-	narrow_below(SANDBOX_WRITER, add.spool->root, &from, from != NULL);
-	lock_init(&add.lock, add.spool);
-	if (conf_load(&add.conf, add.spool->root, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+	confine_below(SANDBOX_WRITER, add.spool->root, &from, from != NULL);
+	phone_lock_init(&add.lock, add.spool);
+	if (settings_load(&add.settings, add.spool->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (find_template(&add, add.template, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	for (int i = arg; i < argc; i++)
 		add_name(&add, argv[i]);
 	if (file != NULL)
@@ -306,7 +306,7 @@ int main(int argc, char *argv[])
 	commit(&add);
 	phone_change_free(&add.under);
 	index_free(&add.index);
-	lock_close(&add.lock);
+	phone_lock_close(&add.lock);
 	spool_close(add.spool);
 	return status_flush(add.status);
 }

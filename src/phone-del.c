@@ -5,41 +5,41 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "cli/enter.h"
-#include "cli/given.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/devices_from_args.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/lock.h"
-#include "site/roster.h"
+#include "site/phone_lock.h"
+#include "site/phonebook.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-del";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
 
 /* Deletes those that are named from a list, which afterwards has the deleted ones. */
-static int delete(struct spool *s, struct names *names, bool dry_run, struct roster_name *list, size_t *n)
+static int delete(struct spool *s, struct devices *names, bool dry_run, struct phonebook_name *list, size_t *n)
 {
 	int status = STATUS_OK, result;
-	struct lock lock;
+	struct phone_lock lock;
 	size_t gone = 0;
 
-	lock_init(&lock, s);
+	phone_lock_init(&lock, s);
 	for (size_t i = 0; i < *n; i++) {
-		if (!names_want(names, list[i].device))
+		if (!devices_want(names, list[i].device))
 			continue;
 		/* Who is changing it at this moment would bring it back. */
-		if (!dry_run && lock_wait(&lock, list[i].device) != 0)
+		if (!dry_run && phone_lock_wait(&lock, list[i].device) != 0)
 			status_die_errno(list[i].device, "cannot lock its record");
-		if ((result = dry_run ? 1 : roster_remove(s, list[i].device)) > 0)
+		if ((result = dry_run ? 1 : phonebook_remove(s, list[i].device)) > 0)
 			list[gone++] = list[i];
 		else if (result < 0) {
 			status_warn_errno(list[i].device, "cannot delete");
 			status = STATUS_TROUBLE;
 		}
-		lock_drop(&lock);
+		phone_lock_drop(&lock);
 	}
-	lock_close(&lock);
+	phone_lock_close(&lock);
 	*n = gone;
 	/* Said only when a power cut cannot bring it back. */
 	if (!dry_run && spool_sync(s, SPOOL_PHONE) != 0)
@@ -61,17 +61,17 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
-	struct roster_name *list;
+	struct phonebook_name *list;
 	size_t n;
-	struct names names;
+	struct devices names;
 	struct spool *s;
 
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
-	given_names(&names, argc - arg, argv + arg, file, null);
-	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
-	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
-	if (roster_list(s, &list, &n) != 0)
+	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	if (phonebook_list(s, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
 	status = delete(s, &names, dry_run, list, &n);
 	for (size_t i = 0; i < n; i++) {
@@ -79,10 +79,10 @@ int main(int argc, char *argv[])
 		if (!dry_run)
 			spool_log_text(s, "deleted", list[i].device);
 	}
-	status = enter_flush(s, status);
-	status = given_unused(&names, "there is no such phone", status);
+	status = open_spool_flush(s, status);
+	status = devices_from_args_unused(&names, "there is no such phone", status);
 	free(list);
-	names_free(&names);
+	devices_free(&names);
 	spool_close(s);
 	return status_flush(status);
 }

@@ -8,14 +8,14 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "site/phone.h"
-#include "site/roster.h"
-#include "site/store.h"
+#include "site/phonebook.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-list";
@@ -44,19 +44,19 @@ static int word(const char *const words[], const char *option, const char *text)
 }
 
 static void print(const struct view *v, const struct phone *p, const struct phone_view *look,
-    const struct roster_view *lsc, const char *said, const char *string, time_t expires)
+    const struct phonebook_view *lsc, const char *said, const char *string, time_t expires)
 {
-	char until[WHEN_ISO + 1] = "-", when[WHEN_ISO + 1] = "-";
+	char until[UTC_ISO + 1] = "-", when[UTC_ISO + 1] = "-";
 	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * PHONE_SAID_MAX + 1];
 
 	if (lsc->cert != NULL)
-		when_iso(expires, until);
+		utc_iso(expires, until);
 	if (look->when != 0)
-		when_iso(look->when, when);
+		utc_iso(look->when, when);
 	status_escape(p->description, description, sizeof description);
 	status_escape(said, reason, sizeof reason);
 	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", p->device, phone_operations[p->operation],
-	    phone_statuses[look->status], phone_auths[p->auth], roster_lscs[lsc->lsc], until,
+	    phone_statuses[look->status], phone_auths[p->auth], phonebook_lscs[lsc->lsc], until,
 	    *description != '\0' ? description : "-", when, *reason != '\0' ? reason : "-");
 	if (v->show_string)
 		printf("\t%s", *string != '\0' ? string : "-");
@@ -65,7 +65,7 @@ static void print(const struct view *v, const struct phone *p, const struct phon
 
 /* The filters that need no certificate. */
 static bool wanted(const struct view *v, const struct phone *p, const struct phone_view *look,
-    const struct roster_view *lsc, const char *string)
+    const struct phonebook_view *lsc, const char *string)
 {
 	return (v->operation < 0 || v->operation == (int)p->operation) &&
 	    (v->status < 0 || v->status == (int)look->status) && (v->lsc < 0 || v->lsc == (int)lsc->lsc) &&
@@ -73,33 +73,33 @@ static bool wanted(const struct view *v, const struct phone *p, const struct pho
 	    (!v->expires || lsc->cert != NULL);
 }
 
-static int show(struct view *v, const struct roster_name *name)
+static int show(struct view *v, const struct phonebook_name *name)
 {
 	const char *device = name->device;
 	char said[PHONE_SAID_MAX + 1];
-	struct roster_view lsc;
+	struct phonebook_view lsc;
 	struct phone_view look;
 	struct phone_state st, note = {.status = PHONE_PENDING};
 	struct phone p;
 	struct reason why;
 	time_t expires = 0;
-	int found = roster_load(v->spool, device, &p, &st, &why), status = STATUS_OK;
+	int found = phonebook_load(v->spool, device, &p, &st, &why), status = STATUS_OK;
 
 	if (found < 0)
 		status_warn(device, "its record: %s", why.text);
 	if (found <= 0)
 		return found < 0 ? status_of_item(why.trouble) : STATUS_OK;
 	phone_look(&p, &st, v->spool->now, &look);
-	if (name->note && roster_note(v->spool, device, &note, &why) < 0) {
+	if (name->note && phonebook_note(v->spool, device, &note, &why) < 0) {
 		status_warn(device, "%s", why.text);
 		status = status_of_item(why.trouble);
 	}
 	phone_say(&p, &note, &look, said);
-	roster_look(&v->index, device, &lsc);
+	phonebook_look(&v->index, device, &lsc);
 	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
 		return status;
-	if (lsc.cert != NULL && (v->expires || !v->null) && store_not_after(v->spool, lsc.cert->dir,
-	    &lsc.cert->stem, &expires, &why) != 0) {
+	if (lsc.cert != NULL && (v->expires || !v->null) && lsc_not_after(v->spool, lsc.cert->dir,
+	    &lsc.cert->reqid, &expires, &why) != 0) {
 		lsc.cert = NULL;
 		/* The server was quicker, and it is in another directory by now. */
 		if (errno != ENOENT) {
@@ -120,7 +120,7 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *operation = NULL, *state = NULL, *lsc = NULL;
 	struct view view = {.before = -1};
-	struct roster_name *list;
+	struct phonebook_name *list;
 	int status = STATUS_OK;
 	time_t now = time(NULL);
 	bool header = false;
@@ -145,17 +145,17 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	view.operation = word(phone_operations, "operation", operation);
 	view.status = word(phone_statuses, "status", state);
-	view.lsc = word(roster_lscs, "lsc", lsc);
+	view.lsc = word(phonebook_lscs, "lsc", lsc);
 	view.expires = view.before >= 0;
-	view.spool = enter_spool(path, now);
-	narrow_below(SANDBOX_READER, view.spool->root, NULL, 0);
-	if (roster_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, ROSTER_DIRS) != 0)
+	view.spool = open_spool(path, now);
+	confine_below(SANDBOX_READER, view.spool->root, NULL, 0);
+	if (phonebook_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, PHONEBOOK_DIRS) != 0)
 		status_die_errno(path, "cannot list");
 	if (header && !view.null)
 		printf("device\toperation\tstatus\tauth\tlsc\texpires\tdescription\twhen\treason%s\n",
 		    view.show_string ? "\tstring" : "");
 	for (size_t i = 0; i < n; i++)
-		if (list[i].conf && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
+		if (list[i].settings && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
 			status = status_worst(status, show(&view, &list[i]));
 	free(list);
 	index_free(&view.index);

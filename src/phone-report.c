@@ -8,14 +8,14 @@
 #include <time.h>
 
 #include "base/csv.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "site/phone.h"
-#include "site/roster.h"
-#include "site/store.h"
+#include "site/phonebook.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-report";
@@ -53,10 +53,10 @@ static void put_number(struct report *r, unsigned n)
 /* Empty for 0. */
 static void put_time(struct report *r, time_t t)
 {
-	char iso[WHEN_ISO + 1] = "";
+	char iso[UTC_ISO + 1] = "";
 
 	if (t != 0)
-		when_iso(t, iso);
+		utc_iso(t, iso);
 	put(r, iso);
 }
 
@@ -104,32 +104,32 @@ static void put_order(struct report *r, const struct phone *p, const struct phon
 	put_number(r, st->version);
 }
 
-static int report(struct report *r, const struct roster_name *name)
+static int report(struct report *r, const struct phonebook_name *name)
 {
 	const char *device = name->device;
-	struct roster_view lsc;
+	struct phonebook_view lsc;
 	struct phone_state st, note = {.status = PHONE_PENDING};
 	struct reason why;
 	struct phone p;
 	time_t expires = 0;
-	int found = roster_load(r->spool, device, &p, &st, &why), status = STATUS_OK;
+	int found = phonebook_load(r->spool, device, &p, &st, &why), status = STATUS_OK;
 
 	if (found < 0)
 		status_warn(device, "its record: %s", why.text);
 	if (found <= 0)
 		return found < 0 ? status_of_item(why.trouble) : STATUS_OK;
-	roster_look(&r->index, device, &lsc);
-	if (lsc.cert != NULL && store_not_after(r->spool, lsc.cert->dir, &lsc.cert->stem, &expires,
+	phonebook_look(&r->index, device, &lsc);
+	if (lsc.cert != NULL && lsc_not_after(r->spool, lsc.cert->dir, &lsc.cert->reqid, &expires,
 	    &why) != 0 && errno != ENOENT) {
 		status_warn(device, "its certificate: %s", why.text);
 		status = status_of_item(why.trouble);
 	}
-	if (name->note && roster_note(r->spool, device, &note, &why) < 0) {
+	if (name->note && phonebook_note(r->spool, device, &note, &why) < 0) {
 		status_warn(device, "%s", why.text);
 		status = status_worst(status, status_of_item(why.trouble));
 	}
 	put_order(r, &p, &st, &note);
-	put(r, roster_lscs[lsc.lsc]);
+	put(r, phonebook_lscs[lsc.lsc]);
 	put_time(r, expires);
 	csv_put(&r->row, lsc.stale ? "yes" : "no", !r->show_string);
 	if (r->show_string)
@@ -142,7 +142,7 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	struct report r = {.show_string = false};
-	struct roster_name *list;
+	struct phonebook_name *list;
 	int status = STATUS_OK;
 	time_t now = time(NULL);
 	size_t n;
@@ -155,13 +155,13 @@ int main(int argc, char *argv[])
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	r.spool = enter_spool(path, now);
-	narrow_below(SANDBOX_READER, r.spool->root, NULL, 0);
-	if (roster_list(r.spool, &list, &n) != 0 || index_load(&r.index, r.spool, ROSTER_DIRS) != 0)
+	r.spool = open_spool(path, now);
+	confine_below(SANDBOX_READER, r.spool->root, NULL, 0);
+	if (phonebook_list(r.spool, &list, &n) != 0 || index_load(&r.index, r.spool, PHONEBOOK_DIRS) != 0)
 		status_die_errno(path, "cannot list");
 	put_header(&r);
 	for (size_t i = 0; i < n; i++)
-		if (list[i].conf)
+		if (list[i].settings)
 			status = status_worst(status, report(&r, &list[i]));
 	free(list);
 	index_free(&r.index);

@@ -10,15 +10,15 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
-#include "cli/enter.h"
-#include "cli/given.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/devices_from_args.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/conf.h"
-#include "site/lock.h"
 #include "site/phone.h"
-#include "site/roster.h"
+#include "site/phone_lock.h"
+#include "site/phonebook.h"
+#include "site/settings.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-set";
@@ -30,12 +30,12 @@ const char synopsis[] =
 
 struct setting {
 	struct spool *spool;
-	struct lock lock;	/* from the reading of a record until the new one is there */
+	struct phone_lock lock;	/* from the reading of a record until the new one is there */
 	struct index index;	/* what they have in the spool; empty when no order is given */
-	struct conf conf;
+	struct settings settings;
 	struct phone_change change, under;	/* by options; by the template */
 	size_t digits;		/* of a string that is made for each; 0: none is */
-	struct buf items;	/* struct roster_item */
+	struct buf items;	/* struct phonebook_item */
 	int status;
 };
 
@@ -65,7 +65,7 @@ static void merge_template(struct setting *set)
 	    &why);
 
 	if (n < 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (n == 0)
 		status_die(STATUS_USAGE, value[PHONE_F_TEMPLATE], "there is no such template in " SPOOL_CONF);
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
@@ -81,16 +81,16 @@ static void refuse(struct setting *set, const char *device, const struct reason 
 
 static void set_one(struct setting *set, const char *device)
 {
-	struct roster_item item = {.fresh = false};
+	struct phonebook_item item = {.fresh = false};
 	struct phone_change change = set->change;
 	char digits[PHONE_STRING_MAX + 1];
 	struct phone_state st;
 	struct reason why;
 	int found;
 
-	if (lock_wait(&set->lock, device) != 0)
+	if (phone_lock_wait(&set->lock, device) != 0)
 		status_die_errno(device, "cannot lock its record");
-	if ((found = roster_load(set->spool, device, &item.phone, &st, &why)) == 0)
+	if ((found = phonebook_load(set->spool, device, &item.phone, &st, &why)) == 0)
 		reason_set(&why, "there is no such phone");
 	if (found <= 0) {
 		refuse(set, device, &why);
@@ -101,8 +101,8 @@ static void set_one(struct setting *set, const char *device)
 			status_die_errno(NULL, "cannot get random numbers");
 		change.value[PHONE_F_STRING] = digits;
 	}
-	if (phone_apply(&item.phone, &st, &change, set->spool->now, roster_newest(&set->index, device),
-	    set->conf.operation_expires, &why) != 0)
+	if (phone_apply(&item.phone, &st, &change, set->spool->now, phonebook_newest(&set->index, device),
+	    set->settings.operation_expires, &why) != 0)
 		refuse(set, device, &why);
 	else
 		buf_put(&set->items, &item, sizeof item);
@@ -112,13 +112,13 @@ static void set_one(struct setting *set, const char *device)
 
 static void set_all(struct setting *set)
 {
-	struct roster_name *list;
+	struct phonebook_name *list;
 	size_t n;
 
-	if (roster_list(set->spool, &list, &n) != 0)
+	if (phonebook_list(set->spool, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
 	for (size_t i = 0; i < n; i++)
-		if (list[i].conf)
+		if (list[i].settings)
 			set_one(set, list[i].device);
 	free(list);
 }
@@ -126,18 +126,18 @@ static void set_all(struct setting *set)
 /* Everything at once; what was made is said when it is safe. */
 static void commit(struct setting *set)
 {
-	struct roster_item *item = (struct roster_item *)(void *)set->items.p;
+	struct phonebook_item *item = (struct phonebook_item *)(void *)set->items.p;
 	const char *operation = set->change.value[PHONE_F_OPERATION];
 	size_t n = set->items.len / sizeof *item;
 
 	if (set->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
-	if (roster_save(set->spool, item, n) != 0)
+	if (phonebook_save(set->spool, item, n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
-	lock_drop(&set->lock);
+	phone_lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
 		spool_log_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
-	set->status = enter_flush(set->spool, set->status);
+	set->status = open_spool_flush(set->spool, set->status);
 	for (size_t i = 0; i < n && set->digits > 0; i++)
 		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
 	if (n > 0)
@@ -173,7 +173,7 @@ int main(int argc, char *argv[])
 	};
 	int arg = options_parse(argc, argv, options);
 	struct reason why;
-	struct names names;
+	struct devices names;
 	char *end;
 
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
@@ -200,29 +200,29 @@ int main(int argc, char *argv[])
 		value[PHONE_F_STRING] = read_string(string_file);
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
-	given_names(&names, argc - arg, argv + arg, file, null);
-	set.spool = enter_to_write(path, now);
-	narrow_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
-	lock_init(&set.lock, set.spool);
-	if (conf_load(&set.conf, set.spool->root, &why) != 0)
-		status_die(status_of_given(why.trouble), SPOOL_CONF, "%s", why.text);
+	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	set.spool = open_spool_to_write(path, now);
+	confine_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
+	phone_lock_init(&set.lock, set.spool);
+	if (settings_load(&set.settings, set.spool->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (generate != NULL && set.digits == 0)
-		set.digits = set.conf.string_digits;
+		set.digits = set.settings.string_digits;
 	if (value[PHONE_F_TEMPLATE] != NULL)
 		merge_template(&set);
 	if (set.change.keep_string && value[PHONE_F_OPERATION] == NULL)
 		status_usage("--keep-string wants an operation");
-	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? ROSTER_ORDERED : 0) != 0)
+	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0)
 		status_die_errno(path, "cannot list");
 	if (names.all)
 		set_all(&set);
 	for (size_t i = 0; i < names.n; i++)
 		set_one(&set, names.name[i].device);
 	commit(&set);
-	names_free(&names);
+	devices_free(&names);
 	phone_change_free(&set.under);
 	index_free(&set.index);
-	lock_close(&set.lock);
+	phone_lock_close(&set.lock);
 	spool_close(set.spool);
 	return status_flush(set.status);
 }

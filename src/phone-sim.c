@@ -8,14 +8,14 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#include "base/when.h"
+#include "base/utc.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "phone-sim/fleet.h"
-#include "phone-sim/knobs.h"
-#include "phone-sim/wallet.h"
+#include "phone-sim/sim_files.h"
+#include "phone-sim/sim_options.h"
 #include "x509/key.h"
-#include "x509/proof.h"
+#include "x509/phone_auth.h"
 
 const char program[] = "phone-sim";
 const char synopsis[] =
@@ -38,7 +38,7 @@ const char synopsis[] =
 #define STRICT_MORE_MS 2000
 
 struct output {
-	struct wallet wallet;
+	struct sim_files files;
 	FILE *report;
 	bool each;
 	struct progress progress;
@@ -59,7 +59,7 @@ static int wakes(void *ctx, struct sim *s)
 	const struct output *o = ctx;
 	struct reason why;
 
-	return told(s, wallet_hand(&o->wallet, s, &why), &why);
+	return told(s, sim_files_hand(&o->files, s, &why), &why);
 }
 
 /* On the disk before the server has its other half. */
@@ -68,7 +68,7 @@ static int made_key(void *ctx, const struct sim *s, EVP_PKEY *key)
 	const struct output *o = ctx;
 	struct reason why;
 
-	return told(s, wallet_keep_key(&o->wallet, s, key, &why), &why);
+	return told(s, sim_files_keep_key(&o->files, s, key, &why), &why);
 }
 
 static int stored(void *ctx, const struct sim *s, struct bytes der)
@@ -76,7 +76,7 @@ static int stored(void *ctx, const struct sim *s, struct bytes der)
 	const struct output *o = ctx;
 	struct reason why;
 
-	return told(s, wallet_keep_lsc(&o->wallet, s, der, &why), &why);
+	return told(s, sim_files_keep_lsc(&o->files, s, der, &why), &why);
 }
 
 /* A line for each message, whole, but for what proves the phone's identity. */
@@ -144,12 +144,12 @@ static const char *read_string(const char *text, struct secret *to)
 {
 	struct reason why;
 
-	if (text == NULL || proof_string_ok(text))
+	if (text == NULL || phone_auth_string_ok(text))
 		return text;
 	if (strcmp(text, "-") == 0)
 		text = "/dev/stdin";
 	if (secret_read(to, text, &why) != 0)
-		status_die(status_of_given(why.trouble), text, "%s", why.text);
+		status_die(status_of_input(why.trouble), text, "%s", why.text);
 	return to->text;
 }
 
@@ -171,7 +171,7 @@ static X509 *load_server(const char *path, struct cert **c)
 	if (path == NULL)
 		return NULL;
 	if ((*c = cert_load(path, &why)) == NULL)
-		status_die(status_of_given(why.trouble), path, "%s", why.text);
+		status_die(status_of_input(why.trouble), path, "%s", why.text);
 	return (*c)->x509;
 }
 
@@ -194,14 +194,14 @@ struct asked {
 	bool v4, v6, verbose, legacy, mute;
 	long version, progress, count, first, scale, rubbish;
 	time_t again, patience, timeout;
-	struct knobs knobs;
+	struct sim_options options;
 };
 
 static void read_options(int argc, char *argv[], struct asked *a, struct fleet_plan *plan,
     struct output *o)
 {
-	struct handset_plan *phone = &plan->phone;
-	struct wallet *w = &o->wallet;
+	struct sim_socket_plan *phone = &plan->phone;
+	struct sim_files *w = &o->files;
 	const struct option_spec options[] = {
 		{'4', "ipv4", OPTION_FLAG, &a->v4, 0, 0},
 		{'6', "ipv6", OPTION_FLAG, &a->v6, 0, 0},
@@ -210,13 +210,13 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		{0, "byte-at-a-time", OPTION_FLAG, &phone->by_bytes, 0, 0},
 		{0, "byte-delay", OPTION_NUMBER, &phone->byte_ms, 0, 3600000},
 		{0, "claim-long", OPTION_FLAG, &phone->sim.claim_long, 0, 0},
-		{0, "delay", OPTION_TEXT, &a->knobs.delay, 0, 0},
+		{0, "delay", OPTION_TEXT, &a->options.delay, 0, 0},
 		{0, "device", OPTION_TEXT, &a->device, 0, 0},
-		{0, "drop", OPTION_TEXT, &a->knobs.drop, 0, 0},
+		{0, "drop", OPTION_TEXT, &a->options.drop, 0, 0},
 		{0, "each", OPTION_FLAG, &o->each, 0, 0},
 		{0, "first", OPTION_NUMBER, &a->first, 0, 0xffffffffffff},
 		{0, "fleet", OPTION_NUMBER, &a->count, 1, FLEET_MAX},
-		{0, "hang", OPTION_TEXT, &a->knobs.hang, 0, 0},
+		{0, "hang", OPTION_TEXT, &a->options.hang, 0, 0},
 		{0, "in-progress", OPTION_NUMBER, &a->progress, 0, SIM_PROGRESS_MAX},
 		{0, "keep-key", OPTION_FLAG, &phone->sim.keep_key, 0, 0},
 		{0, "key-dir", OPTION_TEXT, &w->key_dir, 0, 0},
@@ -225,17 +225,17 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		{0, "lsc", OPTION_TEXT, &w->lsc, 0, 0},
 		{0, "lsc-key", OPTION_TEXT, &w->lsc_key, 0, 0},
 		{0, "lsc-out", OPTION_TEXT, &w->lsc_out, 0, 0},
-		{0, "manners", OPTION_TEXT, &a->knobs.manners, 0, 0},
+		{0, "manners", OPTION_TEXT, &a->options.manners, 0, 0},
 		{0, "mic", OPTION_TEXT, &w->mic, 0, 0},
 		{0, "mic-key", OPTION_TEXT, &w->mic_key, 0, 0},
-		{0, "mode", OPTION_TEXT, &a->knobs.mode, 0, 0},
+		{0, "mode", OPTION_TEXT, &a->options.mode, 0, 0},
 		{0, "never-speak", OPTION_FLAG, &a->mute, 0, 0},
 		{0, "parallel", OPTION_NUMBER, &plan->parallel, 1, FLEET_MAX},
 		{0, "patience", OPTION_SPAN, &a->patience, 0, 0},
 		{0, "pattern", OPTION_TEXT, &plan->pattern, 0, 0},
 		{0, "protocol-version", OPTION_NUMBER, &a->version, 0, 255},
 		{0, "rate", OPTION_NUMBER, &plan->rate, 1, 1000000},
-		{0, "refuse", OPTION_TEXT, &a->knobs.refuse, 0, 0},
+		{0, "refuse", OPTION_TEXT, &a->options.refuse, 0, 0},
 		{0, "report", OPTION_TEXT, &a->report, 0, 0},
 		{0, "retry", OPTION_NUMBER, &phone->retries, 0, 1000000},
 		{0, "reversed", OPTION_FLAG, &phone->sim.reversed, 0, 0},
@@ -243,10 +243,10 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		{0, "server", OPTION_TEXT, &a->server, 0, 0},
 		{0, "server-cert", OPTION_TEXT, &a->server_cert, 0, 0},
 		{0, "source", OPTION_TEXT, &a->source, 0, 0},
-		{0, "stop", OPTION_TEXT, &a->knobs.stop, 0, 0},
+		{0, "stop", OPTION_TEXT, &a->options.stop, 0, 0},
 		{0, "string", OPTION_TEXT, &a->string, 0, 0},
 		{0, "sudi", OPTION_FLAG, &phone->sim.sudi, 0, 0},
-		{0, "tamper", OPTION_TEXT, &a->knobs.tamper, 0, 0},
+		{0, "tamper", OPTION_TEXT, &a->options.tamper, 0, 0},
 		{0, "time-scale", OPTION_NUMBER, &a->scale, 1, 1000000},
 		{0, "timeout", OPTION_SPAN, &a->timeout, 0, 0},
 		{0, "whole-records", OPTION_FLAG, &phone->whole_records, 0, 0},
@@ -259,24 +259,24 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		status_usage("wants --server, and --device or --fleet");
 	if (a->v4 && a->v6)
 		status_usage("-4 and -6 leave no address");
-	if (a->mute && a->knobs.hang != NULL)
+	if (a->mute && a->options.hang != NULL)
 		status_usage("--never-speak is --hang connect");
 	if (phone->sim.sudi && w->mic == NULL)
 		status_usage("--sudi wants --mic");
 	if (a->device != NULL)
 		plan->pattern = a->device;
 	if (a->mute)
-		a->knobs.hang = "connect";
-	if (a->knobs.mode == NULL && a->string != NULL)
-		a->knobs.mode = "string";
+		a->options.hang = "connect";
+	if (a->options.mode == NULL && a->string != NULL)
+		a->options.mode = "string";
 	o->each |= a->device != NULL;
 	w->many = a->count > 0;
 }
 
 /* All but what has to be opened. */
-static void make_plan(const struct asked *a, struct fleet_plan *plan, const struct wallet *w)
+static void make_plan(const struct asked *a, struct fleet_plan *plan, const struct sim_files *w)
 {
-	struct handset_plan *phone = &plan->phone;
+	struct sim_socket_plan *phone = &plan->phone;
 	char name[DEVICE_MAX + 1];
 	struct reason why;
 
@@ -291,7 +291,7 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 	phone->patience_ms = (long)a->timeout * 1000;
 	phone->answer_ms = (long)a->patience * 1000;
 	phone->saw = a->verbose ? saw : NULL;
-	if (knobs_read(&a->knobs, &phone->sim, &why) != 0)
+	if (sim_options_read(&a->options, &phone->sim, &why) != 0)
 		status_usage("%s", why.text);
 	if (phone->sim.strict && a->patience == 0) {
 		phone->answer_ms = STRICT_MS;
@@ -299,19 +299,19 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 	}
 	if (fleet_device(plan->pattern, plan->first, name, &why) != 0 ||
 	    fleet_device(plan->pattern, plan->first + plan->count - 1, name, &why) != 0)
-		status_die(status_of_given(why.trouble), plan->pattern, "%s", why.text);
+		status_die(status_of_input(why.trouble), plan->pattern, "%s", why.text);
 	if (dial_resolve(&phone->to, a->server, a->v4 ? AF_INET : a->v6 ? AF_INET6 : AF_UNSPEC,
 	    &why) != 0)
-		status_die(status_of_given(why.trouble), a->server, "%s", why.text);
+		status_die(status_of_input(why.trouble), a->server, "%s", why.text);
 	if (a->source != NULL && dial_from(&phone->to, a->source, &why) != 0)
-		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
+		status_die(status_of_input(why.trouble), NULL, "%s", why.text);
 }
 
 int main(int argc, char *argv[])
 {
 	struct asked asked = {.version = CAPFMSG_VERSION, .progress = 1, .first = 1, .scale = 1};
 	struct output o = {0};
-	struct keyring ring = {0};
+	struct spare_keys ring = {0};
 	struct fleet_plan plan = {.pattern = "SEP%012X", .phone = {.keys = &ring, .wakes = wakes,
 	    .made_key = made_key, .stored = stored, .left = left, .ended = ended, .ctx = &o}};
 	struct cert *only = NULL;
@@ -321,11 +321,11 @@ int main(int argc, char *argv[])
 	int result;
 
 	read_options(argc, argv, &asked, &plan, &o);
-	make_plan(&asked, &plan, &o.wallet);
-	if (wallet_open(&o.wallet, &plan.phone.sim, &why) != 0)
-		status_die(status_of_given(why.trouble), NULL, "%s", why.text);
-	if (asked.keys != NULL && keyring_load(&ring, asked.keys, &why) != 0)
-		status_die(status_of_given(why.trouble), asked.keys, "%s", why.text);
+	make_plan(&asked, &plan, &o.files);
+	if (sim_files_open(&o.files, &plan.phone.sim, &why) != 0)
+		status_die(status_of_input(why.trouble), NULL, "%s", why.text);
+	if (asked.keys != NULL && spare_keys_load(&ring, asked.keys, &why) != 0)
+		status_die(status_of_input(why.trouble), asked.keys, "%s", why.text);
 	plan.phone.sim.string = read_string(asked.string, &secret);
 	plan.phone.tls = tls_client(load_server(asked.server_cert, &only), asked.legacy, &why);
 	if (plan.phone.tls == NULL)
@@ -347,9 +347,9 @@ int main(int argc, char *argv[])
 		status_die(STATUS_TROUBLE, asked.report, "cannot write all of it");
 
 	tls_context_free(plan.phone.tls);
-	keyring_free(&ring);
+	spare_keys_free(&ring);
 	secret_wipe(&secret);
-	wallet_close(&o.wallet, &plan.phone.sim);
+	sim_files_close(&o.files, &plan.phone.sim);
 	cert_free(only);
 	return status_flush(o.status);
 }

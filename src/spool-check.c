@@ -8,17 +8,17 @@
 #include <time.h>
 
 #include "base/device.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/conf.h"
 #include "site/phone.h"
-#include "site/roster.h"
-#include "site/store.h"
+#include "site/phonebook.h"
+#include "site/settings.h"
+#include "site/trust_store.h"
+#include "spool/recover.h"
 #include "spool/spool.h"
-#include "spool/state.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
 
@@ -59,34 +59,34 @@ static void blame(struct checking *ck, const char *file, const struct reason *wh
 }
 
 /* What is merely unfinished is legal, and nothing to worry a cron job with. */
-static void tell(void *ctx, enum state_finding finding, const char *file, const char *what)
+static void tell(void *ctx, enum recover_finding finding, const char *file, const char *what)
 {
 	struct checking *ck = ctx;
 
-	if (finding == STATE_ILLEGAL)
+	if (finding == RECOVER_ILLEGAL)
 		find(ck, file, what);
 	else if (ck->verbose)
 		show(file, "unfinished: ", what);
 }
 
 /* Does a request or certificate hold what its name says? -1 with a reason. */
-static int check_content(const struct checking *ck, const struct stem *stem, const unsigned char *data,
+static int check_content(const struct checking *ck, const struct reqid *reqid, const unsigned char *data,
     size_t len, struct reason *why)
 {
 	struct csr *csr = NULL;
 	struct cert *cert = NULL;
 	bool key, device;
 
-	if (stem->kind == STEM_DER) {
+	if (reqid->kind == REQID_DER) {
 		if ((cert = cert_parse(data, len, why)) == NULL)
 			return -1;
-		key = memcmp(cert->spki, stem->spki, STEM_SPKI) == 0;
-		device = device_named_by(stem->device, cert->cn);
+		key = memcmp(cert->spki, reqid->spki, REQID_SPKI) == 0;
+		device = device_named_by(reqid->device, cert->cn);
 	} else {
 		if ((csr = csr_parse(data, len, ck->capf, why)) == NULL)
 			return -1;
-		key = memcmp(csr->spki, stem->spki, STEM_SPKI) == 0;
-		device = strcmp(csr->device, stem->device) == 0;
+		key = memcmp(csr->spki, reqid->spki, REQID_SPKI) == 0;
+		device = strcmp(csr->device, reqid->device) == 0;
 	}
 	cert_free(cert);
 	csr_free(csr);
@@ -97,8 +97,8 @@ static int check_content(const struct checking *ck, const struct stem *stem, con
 
 static int check_dir(struct checking *ck, enum spool_dir d)
 {
-	char name[STEM_NAME_MAX + 1], path[STEM_NAME_MAX + 16];
-	struct stem *list;
+	char name[REQID_NAME_MAX + 1], path[REQID_NAME_MAX + 16];
+	struct reqid *list;
 	size_t n, len;
 
 	if (spool_list(ck->spool, d, &list, &n) != 0)
@@ -107,10 +107,10 @@ static int check_dir(struct checking *ck, enum spool_dir d)
 		unsigned char *data;
 		struct reason why;
 
-		stem_name(&list[i], (enum stem_kind)list[i].kind, name);
+		reqid_name(&list[i], (enum reqid_kind)list[i].kind, name);
 		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), name);
 		if (spool_read(ck->spool, d, name, &data, &len) != 0) {
-			/* It moved on, or state_check has told already that it is no file. */
+			/* It moved on, or recover_check has told already that it is no file. */
 			if (errno != ENOENT && errno != ELOOP && errno != EINVAL && errno != EFBIG) {
 				reason_errno(&why);
 				blame(ck, path, &why);
@@ -147,46 +147,46 @@ static int check_trusted(void *ctx, const char *file, const char *description, c
 /* CAPF's own. Its key vouches for .ra requests, and its former ones did for those that are older. */
 static void check_capf(struct checking *ck)
 {
-	char iso[WHEN_ISO + 1];
+	char iso[UTC_ISO + 1];
 	struct cert *own = NULL;
 	struct reason why;
 
-	if (store_check_capf(ck->spool, false, &why) != 0)
-		blame(ck, "ca/" STORE_PAIR, &why);
-	if (store_capf(ck->spool, &own, NULL, &why) != 0) {
+	if (capf_identity_check(ck->spool, false, &why) != 0)
+		blame(ck, "ca/" CAPF_IDENTITY_PAIR, &why);
+	if (capf_identity_load(ck->spool, &own, NULL, &why) != 0) {
 		/* Requests that it vouches for cannot be looked at without it. */
 		if (why.trouble)
-			status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
+			status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 		return;
 	}
-	when_iso(own->not_after, iso);
+	utc_iso(own->not_after, iso);
 	if (own->not_after < ck->spool->now && reason_set(&why, "it expired on %s", iso))
-		find(ck, "ca/" STORE_PAIR, why.text);
+		find(ck, "ca/" CAPF_IDENTITY_PAIR, why.text);
 	cert_free(own);
-	if ((ck->capf = store_vouchers(ck->spool, &why)) == NULL)
+	if ((ck->capf = trust_store_vouchers(ck->spool, &why)) == NULL)
 		status_die(STATUS_TROUBLE, "ca", "%s", why.text);
 }
 
 /* Records of phones, and states that are left of phones which are gone. */
 static int check_phones(struct checking *ck)
 {
-	struct roster_name *list;
+	struct phonebook_name *list;
 	size_t n;
 
-	if (roster_list(ck->spool, &list, &n) != 0)
+	if (phonebook_list(ck->spool, &list, &n) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		char path[ROSTER_NAME_MAX + 16];
+		char path[PHONEBOOK_NAME_MAX + 16];
 		struct phone_state st;
 		struct reason why;
 		struct phone p;
 
 		snprintf(path, sizeof path, "%s/%s%s", spool_dir_name(SPOOL_PHONE), list[i].device,
-		    list[i].conf ? "" : list[i].state ? ROSTER_STATE : ROSTER_NOTE);
-		if (!list[i].conf)
-			tell(ck, STATE_UNFINISHED, path, "of a phone that is gone");
-		else if (roster_load(ck->spool, list[i].device, &p, &st, &why) < 0 ||
-		    (list[i].note && roster_note(ck->spool, list[i].device, &st, &why) < 0))
+		    list[i].settings ? "" : list[i].state ? PHONEBOOK_STATE : PHONEBOOK_NOTE);
+		if (!list[i].settings)
+			tell(ck, RECOVER_UNFINISHED, path, "of a phone that is gone");
+		else if (phonebook_load(ck->spool, list[i].device, &p, &st, &why) < 0 ||
+		    (list[i].note && phonebook_note(ck->spool, list[i].device, &st, &why) < 0))
 			blame(ck, path, &why);
 	}
 	free(list);
@@ -196,14 +196,14 @@ static int check_phones(struct checking *ck)
 /* The states of phones that are gone; adds how many to *n. */
 static int remove_left(struct spool *s, size_t *n)
 {
-	struct roster_name *list;
+	struct phonebook_name *list;
 	int result = 0;
 	size_t count;
 
-	if (roster_list(s, &list, &count) != 0)
+	if (phonebook_list(s, &list, &count) != 0)
 		return -1;
 	for (size_t i = 0; i < count && result == 0; i++)
-		if (!list[i].conf && (result = roster_remove_state(s, list[i].device)) == 0)
+		if (!list[i].settings && (result = phonebook_remove_state(s, list[i].device)) == 0)
 			++*n;
 	free(list);
 	return result;
@@ -213,22 +213,22 @@ static int remove_left(struct spool *s, size_t *n)
 static int check(struct checking *ck)
 {
 	struct reason why;
-	struct conf conf;
+	struct settings settings;
 
-	if (conf_load(&conf, ck->spool->root, &why) != 0)
+	if (settings_load(&settings, ck->spool->root, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
 	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
 	check_capf(ck);
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
-		if (store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
+		if (trust_store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			blame(ck, spool_dir_name(ck->trust), &why);
-	if (state_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0)
+	if (recover_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
 			return -1;
-	store_vouchers_free(ck->capf);
+	trust_store_vouchers_free(ck->capf);
 	ck->capf = NULL;
 	return 0;
 }
@@ -236,20 +236,20 @@ static int check(struct checking *ck)
 static void repair(struct checking *ck)
 {
 	struct reason why;
-	struct conf conf;
+	struct settings settings;
 	size_t finished, expired = 0;
 
-	if (state_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0)
+	if (recover_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
-	if (conf_load(&conf, ck->spool->root, &why) != 0) {
+	if (settings_load(&settings, ck->spool->root, &why) != 0) {
 		if (why.trouble)
 			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);
-	} else if (state_expire(ck->spool, SPOOL_DONE, ck->spool->now - conf.keep_done, &expired) != 0 ||
-	    state_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - conf.keep_superseded, &expired) != 0 ||
-	    state_expire(ck->spool, SPOOL_TRACE, ck->spool->now - conf.keep_trace, &expired) != 0)
+	} else if (recover_expire(ck->spool, SPOOL_DONE, ck->spool->now - settings.keep_done, &expired) != 0 ||
+	    recover_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - settings.keep_superseded, &expired) != 0 ||
+	    recover_expire(ck->spool, SPOOL_TRACE, ck->spool->now - settings.keep_trace, &expired) != 0)
 		status_die_errno(ck->spool->path, "cannot take old files away");
-	if (store_check_capf(ck->spool, true, &why) != 0 && why.trouble)
-		status_die(STATUS_TROUBLE, "ca/" STORE_PAIR, "%s", why.text);
+	if (capf_identity_check(ck->spool, true, &why) != 0 && why.trouble)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 	if (ck->verbose)
 		printf("%zu steps finished, %zu old files taken away\n", finished, expired);
 }
@@ -272,12 +272,12 @@ int main(int argc, char *argv[])
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
 	if (mend)
-		enter_as_owner(path);
+		open_spool_as_owner(path);
 	/* Also when it lacks none: who made them may have died before they were durable. */
 	if (mend && (spool_lacks(path, &missing) < 0 || spool_mend(path) != 0))
 		status_die_path(path, "cannot mend the spool");
-	ck.spool = enter_spool(path, now);
-	narrow_below(mend ? SANDBOX_WRITER : SANDBOX_READER, ck.spool->root, NULL, 0);
+	ck.spool = open_spool(path, now);
+	confine_below(mend ? SANDBOX_WRITER : SANDBOX_READER, ck.spool->root, NULL, 0);
 	if (mend)
 		repair(&ck);
 	if (check(&ck) != 0)

@@ -8,37 +8,37 @@
 #include <time.h>
 
 #include "base/bytes.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/given.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/devices_from_args.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/status.h"
-#include "site/store.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "stale-lsc";
 const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"
 			"                 [all | device ...]";
 
-static int list_one(struct spool *s, const struct stem *stem)
+static int list_one(struct spool *s, const struct reqid *reqid)
 {
-	char iso[WHEN_ISO + 1], key[2 * STEM_SPKI + 1];
+	char iso[UTC_ISO + 1], key[2 * REQID_SPKI + 1];
 	time_t t;
 
 	(void)s;
-	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
-	bytes_hex(stem->spki, STEM_SPKI, key);
-	printf("%s\t%s\t%s\n", stem->device, iso, key);
+	utc_iso(utc_from_stamp(reqid->stamp, &t) ? t : 0, iso);
+	bytes_hex(reqid->spki, REQID_SPKI, key);
+	printf("%s\t%s\t%s\n", reqid->device, iso, key);
 	return STATUS_OK;
 }
 
-static int view_one(struct spool *s, const struct stem *stem)
+static int view_one(struct spool *s, const struct reqid *reqid)
 {
-	char iso[WHEN_ISO + 1], hex[2 * STEM_SPKI + 1], escaped[1024], *subject = NULL, *issuer = NULL;
+	char iso[UTC_ISO + 1], hex[2 * REQID_SPKI + 1], escaped[1024], *subject = NULL, *issuer = NULL;
 	struct reason why;
-	struct cert *c = store_cert(s, SPOOL_STALE, stem, &why);
+	struct cert *c = lsc_read(s, SPOOL_STALE, reqid, &why);
 	time_t t;
 	int status;
 
@@ -53,17 +53,17 @@ static int view_one(struct spool *s, const struct stem *stem)
 	if (issuer == NULL) {
 		free(subject);
 		cert_free(c);
-		status_warn(stem->device, "its stale certificate: %s", why.text);
+		status_warn(reqid->device, "its stale certificate: %s", why.text);
 		return status;
 	}
-	when_iso(when_from_stamp(stem->stamp, &t) ? t : 0, iso);
-	printf("device:     %s\nrequested:  %s\n", stem->device, iso);
+	utc_iso(utc_from_stamp(reqid->stamp, &t) ? t : 0, iso);
+	printf("device:     %s\nrequested:  %s\n", reqid->device, iso);
 	printf("subject:    %s\n", status_escape(subject, escaped, sizeof escaped));
 	printf("issuer:     %s\n", status_escape(issuer, escaped, sizeof escaped));
-	when_iso(c->not_before, iso);
+	utc_iso(c->not_before, iso);
 	printf("serial:     %s\nnot before: %s\n", c->serial, iso);
-	when_iso(c->not_after, iso);
-	bytes_hex(stem->spki, STEM_SPKI, hex);
+	utc_iso(c->not_after, iso);
+	bytes_hex(reqid->spki, REQID_SPKI, hex);
 	printf("not after:  %s\nkey:        %s\n", iso, hex);
 	bytes_hex(c->digest, sizeof c->digest, hex);
 	printf("sha256:     %s\n\n", hex);
@@ -74,10 +74,10 @@ static int view_one(struct spool *s, const struct stem *stem)
 }
 
 /* Calls one for every stale certificate that is named; without names, for all. */
-static int each(struct spool *s, struct names *names, int (*one)(struct spool *, const struct stem *))
+static int each(struct spool *s, struct devices *names, int (*one)(struct spool *, const struct reqid *))
 {
 	int status = STATUS_OK;
-	struct stem *list;
+	struct reqid *list;
 	size_t n;
 
 	if (spool_list(s, SPOOL_STALE, &list, &n) != 0) {
@@ -85,19 +85,19 @@ static int each(struct spool *s, struct names *names, int (*one)(struct spool *,
 		return STATUS_TROUBLE;
 	}
 	for (size_t i = 0; i < n; i++) {
-		if (names_want(names, list[i].device))
+		if (devices_want(names, list[i].device))
 			status = status_worst(status, one(s, &list[i]));
 	}
 	free(list);
 	return status;
 }
 
-static void tell(const struct stem *stem, const char *path)
+static void tell(const struct reqid *reqid, const char *path)
 {
-	printf("%s\t%s\n", stem->device, path);
+	printf("%s\t%s\n", reqid->device, path);
 }
 
-static int delete(struct spool *s, struct names *names, bool dry_run)
+static int delete(struct spool *s, struct devices *names, bool dry_run)
 {
 	if (prune_dir(s, SPOOL_STALE, names, dry_run, tell) != 0 || spool_log_flush(s) != 0) {
 		status_warn_errno("stale", "cannot delete");
@@ -111,7 +111,7 @@ int main(int argc, char *argv[])
 	const char *path = spool_default(), *file = NULL, *verb;
 	bool null = false, dry_run = false, header = false;
 	time_t now = time(NULL);
-	struct names names;
+	struct devices names;
 	struct spool *s;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -131,14 +131,14 @@ int main(int argc, char *argv[])
 		status_usage("wants list, view or delete, not %s", verb);
 	if (*verb == 'd' && arg == argc && file == NULL)
 		status_usage("delete wants device names, or \"all\"");
-	given_names(&names, argc - arg, argv + arg, file, null);
-	s = *verb == 'd' && !dry_run ? enter_to_write(path, now) : enter_spool(path, now);
-	narrow_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
+	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	s = *verb == 'd' && !dry_run ? open_spool_to_write(path, now) : open_spool(path, now);
+	confine_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
-	status = given_unused(&names, "has no stale certificate", status);
-	names_free(&names);
+	status = devices_from_args_unused(&names, "has no stale certificate", status);
+	devices_free(&names);
 	spool_close(s);
 	return status_flush(status);
 }

@@ -10,12 +10,12 @@
 #include <openssl/x509v3.h>
 
 #include "base/fileio.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/store.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 #include "x509/trust.h"
 
@@ -52,14 +52,14 @@ static void warn_of(const struct adding *ad, const struct cert *c, const char *o
 {
 	uint32_t flags = X509_get_extension_flags(c->x509);
 	bool no_usage = (flags & EXFLAG_KUSAGE) == 0, soft = (flags & EXFLAG_BCONS_CRITICAL) == 0;
-	char iso[WHEN_ISO + 1];
+	char iso[UTC_ISO + 1];
 
 	if (no_usage || soft)
 		status_warn(object, "note: %s%s%s; that is no fault in a CA that you add yourself",
 		    no_usage ? "it has no keyUsage" : "", no_usage && soft ? ", and " : "",
 		    soft ? "its basicConstraints are not critical" : "");
 	if (c->not_after < ad->spool->now) {
-		when_iso(c->not_after, iso);
+		utc_iso(c->not_after, iso);
 		status_warn(object, "warning: expired on %s", iso);
 	}
 	if (ad->dir == SPOOL_TRUST_CALLMANAGER && is_mic_root(c->cn))
@@ -74,7 +74,7 @@ static int refuse(const struct adding *ad, const struct cert *c, struct reason *
 
 	if (c == NULL || cert_check_ca(c, why) != 0)
 		return -1;
-	if (strstr(c->cn, "CAPF-") == NULL || (own = store_is_capf(ad->spool, c, why)) > 0)
+	if (strstr(c->cn, "CAPF-") == NULL || (own = trust_store_is_capf(ad->spool, c, why)) > 0)
 		return 0;
 	if (own == 0)
 		return reason_set(why, "its CN contains CAPF-, which is for this spool's own certificate");
@@ -96,7 +96,7 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 		ad->status = status_worst(ad->status, status_of_item(why.trouble));
 		return 0;
 	}
-	result = store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn);
+	result = trust_store_add(ad->spool, ad->dir, c, ad->description != NULL ? ad->description : c->cn);
 	if (result < 0) {
 		status_warn_errno(object, "cannot add");
 		ad->status = STATUS_TROUBLE;
@@ -151,12 +151,12 @@ int main(int argc, char *argv[])
 
 	if (argc - arg < 2)
 		status_usage("wants a store, and files");
-	if (!store_named(argv[arg], &ad.dir))
+	if (!trust_store_named(argv[arg], &ad.dir))
 		status_usage("the stores are capf and callmanager");
 	if (ad.description != NULL && strpbrk(ad.description, "\n\t") != NULL)
 		status_usage("a description is one line without tabs");
-	ad.spool = enter_to_write(path, now);
-	narrow_below(SANDBOX_WRITER, ad.spool->root, (const char *const *)argv + arg + 1,
+	ad.spool = open_spool_to_write(path, now);
+	confine_below(SANDBOX_WRITER, ad.spool->root, (const char *const *)argv + arg + 1,
 	    (size_t)(argc - arg - 1));
 	while (++arg < argc) {
 		ad.file = argv[arg];

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/store.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "trust-del";
@@ -93,13 +93,13 @@ int main(int argc, char *argv[])
 
 	if (argc - arg < 2)
 		status_usage("wants a store, and fingerprints");
-	if (!store_named(argv[arg], &dir))
+	if (!trust_store_named(argv[arg], &dir))
 		status_usage("the stores are capf and callmanager");
-	s = dry_run ? enter_spool(path, now) : enter_to_write(path, now);
-	narrow_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));
-	status = enter_flush(s, status);
+	status = open_spool_flush(s, status);
 	spool_close(s);
 	return status_flush(status);
 }

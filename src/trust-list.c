@@ -4,12 +4,12 @@
 #include <stdlib.h>
 
 #include "base/bytes.h"
-#include "base/when.h"
-#include "cli/enter.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/store.h"
+#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "trust-list";
@@ -25,7 +25,7 @@ static int show(void *ctx, const char *file, const char *description, const stru
     const struct reason *why)
 {
 	struct listing *l = ctx;
-	char escaped[1024], said[1024], iso[WHEN_ISO + 1], hex[2 * sizeof c->digest + 1];
+	char escaped[1024], said[1024], iso[UTC_ISO + 1], hex[2 * sizeof c->digest + 1];
 	char *subject = c != NULL ? cert_name_line(X509_get_subject_name(c->x509)) : NULL;
 	struct reason cause = *why;
 
@@ -36,7 +36,7 @@ static int show(void *ctx, const char *file, const char *description, const stru
 		l->status = status_worst(l->status, status_of_item(cause.trouble));
 		return 0;
 	}
-	when_iso(c->not_after, iso);
+	utc_iso(c->not_after, iso);
 	bytes_hex(c->digest, sizeof c->digest, hex);
 	printf("%s\t%s\t%s\t%s\t%s\t%s\n", l->dir == SPOOL_TRUST_CAPF ? "capf" : "callmanager",
 	    status_escape(description, said, sizeof said), status_escape(subject, escaped, sizeof escaped),
@@ -63,15 +63,15 @@ int main(int argc, char *argv[])
 
 	if (argc - arg > 1)
 		status_usage("takes one store");
-	if (arg < argc && (n = 1, !store_named(argv[arg], &stores[0])))
+	if (arg < argc && (n = 1, !trust_store_named(argv[arg], &stores[0])))
 		status_usage("the stores are capf and callmanager");
-	s = enter_spool(path, 0);
-	narrow_below(SANDBOX_READER, s->root, NULL, 0);
+	s = open_spool(path, 0);
+	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (header)
 		puts("store\tdescription\tsubject\tserial\tnot-after\tsha256");
 	for (size_t i = 0; i < n; i++) {
 		l.dir = stores[i];
-		if (store_each(s, l.dir, show, &l, &why) != 0)
+		if (trust_store_each(s, l.dir, show, &l, &why) != 0)
 			status_die(STATUS_TROUBLE, path, "%s", why.text);
 	}
 	spool_close(s);

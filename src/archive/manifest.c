@@ -8,8 +8,8 @@
 
 #include "archive/manifest.h"
 #include "base/bytes.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 
 #define MANIFEST_MAX_TEXT 536870912	/* two million names of 200 bytes each */
 #define DIGEST 32
@@ -40,7 +40,7 @@ int manifest_add(struct manifest *m, const char *name, const void *data, size_t 
 	struct reason why;
 
 	/* Such a name could not be read again. */
-	if (*name == '\0' || strchr(name, '\n') != NULL || lean_sha256(data, len, digest, &why) < 0)
+	if (*name == '\0' || strchr(name, '\n') != NULL || openssl_sha256(data, len, digest, &why) < 0)
 		return -1;
 	bytes_hex(digest, sizeof digest, hex);
 	buf_put(&m->text, hex, HEX);
@@ -89,7 +89,7 @@ int manifest_sign(const char *text, size_t len, const struct cert *signer, EVP_P
 		*out_len = (size_t)n;
 		ERR_clear_error();
 	} else
-		n = n > 0 ? reason_memory(r) : osslerr_set(r, "cannot sign " MANIFEST_SUMS);
+		n = n > 0 ? reason_memory(r) : openssl_error_set(r, "cannot sign " MANIFEST_SUMS);
 	OPENSSL_free(der);
 	CMS_ContentInfo_free(cms);
 	BIO_free(bio);
@@ -129,10 +129,10 @@ static int check_signature(const void *text, size_t len, const void *sig, size_t
 	else if (certs == NULL || bio == NULL || !sk_X509_push(certs, signer->x509))
 		reason_memory(r);
 	else if (CMS_verify(cms, certs, NULL, bio, NULL, flags) != 1)
-		osslerr_set(r, MANIFEST_SUMS " is not signed by the expected key");
+		openssl_error_set(r, MANIFEST_SUMS " is not signed by the expected key");
 	else
 		res = 0;
-	osslerr_end(res, r);
+	openssl_error_end(res, r);
 	BIO_free_all(bio);
 	sk_X509_free(certs);
 	CMS_ContentInfo_free(cms);
@@ -207,7 +207,7 @@ int manifest_check(struct manifest *m, const char *name, const void *data, size_
 	if (l == NULL)
 		return reason_set(r, "is not listed in " MANIFEST_SUMS);
 	l->met = true;
-	if (lean_sha256(data, len, digest, r) < 0)
+	if (openssl_sha256(data, len, digest, r) < 0)
 		return -1;
 	if (memcmp(digest, l->digest, sizeof digest) != 0)
 		return reason_set(r,

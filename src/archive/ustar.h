@@ -17,7 +17,7 @@ struct ustar_writer {
 	void (*free)(void *);
 };
 
-/* Debian 13 has no libtar; the Makefile defines PACK_LIBTAR, and builds the first, where it is. */
+/* Debian 13 has no libtar; the Makefile defines TGZ_LIBTAR, and builds the first, where it is. */
 extern const struct ustar_writer ustar_libtar, ustar_libarchive;
 
 #endif

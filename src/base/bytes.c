@@ -62,7 +62,7 @@ bool bytes_get_copy(struct bytes *b, void *out, size_t len)
 	return true;
 }
 
-bool bytes_get_blob(struct bytes *b, const unsigned char **out, size_t *len)
+bool bytes_get_sized(struct bytes *b, const unsigned char **out, size_t *len)
 {
 	struct bytes at = *b;
 	uint32_t n;
@@ -80,7 +80,7 @@ bool bytes_get_text(struct bytes *b, char *out, size_t size)
 	const unsigned char *p;
 	size_t len;
 
-	if (!bytes_get_blob(&at, &p, &len) || len >= size || (len > 0 && memchr(p, '\0', len) != NULL))
+	if (!bytes_get_sized(&at, &p, &len) || len >= size || (len > 0 && memchr(p, '\0', len) != NULL))
 		return false;
 	memcpy(out, p, len);
 	out[len] = '\0';
@@ -143,7 +143,7 @@ void buf_put_u64(struct buf *b, uint64_t n)
 	put_number(b, n, sizeof n);
 }
 
-void buf_put_blob(struct buf *b, const void *p, size_t len)
+void buf_put_sized(struct buf *b, const void *p, size_t len)
 {
 	if (len > UINT32_MAX) {
 		b->failed = true;
@@ -155,7 +155,7 @@ void buf_put_blob(struct buf *b, const void *p, size_t len)
 
 void buf_put_text(struct buf *b, const char *text)
 {
-	buf_put_blob(b, text, strlen(text));
+	buf_put_sized(b, text, strlen(text));
 }
 
 void buf_free(struct buf *b)

@@ -19,7 +19,7 @@ bool bytes_get_u32(struct bytes *, uint32_t *);
 bool bytes_get_u64(struct bytes *, uint64_t *);
 bool bytes_get_copy(struct bytes *, void *out, size_t len);
 /* A 32-bit length, then that many bytes. */
-bool bytes_get_blob(struct bytes *, const unsigned char **out, size_t *len);
+bool bytes_get_sized(struct bytes *, const unsigned char **out, size_t *len);
 /* A blob without NUL, as a string that fits into size. */
 bool bytes_get_text(struct bytes *, char *out, size_t size);
 /* Is there nothing but NULs? */
@@ -36,7 +36,7 @@ void buf_put(struct buf *, const void *, size_t);
 void buf_put_u8(struct buf *, uint8_t);
 void buf_put_u32(struct buf *, uint32_t);
 void buf_put_u64(struct buf *, uint64_t);
-void buf_put_blob(struct buf *, const void *, size_t);
+void buf_put_sized(struct buf *, const void *, size_t);
 void buf_put_text(struct buf *, const char *);
 void buf_free(struct buf *);
 

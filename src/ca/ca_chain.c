@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
-#include "base/when.h"
+#include "base/utc.h"
 #include "ca/ca_chain.h"
 
 int ca_chain_init(struct ca_chain *c, EVP_PKEY *key)
@@ -84,13 +84,13 @@ int ca_chain_read(struct ca_chain *c, const char *path, struct reason *why)
 
 int ca_chain_check(const struct ca_chain *c, time_t now, struct reason *why)
 {
-	char iso[WHEN_ISO + 1];
+	char iso[UTC_ISO + 1];
 
 	if (c->own == NULL)
 		return reason_set(why, "no certificate here is for this key");
 	if (cert_check_ca(c->own, why) != 0)
 		return -1;
-	when_iso(now < c->own->not_before ? c->own->not_before : c->own->not_after, iso);
+	utc_iso(now < c->own->not_before ? c->own->not_before : c->own->not_after, iso);
 	if (now < c->own->not_before)
 		return reason_trouble(why, "is not valid before %s", iso);
 	if (now >= c->own->not_after)

@@ -14,12 +14,12 @@
 #include <strings.h>
 
 #include "base/bytes.h"
-#include "base/when.h"
+#include "base/utc.h"
 #include "ca/issue.h"
-#include "x509/blob.h"
+#include "x509/der.h"
 #include "x509/key.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 
 #define ISSUE_SKEW 3600		/* how far a phone's clock may be behind ours, in seconds */
 #define ISSUE_CA_DAYS_MAX 36500	/* a hundred years: more is a slip of the hand */
@@ -226,21 +226,21 @@ static int check_policy(const struct issue_policy *p, struct reason *r)
  * nobody but its owner can do anything. */
 static int check_ca(const struct cert *ca, EVP_PKEY *key, time_t now, struct reason *r)
 {
-	char iso[WHEN_ISO + 1], at[WHEN_ISO + 1];
+	char iso[UTC_ISO + 1], at[UTC_ISO + 1];
 
 	if (cert_check_ca(ca, r) < 0)
 		return -1;
 	if (now < ca->not_before) {
-		when_iso(ca->not_before, iso);
-		when_iso(now, at);
+		utc_iso(ca->not_before, iso);
+		utc_iso(now, at);
 		return reason_trouble(r, "is not valid before %s, and the clock says %s", iso, at);
 	}
 	if (now >= ca->not_after) {
-		when_iso(ca->not_after, iso);
+		utc_iso(ca->not_after, iso);
 		return reason_set(r, "expired on %s", iso);
 	}
 	if (EVP_PKEY_eq(X509_get0_pubkey(ca->x509), key) != 1)
-		return osslerr_end(reason_set(r, "the key is not the key of this certificate"), r);
+		return openssl_error_end(reason_set(r, "the key is not the key of this certificate"), r);
 	return 0;
 }
 
@@ -281,7 +281,7 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
 		put_extension(&i->extensions, authority_id(X509_get0_subject_key_id(ca->x509),
 		    X509_get_X509_PUBKEY(ca->x509)));
 	if (!known)
-		osslerr_set(r, "cannot make ready to sign");
+		openssl_error_set(r, "cannot make ready to sign");
 	else if (i->algor.failed || i->issuer.failed || i->tail.failed || i->usage_rsa.failed ||
 	    i->usage_ec.failed || i->extensions.failed)
 		reason_memory(r);
@@ -462,8 +462,8 @@ int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struc
 	full = body.failed || whole.failed;
 	ok = ok && !full;
 	if (!ok)
-		full ? reason_memory(r) : osslerr_set(r, "cannot be signed");
-	ok = ok && lean_sha256(whole.p, whole.len, out->digest, r) == 0;
+		full ? reason_memory(r) : openssl_error_set(r, "cannot be signed");
+	ok = ok && openssl_sha256(whole.p, whole.len, out->digest, r) == 0;
 	buf_free(&body);
 	if (!ok) {
 		buf_free(&whole);
@@ -525,7 +525,7 @@ static int read_subject(X509_NAME *name, const char *text, struct reason *r)
 		/* OpenSSL knows how long each may be. */
 		if (!X509_NAME_add_entry_by_txt(name, key, MBSTRING_UTF8,
 			(const unsigned char *)value, -1, -1, 0))
-			return osslerr_set(r, "the subject's %s", key);
+			return openssl_error_set(r, "the subject's %s", key);
 	}
 	return 0;
 }
@@ -570,7 +570,7 @@ static char *request_pem(X509_REQ *req, size_t *len, struct reason *r)
 {
 	unsigned char *der = NULL;
 	int n = i2d_X509_REQ(req, &der);
-	char *pem = n > 0 ? blob_pem("CERTIFICATE REQUEST", der, (size_t)n, len) : NULL;
+	char *pem = n > 0 ? pem_make("CERTIFICATE REQUEST", der, (size_t)n, len) : NULL;
 
 	OPENSSL_free(der);
 	if (pem == NULL)
@@ -592,13 +592,13 @@ char *issue_ca_request(const struct ca_profile *p, EVP_PKEY *key, size_t *len, s
 	else if (md == NULL || !X509_REQ_set_version(req, X509_REQ_VERSION_1) || !X509_REQ_set_pubkey(req, key) ||
 	    !ca_extensions(&all, p, X509_REQ_get_X509_PUBKEY(req)) || !X509_REQ_add_extensions(req, all) ||
 	    X509_REQ_sign(req, key, md) <= 0)
-		osslerr_set(r, "cannot make a request");
+		openssl_error_set(r, "cannot make a request");
 	else
 		pem = request_pem(req, len, r);
 	sk_X509_EXTENSION_pop_free(all, X509_EXTENSION_free);
 	X509_REQ_free(req);
 	EVP_MD_free(md);
-	osslerr_end(pem != NULL ? 0 : -1, r);
+	openssl_error_end(pem != NULL ? 0 : -1, r);
 	return pem;
 }
 
@@ -637,11 +637,11 @@ X509 *issue_ca(const struct ca_profile *p, EVP_PKEY *key, const struct cert *par
 	    !ASN1_TIME_set(X509_getm_notAfter(x), to) || !X509_set_pubkey(x, key) ||
 	    !set_ca_extensions(x, p, parent != NULL ? parent->x509 : NULL) ||
 	    X509_sign(x, signer, md) <= 0) {
-		osslerr_set(r, "cannot be signed");
+		openssl_error_set(r, "cannot be signed");
 		X509_free(x);
 		x = NULL;
 	}
 	EVP_MD_free(md);
-	osslerr_end(x != NULL ? 0 : -1, r);
+	openssl_error_end(x != NULL ? 0 : -1, r);
 	return x;
 }

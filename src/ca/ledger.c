@@ -8,13 +8,13 @@
 #include "base/bytes.h"
 #include "base/device.h"
 #include "base/outfile.h"
-#include "base/when.h"
+#include "base/utc.h"
 #include "ca/ledger.h"
 
 #define GROUP 256		/* certificates for one fdatasync of the log */
 
 struct ledger {
-	struct pack *archive;
+	struct tgz *archive;
 	int log;
 	time_t now;
 	struct {
@@ -27,7 +27,7 @@ struct ledger {
 	void *devices;		/* tsearch: whom we have signed for */
 };
 
-struct ledger *ledger_open(struct pack *archive, int log, time_t now)
+struct ledger *ledger_open(struct tgz *archive, int log, time_t now)
 {
 	struct ledger *l = calloc(1, sizeof *l);
 
@@ -80,11 +80,11 @@ static int remember(struct ledger *l, const char *device)
 /* time, serial, device, not-after, key */
 static void add_line(struct ledger *l, const struct verdict *v)
 {
-	char at[WHEN_ISO + 1], end[WHEN_ISO + 1], key[2 * sizeof v->spki + 1], line[512];
+	char at[UTC_ISO + 1], end[UTC_ISO + 1], key[2 * sizeof v->spki + 1], line[512];
 	int n;
 
-	when_iso(l->now, at);
-	when_iso(v->not_after, end);
+	utc_iso(l->now, at);
+	utc_iso(v->not_after, end);
 	bytes_hex(v->spki, sizeof v->spki, key);
 	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\t%s\n", at, v->serial, v->cn, end, key);
 	buf_put(&l->lines, line, (size_t)n);
@@ -116,7 +116,7 @@ enum ledger_result ledger_flush(struct ledger *l)
 	    (l->lines.failed || outfile_log_append(l->log, l->lines.p, l->lines.len) != 0))
 		result = LEDGER_NO_LOG;
 	for (size_t i = 0; i < l->n && result == LEDGER_OK; i++)
-		if (pack_put(l->archive, l->held[i].entry, l->now, l->held[i].der, l->held[i].len) != 0)
+		if (tgz_put(l->archive, l->held[i].entry, l->now, l->held[i].der, l->held[i].len) != 0)
 			result = LEDGER_NO_ARCHIVE;
 	drop(l);
 	return result;

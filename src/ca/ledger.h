@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "archive/pack.h"
+#include "archive/tgz.h"
 #include "quarantine/verdict.h"
 
 struct ledger;
 
 /* Without a log when its descriptor is -1. Both stay the caller's. NULL with errno. */
-struct ledger *ledger_open(struct pack *, int log, time_t now);
+struct ledger *ledger_open(struct tgz *, int log, time_t now);
 void ledger_close(struct ledger *);
 
 enum ledger_result {

@@ -42,7 +42,7 @@ static int check(void *ctx, struct bytes job, struct buf *out)
 	struct reason why = {.text = ""};
 	struct bytes text;
 
-	if (!bytes_get_blob(&job, &text.p, &text.len))
+	if (!bytes_get_sized(&job, &text.p, &text.len))
 		return -1;
 	for (size_t i = 0; m == NULL && s->ra[i] != NULL && !why.trouble; i++)
 		m = manifest_verify(text.p, text.len, job.p, job.len, s->ra[i], &why);
@@ -54,9 +54,9 @@ static int check(void *ctx, struct bytes job, struct buf *out)
 
 int sign_start_checker(struct sign *s)
 {
-	const struct pool_task task = {init_checker, check, s, REASON_MAX + 4};
+	const struct workers_task task = {init_checker, check, s, REASON_MAX + 4};
 
-	return s->ra[0] == NULL || (s->checker = pool_start(1, &task)) != NULL ? 0 : -1;
+	return s->ra[0] == NULL || (s->checker = workers_start(1, &task)) != NULL ? 0 : -1;
 }
 
 int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
@@ -76,7 +76,7 @@ void sign_free(struct sign *s)
 {
 	secret_wipe(&s->secret);
 	manifest_free(s->manifest);
-	pool_stop(s->checker);
+	workers_stop(s->checker);
 	buf_free(&s->sums);
 }
 
@@ -98,52 +98,52 @@ int sign_init(void *ctx)
 }
 
 /* Has the checker found nothing wrong? Only then are the lines of the text read, here. */
-static struct manifest *verify(struct sign *s, const struct archive_item *signature, struct reason *why)
+static struct manifest *verify(struct sign *s, const struct untar_item *signature, struct reason *why)
 {
 	struct bytes answer = {NULL, 0};
 	struct buf job = {0};
 	struct reason how;
 	bool good = false, died;
 
-	buf_put_blob(&job, s->sums.p, s->sums.len);
+	buf_put_sized(&job, s->sums.p, s->sums.len);
 	buf_put(&job, signature->data, signature->len);
-	if (!job.failed && pool_put(s->checker, job.p, job.len) == 0 && pool_flush(s->checker) == 0 &&
-	    pool_next(s->checker, &answer) == 1) {
+	if (!job.failed && workers_put(s->checker, job.p, job.len) == 0 && workers_flush(s->checker) == 0 &&
+	    workers_next(s->checker, &answer) == 1) {
 		good = answer.len == 0;
 		reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
 		if (!good)
 			bytes_get_text(&answer, why->text, sizeof why->text);
 	} else {
 		/* Whom that has killed, it kills again; one that ended otherwise may do better another time. */
-		died = !job.failed && errno == EPIPE && unpack_death(pool_signal(s->checker), &how);
+		died = !job.failed && errno == EPIPE && unpack_death(workers_signal(s->checker), &how);
 		(died ? reason_set : reason_trouble)(why, "the signature of " MANIFEST_SUMS " cannot be checked");
 	}
 	buf_free(&job);
 	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
 }
 
-static bool is_manifest(const struct archive_item *e)
+static bool is_manifest(const struct untar_item *e)
 {
 	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0;
 }
 
 /* The manifest stands in front: the sums, then the signature over them. */
-static enum intake_admission read_manifest(struct sign *s, const struct archive_item *e,
+static enum inspect_admission read_manifest(struct sign *s, const struct untar_item *e,
     struct reason *why)
 {
 	bool sums = strcmp(e->name, MANIFEST_SUMS) == 0;
 
 	if (s->entries == 1 && sums) {
 		buf_put(&s->sums, e->data, e->len);
-		return INTAKE_SKIP;
+		return INSPECT_SKIP;
 	}
 	if (s->sums.failed) {
 		reason_memory(why);
-		return INTAKE_ABORT;
+		return INSPECT_ABORT;
 	}
 	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0) {
 		s->manifest = verify(s, e, why);
-		return s->manifest != NULL ? INTAKE_SKIP : INTAKE_ABORT;
+		return s->manifest != NULL ? INSPECT_SKIP : INSPECT_ABORT;
 	}
 	if (s->sums.len > 0)
 		reason_set(why, "stands where the signature of " MANIFEST_SUMS " should be");
@@ -152,22 +152,22 @@ static enum intake_admission read_manifest(struct sign *s, const struct archive_
 	else
 		reason_set(why, "the archive does not begin with a signed manifest (csr-dump --manifest); "
 		    "--no-manifest signs it all the same");
-	return INTAKE_ABORT;
+	return INSPECT_ABORT;
 }
 
-enum intake_admission sign_admit(void *ctx, const struct archive_item *e, struct reason *why)
+enum inspect_admission sign_admit(void *ctx, const struct untar_item *e, struct reason *why)
 {
 	struct sign *s = ctx;
 
 	s->entries++;
 	if (s->manifest != NULL)
-		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INTAKE_JUDGE :
-		    INTAKE_REFUSE;
+		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INSPECT_JUDGE :
+		    INSPECT_REFUSE;
 	/* Nobody can tell whose it is. */
 	if (s->ra[0] == NULL)
-		return is_manifest(e) ? INTAKE_SKIP : INTAKE_JUDGE;
+		return is_manifest(e) ? INSPECT_SKIP : INSPECT_JUDGE;
 	if (s->no_manifest && s->sums.len == 0 && !is_manifest(e))
-		return INTAKE_JUDGE;
+		return INSPECT_JUDGE;
 	return read_manifest(s, e, why);
 }
 

@@ -7,12 +7,12 @@
 #include <stdbool.h>
 #include <time.h>
 
-#include "archive/archive.h"
 #include "archive/manifest.h"
+#include "archive/untar.h"
 #include "base/bytes.h"
 #include "ca/issue.h"
-#include "process/pool.h"
-#include "quarantine/intake.h"
+#include "process/workers.h"
+#include "quarantine/inspect.h"
 #include "quarantine/verdict.h"
 #include "x509/key.h"
 
@@ -32,7 +32,7 @@ struct sign {
 	EVP_PKEY *ra_key[SIGN_RA_MAX + 1];
 	struct issuer *issuer;
 	struct manifest *manifest;
-	struct pool *checker;		/* of the manifest's signature: a process without the key */
+	struct workers *checker;		/* of the manifest's signature: a process without the key */
 	struct buf sums;		/* SHA256SUMS, until its signature comes */
 	size_t entries;
 };
@@ -47,10 +47,10 @@ int sign_start_checker(struct sign *);
 int sign_prepare(struct sign *, bool *of_key, struct reason *);
 void sign_free(struct sign *);
 
-/* For struct intake_task; ctx is a struct sign. The verdict's cn is the device. The workers have the key;
+/* For struct inspect_task; ctx is a struct sign. The verdict's cn is the device. The workers have the key;
  * when it is in a token they need its files and sockets as well, and sign_init narrows them to what
  * executes nothing and changes no directory. */
-enum intake_admission sign_admit(void *ctx, const struct archive_item *, struct reason *);
+enum inspect_admission sign_admit(void *ctx, const struct untar_item *, struct reason *);
 int sign_init(void *ctx);
 void sign_judge(void *ctx, struct bytes data, struct verdict *, struct buf *der);
 

@@ -8,11 +8,11 @@
 
 #define CERTIFICATE_MAX (CAPFMSG_BODY_MAX - 12)	/* CERTIFICATE_TYPE, and what is around the DER */
 
-enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
+enum recover { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
 	OVER };
 
 struct session {
-	enum state state;
+	enum recover state;
 	uint32_t id;
 	uint8_t version;	/* the phone's */
 	char device[DEVICE_MAX + 1];

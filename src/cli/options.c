@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/when.h"
-#include "cli/narrow.h"
+#include "base/utc.h"
+#include "cli/confine.h"
 #include "cli/options.h"
 #include "cli/status.h"
 
@@ -44,15 +44,15 @@ static void take(const struct option_spec *o, const char *text)
 		*(long *)o->into = n;
 		return;
 	case OPTION_CLOCK:
-		if (!when_clock(text, o->into))
+		if (!utc_clock(text, o->into))
 			status_usage("--%s wants seconds since 1970", o->name);
 		return;
 	case OPTION_TIME:
-		if (!when_parse(text, o->into))
+		if (!utc_parse(text, o->into))
 			status_usage("--%s wants a time such as 2026-01-31 or 2026-01-31T08:00:00Z", o->name);
 		return;
 	case OPTION_SPAN:
-		if (!when_span(text, o->into))
+		if (!utc_span(text, o->into))
 			status_usage("--%s wants a time such as 12h, 7d or 4w", o->name);
 	}
 }
@@ -96,6 +96,6 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 			if (c == (spec[i].letter != 0 ? spec[i].letter : 256 + i))
 				take(&spec[i], optarg);
 	}
-	narrow_look(required);
+	confine_look(required);
 	return optind;
 }

@@ -13,20 +13,20 @@ static int prune(struct spool *s, enum spool_dir d, const char *file)
 	return errno == ENOENT ? 0 : -1;
 }
 
-int prune_dir(struct spool *s, enum spool_dir d, struct names *names, bool dry_run,
-    void (*tell)(const struct stem *, const char *path))
+int prune_dir(struct spool *s, enum spool_dir d, struct devices *names, bool dry_run,
+    void (*tell)(const struct reqid *, const char *path))
 {
-	char file[STEM_NAME_MAX + 1], path[STEM_NAME_MAX + 16];
+	char file[REQID_NAME_MAX + 1], path[REQID_NAME_MAX + 16];
 	size_t n, gone = 0;
 	int failed = 0, result;
-	struct stem *list;
+	struct reqid *list;
 
 	if (spool_list(s, d, &list, &n) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
-		if (!names_want(names, list[i].device))
+		if (!devices_want(names, list[i].device))
 			continue;
-		stem_name(&list[i], (enum stem_kind)list[i].kind, file);
+		reqid_name(&list[i], (enum reqid_kind)list[i].kind, file);
 		if ((result = dry_run ? 1 : prune(s, d, file)) > 0)
 			list[gone++] = list[i];
 		else if (result < 0)
@@ -38,7 +38,7 @@ int prune_dir(struct spool *s, enum spool_dir d, struct names *names, bool dry_r
 		gone = 0;
 	}
 	for (size_t i = 0; i < gone; i++) {
-		stem_name(&list[i], (enum stem_kind)list[i].kind, file);
+		reqid_name(&list[i], (enum reqid_kind)list[i].kind, file);
 		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), file);
 		tell(&list[i], path);
 		if (!dry_run)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/ticks.h"
+#include "base/monotime.h"
 #include "cli/status.h"
 
 #define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
@@ -58,7 +58,7 @@ int status_of_one(int error)
 	return refused ? STATUS_REFUSED : STATUS_TROUBLE;
 }
 
-int status_of_given(bool trouble)
+int status_of_input(bool trouble)
 {
 	return trouble ? STATUS_TROUBLE : STATUS_USAGE;
 }
@@ -180,7 +180,7 @@ void progress_start(struct progress *p, const char *what)
 {
 	p->what = what;
 	p->tty = isatty(STDERR_FILENO);
-	p->last = p->tty ? ticks_ms() : 0;
+	p->last = p->tty ? monotime_ms() : 0;
 }
 
 void progress_show(struct progress *p, size_t n)
@@ -188,7 +188,7 @@ void progress_show(struct progress *p, size_t n)
 	long long now;
 
 	/* The clock is asked every 64 items only. */
-	if (!p->tty || n % 64 != 0 || (now = ticks_ms()) - p->last < 200)
+	if (!p->tty || n % 64 != 0 || (now = monotime_ms()) - p->last < 200)
 		return;
 	p->last = now;
 	fprintf(stderr, "\r%s: %zu %s", program, n, p->what);

@@ -26,7 +26,7 @@ int status_of(int error);
 /* The one for an errno about one file of several: what cannot be had is refused, the rest is trouble. */
 int status_of_one(int error);
 /* The one for something that the user gave: it is wrong, or the system has trouble with it. */
-int status_of_given(bool trouble);
+int status_of_input(bool trouble);
 /* The one for an item among several: it is refused, or the system has trouble with it. */
 int status_of_item(bool trouble);
 

@@ -6,7 +6,7 @@
 #include <openssl/ssl.h>
 
 #include "net/tls.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_error.h"
 
 /* OpenSSL reads on for as long as there is something to read, and a peer can see to that. No flight of a
  * handshake that we know of takes more; a record takes two. */
@@ -50,7 +50,7 @@ static struct tls_context *context_new(const SSL_METHOD *method, bool server, bo
 	    !SSL_CTX_set_max_proto_version(c->ctx, 0) ||
 	    !SSL_CTX_set_cipher_list(c->ctx, legacy ? legacy_ciphers : modern_ciphers) ||
 	    !SSL_CTX_set_num_tickets(c->ctx, 0)) {
-		osslerr_set(r, "cannot set up TLS");
+		openssl_error_set(r, "cannot set up TLS");
 		tls_context_free(c);
 		return NULL;
 	}
@@ -81,7 +81,7 @@ struct tls_context *tls_server(X509 *cert, EVP_PKEY *key, bool legacy, struct re
 		return NULL;
 	if (SSL_CTX_use_certificate(c->ctx, cert) != 1 || SSL_CTX_use_PrivateKey(c->ctx, key) != 1 ||
 	    SSL_CTX_check_private_key(c->ctx) != 1) {
-		osslerr_set(r, "cannot use the certificate and its key for TLS");
+		openssl_error_set(r, "cannot use the certificate and its key for TLS");
 		tls_context_free(c);
 		return NULL;
 	}
@@ -177,7 +177,7 @@ struct tls *tls_open(struct tls_context *c, int fd, struct reason *r)
 		return NULL;
 	}
 	if ((t->ssl = SSL_new(c->ctx)) == NULL || !set_socket(t, fd)) {
-		osslerr_set(r, "cannot set up TLS");
+		openssl_error_set(r, "cannot set up TLS");
 		tls_close(t);
 		return NULL;
 	}
@@ -236,7 +236,7 @@ static enum tls_result outcome(struct tls *t, int result, const char *what, stru
 	default:
 		/* No good-bye after this: OpenSSL forbids it. */
 		t->up = false;
-		osslerr_set(r, "%s", what);
+		openssl_error_set(r, "%s", what);
 		return TLS_FAILED;
 	}
 }

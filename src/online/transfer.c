@@ -15,7 +15,7 @@
 #define PROTOCOLS "ftp,ftps,tftp"
 #define CONNECT_SECONDS 30
 
-struct sink {
+struct log_output {
 	int fd;
 	uint64_t left;		/* how many bytes may still come */
 	bool too_much;
@@ -49,7 +49,7 @@ int transfer_buffer(void)
 
 static size_t take(char *data, size_t size, size_t n, void *ctx)
 {
-	struct sink *sink = ctx;
+	struct log_output *sink = ctx;
 
 	if (size * n > sink->left) {
 		sink->too_much = true;
@@ -122,7 +122,7 @@ static int perform(CURL *c, const struct transfer_limits *limits, const char *er
 
 int transfer_fetch(const char *url, uint64_t cap, const struct transfer_limits *limits, struct reason *why)
 {
-	struct sink sink = {transfer_buffer(), cap, false};
+	struct log_output sink = {transfer_buffer(), cap, false};
 	char error[CURL_ERROR_SIZE];
 	CURL *c = prepare(url, limits, error);
 	int result = reason_memory(why);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/ticks.h"
+#include "base/monotime.h"
 #include "phone-sim/fleet.h"
 
 #define BURST 64		/* phones that start before those that run have their turn again */
@@ -18,7 +18,7 @@ struct fleet {
 	struct fleet_summary *sum;
 	struct event_base *base;
 	struct event ticker;
-	struct handset **phones;	/* NULL: not started, or ended */
+	struct sim_socket **phones;	/* NULL: not started, or ended */
 	size_t started, running;
 	double start;
 	double *latency;	/* of those that ended well: sum->good of them */
@@ -62,7 +62,7 @@ static void on_over(void *ctx, size_t number, enum sim_outcome outcome, double s
 		f->latency[sum->good++] = seconds;
 	else
 		sum->bad++;
-	handset_free(f->phones[number]);
+	sim_socket_free(f->phones[number]);
 	f->phones[number] = NULL;
 	f->running--;
 	if (f->running == 0 && f->started == f->plan->count)
@@ -80,7 +80,7 @@ static void start_one(struct fleet *f)
 	/* The first and the last name were looked at. */
 	if (fleet_device(f->plan->pattern, f->plan->first + n, device, &r) < 0)
 		device[0] = '\0';
-	f->phones[n] = handset_start(&f->plan->phone, f->base, n, device, on_over, f);
+	f->phones[n] = sim_socket_start(&f->plan->phone, f->base, n, device, on_over, f);
 	if (f->phones[n] != NULL)
 		f->running++;
 }
@@ -89,7 +89,7 @@ static void start_one(struct fleet *f)
 static void start_more(struct fleet *f)
 {
 	const struct fleet_plan *plan = f->plan;
-	double due = plan->rate > 0 ? 1 + (ticks_seconds() - f->start) * (double)plan->rate :
+	double due = plan->rate > 0 ? 1 + (monotime_seconds() - f->start) * (double)plan->rate :
 	    (double)plan->count;
 	struct timeval tick = {0, TICK_MS * 1000}, at_once = {0, 0};
 	size_t burst = 0;
@@ -136,7 +136,7 @@ static void sum_up(struct fleet *f)
 {
 	struct fleet_summary *sum = f->sum;
 
-	sum->seconds = ticks_seconds() - f->start;
+	sum->seconds = monotime_seconds() - f->start;
 	sum->outcomes[SIM_RUNNING] = f->plan->count - sum->good - sum->bad;
 	qsort(f->latency, sum->good, sizeof *f->latency, compare);
 	sum->p50 = percentile(f->latency, sum->good, 50);
@@ -148,7 +148,7 @@ static void sum_up(struct fleet *f)
 static void free_fleet(struct fleet *f)
 {
 	for (size_t i = 0; f->phones != NULL && i < f->started; i++)
-		handset_free(f->phones[i]);
+		sim_socket_free(f->phones[i]);
 	free(f->phones);
 	free(f->latency);
 	if (f->base != NULL)
@@ -179,7 +179,7 @@ int fleet_run(const struct fleet_plan *plan, struct fleet_summary *sum, struct r
 	    evsignal_add(sigterm, NULL) != 0) {
 		reason_trouble(r, "cannot start: out of memory or descriptors");
 	} else {
-		f->start = ticks_seconds();
+		f->start = monotime_seconds();
 		evtimer_assign(&f->ticker, f->base, on_tick, f);
 		event_active(&f->ticker, EV_TIMEOUT, 0);
 		res = event_base_dispatch(f->base) < 0 ? reason_trouble(r, "cannot wait for events") : 0;

@@ -7,12 +7,12 @@
 #include <stddef.h>
 
 #include "base/reason.h"
-#include "phone-sim/handset.h"
+#include "phone-sim/sim_socket.h"
 
 #define FLEET_MAX 1000000
 
 struct fleet_plan {
-	struct handset_plan phone;
+	struct sim_socket_plan phone;
 	const char *pattern;		/* of device names, or one name */
 	unsigned long long first;	/* the number of the first phone */
 	size_t count;

@@ -267,7 +267,7 @@ static int add_deadly(scmp_filter_ctx f, const int *const *allowed, size_t n)
 	return result;
 }
 
-static int narrow_calls(const struct sandbox *sb)
+static int restrict_calls(const struct sandbox *sb)
 {
 	const int *allowed[8];
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
@@ -339,7 +339,7 @@ static int add_path(int ruleset, uint64_t handled, const struct sandbox_path *p)
 	return result;
 }
 
-static int narrow_paths(const struct sandbox *sb, int abi)
+static int restrict_paths(const struct sandbox *sb, int abi)
 {
 	static const struct sandbox_path proc = {AT_FDCWD, "/proc", SANDBOX_READ};
 	struct ruleset r = {.fs = FS_ABI2};
@@ -401,7 +401,7 @@ static uint64_t data_size(void)
 	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static int narrow_resources(const struct sandbox *sb, uint64_t have)
+static int restrict_resources(const struct sandbox *sb, uint64_t have)
 {
 	rlim_t seconds = sb->seconds, none = 0;
 
@@ -454,7 +454,7 @@ int sandbox_enter(const struct sandbox *sb)
 {
 #ifdef CAPFKIT_COVERAGE
 	/* The counters are written at exit, next to the objects. No build that is installed has this. */
-	(void)sb, (void)narrow_resources, (void)narrow_paths, (void)narrow_calls, (void)data_size,
+	(void)sb, (void)restrict_resources, (void)restrict_paths, (void)restrict_calls, (void)data_size,
 	    (void)silence;
 	return 0;
 #else
@@ -462,9 +462,9 @@ int sandbox_enter(const struct sandbox *sb)
 	uint64_t have = sb->memory != 0 ? data_size() : 0;
 
 	if ((sb->mute && silence() != 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-	    (abi >= LANDLOCK_ABI_MIN && narrow_paths(sb, abi) != 0) || narrow_resources(sb, have) != 0)
+	    (abi >= LANDLOCK_ABI_MIN && restrict_paths(sb, abi) != 0) || restrict_resources(sb, have) != 0)
 		return -1;
-	return have_seccomp() ? narrow_calls(sb) : 0;
+	return have_seccomp() ? restrict_calls(sb) : 0;
 #endif
 }
 

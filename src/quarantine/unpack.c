@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
+#include "archive/untar.h"
 #include "base/fileio.h"
-#include "process/pool.h"
 #include "process/sandbox.h"
+#include "process/workers.h"
 #include "quarantine/unpack.h"
-#include "x509/blob.h"
+#include "x509/der.h"
 
 /* So much goes over the pipe at once: system calls do not count, and the parent has work early. */
 #define PARCEL ((size_t)64 * 1024)
@@ -55,7 +55,7 @@ void unpack_encode(const struct unpacked *u, struct buf *out)
 	buf_put_u32(out, (uint32_t)u->error);
 	buf_put_text(out, u->name);
 	buf_put_text(out, u->reason.text);
-	buf_put_blob(out, u->data.p, u->data.len);
+	buf_put_sized(out, u->data.p, u->data.len);
 }
 
 bool unpack_decode(struct bytes *in, struct unpacked *u)
@@ -67,7 +67,7 @@ bool unpack_decode(struct bytes *in, struct unpacked *u)
 	if (!bytes_get_u8(&at, &kind) || kind > UNPACK_END || !bytes_get_u32(&at, &error) ||
 	    error > INT32_MAX || !bytes_get_text(&at, u->name, sizeof u->name) ||
 	    !bytes_get_text(&at, u->reason.text, sizeof u->reason.text) ||
-	    !bytes_get_blob(&at, &u->data.p, &u->data.len))
+	    !bytes_get_sized(&at, &u->data.p, &u->data.len))
 		return false;
 	u->kind = (enum unpack_kind)kind;
 	u->error = (int)error;
@@ -85,7 +85,7 @@ struct child {
 
 static int flush(struct child *c)
 {
-	int result = pool_write_parcel(c->out, &c->parcel);
+	int result = child_write_parcel(c->out, &c->parcel);
 
 	c->parcel.len = 0;
 	return result;
@@ -115,40 +115,40 @@ static int say_unreadable(struct child *c, const char *text)
 }
 
 /* One archive to its end, and what is wrong with it. -1 when nothing more can be said. */
-static int read_archive(struct child *c, struct archive_reader *r)
+static int read_archive(struct child *c, struct untar *r)
 {
 	static const enum unpack_kind kind[] = {
-		[ARCHIVE_ITEM] = UNPACK_ENTRY, [ARCHIVE_REFUSED] = UNPACK_REFUSED,
-		[ARCHIVE_DAMAGED] = UNPACK_DAMAGED, [ARCHIVE_TROUBLE] = UNPACK_TROUBLE,
+		[UNTAR_ITEM] = UNPACK_ENTRY, [UNTAR_REFUSED] = UNPACK_REFUSED,
+		[UNTAR_DAMAGED] = UNPACK_DAMAGED, [UNTAR_TROUBLE] = UNPACK_TROUBLE,
 	};
-	enum archive_result got;
-	struct archive_item e;
+	enum untar_result got;
+	struct untar_item e;
 
 	do {
 		struct unpacked u = {0};
 
-		if ((got = archive_next(r, &e, &u.reason)) == ARCHIVE_END)
+		if ((got = untar_next(r, &e, &u.reason)) == UNTAR_END)
 			return 0;
 		u.kind = kind[got];
-		if (got == ARCHIVE_TROUBLE)
+		if (got == UNTAR_TROUBLE)
 			u.error = errno;
-		if (got == ARCHIVE_ITEM || got == ARCHIVE_REFUSED)
+		if (got == UNTAR_ITEM || got == UNTAR_REFUSED)
 			strncpy(u.name, e.name, sizeof u.name - 1);
-		if (got == ARCHIVE_ITEM)
+		if (got == UNTAR_ITEM)
 			u.data = (struct bytes){e.data, e.len};
 		if (say(c, &u) != 0)
 			return -1;
-	} while (got == ARCHIVE_ITEM || got == ARCHIVE_REFUSED);
-	return got == ARCHIVE_DAMAGED ? 0 : -1;
+	} while (got == UNTAR_ITEM || got == UNTAR_REFUSED);
+	return got == UNTAR_DAMAGED ? 0 : -1;
 }
 
 /* The same for an archive that fd is at the beginning of, or behind so many bytes. One with too many entries is not
  * begun: its first half million would be told, one by one, before it is refused. */
-static int read_from(struct child *c, struct archive_reader *r, int fd, size_t read)
+static int read_from(struct child *c, struct untar *r, int fd, size_t read)
 {
 	struct unpacked u = {.kind = UNPACK_DAMAGED};
 
-	return archive_overfull(fd, read, &c->task->limits, &u.reason) ? say(c, &u) : read_archive(c, r);
+	return untar_overfull(fd, read, &c->task->limits, &u.reason) ? say(c, &u) : read_archive(c, r);
 }
 
 /* A file that is no archive, piece by piece. */
@@ -170,7 +170,7 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 	rest = (struct bytes){all.p, all.len};
 	if (all.len == 0)
 		result = say_kind(c, UNPACK_ENTRY, 0);
-	while (result == 0 && blob_next(&rest, &one)) {
+	while (result == 0 && pem_next(&rest, &one)) {
 		struct unpacked u = {.kind = UNPACK_ENTRY, .data = one};
 
 		if (++pieces <= UNPACK_PIECES_MAX) {
@@ -189,7 +189,7 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 /* A file by its descriptor, or minus the errno of opening it. */
 static int read_file(struct child *c, int fd)
 {
-	struct archive_reader *r = NULL;
+	struct untar *r = NULL;
 	unsigned char head[512];
 	ssize_t n;
 	int result;
@@ -200,15 +200,15 @@ static int read_file(struct child *c, int fd)
 		errno = -fd;
 	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
 		result = say_unreadable(c, fd < 0 ? "cannot open" : "cannot read");
-	} else if (!archive_looks_like(head, (size_t)n)) {
+	} else if (!untar_looks_like(head, (size_t)n)) {
 		result = read_plain(c, fd, (struct bytes){head, (size_t)n});
-	} else if ((r = archive_open(fd, head, (size_t)n, c->task->flat, &c->task->limits)) == NULL) {
+	} else if ((r = untar_open(fd, head, (size_t)n, c->task->flat, &c->task->limits)) == NULL) {
 		result = say_kind(c, UNPACK_TROUBLE, ENOMEM);
 	} else {
 		result = read_from(c, r, fd, (size_t)n);
 	}
 	if (r != NULL)
-		archive_close(r);
+		untar_close(r);
 	if (fd > STDIN_FILENO)
 		close(fd);
 	return result;
@@ -265,12 +265,12 @@ static int life(void *ctx, int out)
 	const struct share *s = ctx;
 	struct child c = {.task = s->task, .out = out};
 	/* Names cannot be read without it, and archives that are opened later find it loaded. */
-	locale_t table = archive_locale();
-	struct archive_reader *r = NULL;
+	locale_t table = untar_locale();
+	struct untar *r = NULL;
 	int result = 0, *fd = NULL;
 
 	if ((c.task->files == 0 &&
-	    (r = archive_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL) ||
+	    (r = untar_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL) ||
 	    (c.task->files > 0 && (fd = open_files(s)) == NULL))
 		return 1;
 	if (narrow(s) != 0) {
@@ -286,7 +286,7 @@ static int life(void *ctx, int out)
 		say_kind(&c, UNPACK_END, 0);
 	flush(&c);	/* when nobody reads, nobody needs to know */
 	if (r != NULL)
-		archive_close(r);
+		untar_close(r);
 	if (table != (locale_t)0)
 		freelocale(table);
 	buf_free(&c.parcel);
@@ -337,7 +337,7 @@ struct unpack *unpack_start(const struct unpack_task *task)
 	}
 	/* Now, since the caller starts nothing later. */
 	for (size_t i = 0; i < u->shares; i++)
-		if ((u->share[i].fd = pool_feed(life, &u->share[i], task->fd, &u->share[i].pid)) < 0) {
+		if ((u->share[i].fd = child_feed(life, &u->share[i], task->fd, &u->share[i].pid)) < 0) {
 			unpack_stop(u);
 			return NULL;
 		}
@@ -371,7 +371,7 @@ bool unpack_death(int signal, struct reason *why)
 static void died(struct unpack *u, struct unpacked *out)
 {
 	struct share *s = &u->share[u->at];
-	int status = pool_unfeed(s->pid, s->fd);
+	int status = child_unfeed(s->pid, s->fd);
 
 	s->pid = 0;
 	u->over = true;
@@ -411,7 +411,7 @@ static void next_of_share(struct unpack *u, struct unpacked *out)
 	int got;
 
 	if (u->unread.len == 0) {
-		if ((got = pool_read_parcel(u->share[u->at].fd, &u->parcel,
+		if ((got = child_read_parcel(u->share[u->at].fd, &u->parcel,
 		    PARCEL + AROUND + u->task.most + 1)) == 0 || (got < 0 && errno == EPIPE)) {
 			died(u, out);
 			return;
@@ -449,7 +449,7 @@ void unpack_stop(struct unpack *u)
 
 		/* One that we have not come to may wait for a file: it ends with us. */
 		if (s->pid > 0 && i <= u->at)
-			pool_unfeed(s->pid, s->fd);
+			child_unfeed(s->pid, s->fd);
 		else if (s->pid > 0)
 			close(s->fd);
 	}

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/archive.h"
+#include "archive/untar.h"
 #include "base/bytes.h"
 #include "base/reason.h"
 
@@ -21,8 +21,8 @@ struct unpack_task {
 	int fd;				/* an archive, or with files what "-" among them means */
 	const char *const *file;	/* names: archives, or PEM and DER, one after the other */
 	size_t files;			/* 0: the archive behind fd */
-	bool flat;			/* as for archive_open */
-	struct archive_limits limits;
+	bool flat;			/* as for untar_open */
+	struct untar_limits limits;
 	size_t most;			/* bytes of an entry that are handed on: one more, and the judge of
 					 * the entry sees that it is too large */
 };

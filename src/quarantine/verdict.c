@@ -19,7 +19,7 @@ void verdict_encode(const struct verdict *v, struct buf *out)
 	buf_put_text(out, v->cn);
 	buf_put_text(out, v->serial);
 	buf_put_u64(out, (uint64_t)v->not_after);
-	buf_put_blob(out, v->der, v->good ? v->der_len : 0);
+	buf_put_sized(out, v->der, v->good ? v->der_len : 0);
 }
 
 static bool get_bool(struct bytes *in, bool *out)
@@ -71,7 +71,7 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 	    !bytes_get_copy(&in, v->digest, sizeof v->digest) ||
 	    !bytes_get_text(&in, v->cn, sizeof v->cn) ||
 	    !bytes_get_text(&in, v->serial, sizeof v->serial) || !bytes_get_u64(&in, &when) ||
-	    !bytes_get_blob(&in, &v->der, &v->der_len))
+	    !bytes_get_sized(&in, &v->der, &v->der_len))
 		return false;
 	v->not_after = (time_t)(int64_t)when;
 	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= LAST_SECOND &&

@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/reason.h"
-#include "site/conf.h"
+#include "site/settings.h"
 
 #define CONTROL_MAX 4096	/* settings are the largest */
 
@@ -34,7 +34,7 @@ enum control_type {
 /* Settings that come while others wait for their issuing process take their place, and those are not answered. */
 struct control_settings {
 	uint32_t number;	/* from 1 on */
-	struct conf conf;
+	struct settings settings;
 };
 
 struct control_answer {

@@ -3,13 +3,13 @@
 #include <string.h>
 
 #include "server/guess.h"
-#include "server/record.h"
-#include "x509/proof.h"
+#include "server/outcome.h"
+#include "x509/phone_auth.h"
 
 /* What phone-list shows of so many wrong strings, and whether they lock the order. */
-static void mark(const struct visit *v, struct phone_state *st)
+static void mark(const struct client *v, struct phone_state *st)
 {
-	unsigned tries = v->orders->conf->string_tries;
+	unsigned tries = v->orders->settings->string_tries;
 
 	st->locked = st->wrong_strings >= tries;
 	st->status = st->locked ? PHONE_FAILED : PHONE_PENDING;
@@ -23,7 +23,7 @@ static void mark(const struct visit *v, struct phone_state *st)
 		*st->reason = '\0';
 }
 
-int guess_begin(struct visit *v, struct bytes password, struct reason *why)
+int guess_begin(struct client *v, struct bytes password, struct reason *why)
 {
 	struct phone_state st;
 	int result;
@@ -31,36 +31,36 @@ int guess_begin(struct visit *v, struct bytes password, struct reason *why)
 	if (password.len == 0)
 		return reason_set(why, "no authentication string");
 	/* Another connection may have come to the last try since LOOK_UP. */
-	if ((result = record_lock(v, &st)) < 0)
+	if ((result = outcome_lock(v, &st)) < 0)
 		return reason_set(why, "its record is locked by another program") - 1;
 	if (result == 0 || st.status != PHONE_PENDING)
 		return reason_set(why, "the operation is over");
 	/* The setting may be lower than it was when the others were counted. */
-	if (st.wrong_strings >= v->orders->conf->string_tries) {
+	if (st.wrong_strings >= v->orders->settings->string_tries) {
 		mark(v, &st);
-		record_save(v, &st);
+		outcome_save(v, &st);
 		return reason_set(why, "the operation is locked");
 	}
 	st.wrong_strings++;
 	mark(v, &st);
-	record_save(v, &st);
+	outcome_save(v, &st);
 	v->sent_len = password.len;
 	/* One that is too long is compared by its length alone. */
 	if (password.len <= sizeof v->sent)
 		memcpy(v->sent, password.p, password.len);
 	v->guess = GUESS_COUNTED;
-	desk_hold(v);
+	registry_hold(v);
 	return 0;
 }
 
 /* True when it was right, and so is taken back. */
-static bool compare(struct visit *v)
+static bool compare(struct client *v)
 {
 	struct phone_state st;
 	/* The lock is ours since it was counted, but another connection here may have ended the order. */
-	int result = record_lock(v, &st);
+	int result = outcome_lock(v, &st);
 	bool right = result == 1 && (st.status == PHONE_PENDING || st.locked) &&
-	    proof_string_equal(phone_string(v->phone, &st), (struct bytes){v->sent, v->sent_len});
+	    phone_auth_string_equal(phone_string(v->phone, &st), (struct bytes){v->sent, v->sent_len});
 
 	explicit_bzero(v->sent, sizeof v->sent);
 	if (result < 0)
@@ -71,14 +71,14 @@ static bool compare(struct visit *v)
 		return false;
 	st.wrong_strings--;
 	mark(v, &st);
-	record_save(v, &st);
+	outcome_save(v, &st);
 	return true;
 }
 
-bool guess_compare(struct orders *o, uint64_t round)
+bool guess_compare(struct registry *o, uint64_t round)
 {
 	bool any = false;
-	struct visit *v;
+	struct client *v;
 
 	TAILQ_FOREACH(v, &o->held, held)
 		if (v->held_round == round && v->guess == GUESS_COUNTED)

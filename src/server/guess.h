@@ -4,13 +4,13 @@
 #ifndef GUESS_H
 #define GUESS_H
 
-#include "server/desk.h"
+#include "server/registry_inside.h"
 
 /* Counts what the phone sent as an attempt, which goes with the next commit, and holds the visit. 0; -1 with the
  * reason when it gets no comparison; -2 with the reason when it cannot be counted now. */
-int guess_begin(struct visit *, struct bytes password, struct reason *);
+int guess_begin(struct client *, struct bytes password, struct reason *);
 /* The attempts of this round of commits are on the disk: compares them, by v->guess. True when some were right and
  * another commit gives them back. The locks of the phones are still held. */
-bool guess_compare(struct orders *, uint64_t round);
+bool guess_compare(struct registry *, uint64_t round);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "capf/session.h"
 
-struct orders_hooks {
+struct registry_hooks {
 	/* An answer that took its time. */
 	void (*event)(void *link, const struct session_event *);
 	/* What it was held for is durable; or not, and then nothing may be said to the phone. */
@@ -17,7 +17,7 @@ struct orders_hooks {
 	void (*drop)(void *link, const char *why);
 	/* The phone is here once more: this connection is as good as closed by it. */
 	void (*replaced)(void *link);
-	/* Its phone proved who it is; when is a time of ticks_ns(). */
+	/* Its phone proved who it is; when is a time of monotime_ns(). */
 	void (*proved)(void *link, const char *device, uint64_t when);
 };
 

@@ -55,8 +55,8 @@ static const struct index_entry *find(const struct match *m, const struct match_
 	const struct index_entry *e = NULL, *best = NULL;
 
 	while ((e = index_key(&m->index, c->spki, e)) != NULL)
-		if ((dirs & 1u << e->dir) != 0 && device_named_by(e->stem.device, c->cn) &&
-		    (best == NULL || stem_newer(&e->stem, &best->stem)))
+		if ((dirs & 1u << e->dir) != 0 && device_named_by(e->reqid.device, c->cn) &&
+		    (best == NULL || reqid_newer(&e->reqid, &best->reqid)))
 			best = e;
 	return best;
 }
@@ -84,12 +84,12 @@ static enum match_result compare(const struct match *m, const struct index_entry
 {
 	/* It may have moved on since we read the directories. */
 	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED};
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 	unsigned char *der = NULL;
 	size_t len;
 	bool same;
 
-	stem_name(&e->stem, STEM_DER, name);
+	reqid_name(&e->reqid, REQID_DER, name);
 	for (size_t i = 0; i < sizeof places / sizeof places[0] && der == NULL; i++)
 		if (spool_read(m->spool, places[i], name, &der, &len) != 0 && errno != ENOENT)
 			return MATCH_TROUBLE;
@@ -105,32 +105,32 @@ static enum match_result compare(const struct match *m, const struct index_entry
 	return MATCH_REFUSED;
 }
 
-enum match_result match_find(struct match *m, const struct match_cert *c, struct stem *stem,
+enum match_result match_find(struct match *m, const struct match_cert *c, struct reqid *reqid,
     struct reason *why)
 {
 	const struct index_entry *e;
 
 	/* A request that waits comes first: its key may have had a certificate before. */
 	if ((e = find(m, c, 1u << SPOOL_CSR)) != NULL) {
-		*stem = e->stem;
+		*reqid = e->reqid;
 		return take(m, e, c, MATCH_READY, why);
 	}
 	if ((e = find(m, c, 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED)) != NULL) {
-		*stem = e->stem;
+		*reqid = e->reqid;
 		return compare(m, e, c, why);
 	}
 	if ((e = find(m, c, 1u << SPOOL_SUPERSEDED)) != NULL) {
-		*stem = e->stem;
+		*reqid = e->reqid;
 		return take(m, e, c, MATCH_STALE, why);
 	}
 	if ((e = find(m, c, 1u << SPOOL_STALE)) != NULL) {
-		*stem = e->stem;
+		*reqid = e->reqid;
 		return compare(m, e, c, why);
 	}
 	if (find(m, c, 1u << SPOOL_DONE) != NULL)
 		reason_set(why, "its request was answered, and the certificate deleted since");
 	else if ((e = index_key(&m->index, c->spki, NULL)) != NULL)
-		reason_set(why, "its subject does not name %s, whose key it has", e->stem.device);
+		reason_set(why, "its subject does not name %s, whose key it has", e->reqid.device);
 	else
 		reason_set(why, "no request has this key");
 	return MATCH_REFUSED;

@@ -31,6 +31,6 @@ void match_close(struct match *);
 
 /* With READY, STALE and ALREADY *stem is the request's; the first certificate that
  * is found READY or STALE for a request takes it. */
-enum match_result match_find(struct match *, const struct match_cert *, struct stem *, struct reason *);
+enum match_result match_find(struct match *, const struct match_cert *, struct reqid *, struct reason *);
 
 #endif

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "base/when.h"
-#include "site/conf.h"
+#include "base/utc.h"
 #include "site/phone.h"
+#include "site/settings.h"
 
 #define ENCODED_MAX 180		/* libinih reads lines of 200, with their name */
 #define RSA_LEAST 2048		/* key_check refuses shorter keys of phones, whatever the settings say */
@@ -164,11 +164,11 @@ static int set_time(const char *name, const char *value, time_t now, time_t *out
 		*out = 0;
 		return 0;
 	}
-	if (now >= 0 && value[0] == '+' && when_span(value + 1, &span)) {
+	if (now >= 0 && value[0] == '+' && utc_span(value + 1, &span)) {
 		*out = now + span;
 		return 0;
 	}
-	if (when_parse(value, out))
+	if (utc_parse(value, out))
 		return 0;
 	return reason_set(why, "%s wants a time such as 2026-01-31T08:00:00Z%s", name,
 	    now >= 0 ? ", +7d or none" : "");
@@ -208,7 +208,7 @@ static int set_field(struct phone *p, enum phone_field field, const char *value,
 		break;
 	case PHONE_F_AUTH:
 		result = set_word(phone_auths, name, value, &word, why);
-		p->auth = (enum phone_auth)word;
+		p->auth = (enum phone_auth_mode)word;
 		break;
 	case PHONE_F_STRING:
 		return set_string(p->string, value, why);
@@ -274,7 +274,7 @@ int phone_parse(struct phone *p, const char *text, struct reason *why)
 
 	phone_init(&fresh, p->device);
 	*p = fresh;
-	if (conf_lines(text, take_field, &r, why) != 0)
+	if (settings_lines(text, take_field, &r, why) != 0)
 		return -1;
 	if (p->operation != PHONE_NONE && p->scheduled == 0)
 		return reason_set(why, "it has an operation, but no time when that was scheduled");
@@ -302,11 +302,11 @@ static void put_number(struct buf *out, const char *name, unsigned n)
 /* A time, unless it is 0. */
 static void put_time(struct buf *out, const char *name, time_t t)
 {
-	char iso[WHEN_ISO + 1];
+	char iso[UTC_ISO + 1];
 
 	if (t == 0)
 		return;
-	when_iso(t, iso);
+	utc_iso(t, iso);
 	put_line(out, name, iso);
 }
 
@@ -377,7 +377,7 @@ int phone_state_parse(struct phone_state *st, const char *text, struct reason *w
 	struct reading r = {st, 0};
 
 	*st = (struct phone_state){.status = PHONE_PENDING};
-	return conf_lines(text, take_state, &r, why);
+	return settings_lines(text, take_state, &r, why);
 }
 
 void phone_state_format(const struct phone_state *st, struct buf *out)
@@ -527,7 +527,7 @@ int phone_template(int dirfd, const char *name, struct phone_change *c, time_t n
 	int n;
 
 	*c = (struct phone_change){.keep_string = false};
-	if ((n = conf_templates(dirfd, name, take_template, &r, why)) < 0)
+	if ((n = settings_templates(dirfd, name, take_template, &r, why)) < 0)
 		phone_change_free(c);
 	return n;
 }
@@ -549,7 +549,7 @@ static int take_any_template(void *ctx, const char *name, const char *value, str
 
 int phone_templates_check(int dirfd, time_t now, struct reason *why)
 {
-	return conf_templates(dirfd, NULL, take_any_template, &now, why) < 0 ? -1 : 0;
+	return settings_templates(dirfd, NULL, take_any_template, &now, why) < 0 ? -1 : 0;
 }
 
 int phone_generate(char out[PHONE_STRING_MAX + 1], size_t digits)

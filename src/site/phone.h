@@ -18,7 +18,7 @@
 #define PHONE_FILE_MAX 4096
 
 enum phone_operation { PHONE_NONE, PHONE_INSTALL, PHONE_DELETE, PHONE_TROUBLESHOOT };
-enum phone_auth { PHONE_BY_STRING, PHONE_BY_NULL, PHONE_BY_LSC, PHONE_BY_MIC };
+enum phone_auth_mode { PHONE_BY_STRING, PHONE_BY_NULL, PHONE_BY_LSC, PHONE_BY_MIC };
 enum phone_key_order { PHONE_RSA, PHONE_EC, PHONE_EC_RSA };
 enum phone_status { PHONE_IDLE, PHONE_PENDING, PHONE_SUCCESSFUL, PHONE_FAILED };
 
@@ -32,7 +32,7 @@ struct phone {
 	char device[DEVICE_MAX + 1];
 	char description[PHONE_TEXT_MAX + 1];
 	enum phone_operation operation;
-	enum phone_auth auth;
+	enum phone_auth_mode auth;
 	char string[PHONE_STRING_MAX + 1];	/* "": none */
 	enum phone_key_order key_order;
 	unsigned rsa, ec;
@@ -109,7 +109,7 @@ struct phone_change {
 int phone_change_check(const struct phone_change *, time_t now, struct reason *);
 /* Changes a phone; with a new operation that is a new order, which shall be done in so many seconds (0: no
  * matter when) unless the change says until when. newest is the latest stamp of what the phone has in the
- * spool (roster_newest), 0 for none. The order's identity is later than that of the last order and not
+ * spool (phonebook_newest), 0 for none. The order's identity is later than that of the last order and not
  * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. After an order
  * that was locked by wrong strings it wants another string. -1 with a reason, and nothing changed. */
 int phone_apply(struct phone *, const struct phone_state *, const struct phone_change *, time_t now,

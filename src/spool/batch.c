@@ -11,7 +11,7 @@
 #define NAME_BYTES 256		/* what a new name may cost a directory, generously */
 
 struct item {
-	struct stem stem;
+	struct reqid reqid;
 	enum spool_dir to;
 	enum batch_fate fate;
 	char name[ITEM_NAME];	/* in the stage */
@@ -46,7 +46,7 @@ void batch_look(struct batch *b, const struct index *(*look)(void *ctx), void *c
 	b->ctx = ctx;
 }
 
-int batch_add(struct batch *b, const struct stem *stem, enum spool_dir to, const void *data, size_t len)
+int batch_add(struct batch *b, const struct reqid *reqid, enum spool_dir to, const void *data, size_t len)
 {
 	struct item *it;
 
@@ -60,7 +60,7 @@ int batch_add(struct batch *b, const struct stem *stem, enum spool_dir to, const
 		b->cap = cap;
 	}
 	it = &b->item[b->n];
-	*it = (struct item){.stem = *stem, .to = to};
+	*it = (struct item){.reqid = *reqid, .to = to};
 	snprintf(it->name, sizeof it->name, "%zx", b->n);
 	if (spool_stage_write(&b->stage, it->name, data, len) != 0)
 		return -1;
@@ -84,9 +84,9 @@ enum batch_fate batch_fate(const struct batch *b, size_t item)
 	return b->item[item].fate;
 }
 
-static enum stem_kind kind_in(const struct item *it)
+static enum reqid_kind kind_in(const struct item *it)
 {
-	return it->to == SPOOL_CSR ? (enum stem_kind)it->stem.kind : STEM_DER;
+	return it->to == SPOOL_CSR ? (enum reqid_kind)it->reqid.kind : REQID_DER;
 }
 
 static int make_durable(struct batch *b)
@@ -132,9 +132,9 @@ static int publish(struct batch *b)
 {
 	for (size_t i = 0; i < b->n; i++) {
 		struct item *it = &b->item[i];
-		char name[STEM_NAME_MAX + 1];
+		char name[REQID_NAME_MAX + 1];
 
-		stem_name(&it->stem, kind_in(it), name);
+		reqid_name(&it->reqid, kind_in(it), name);
 		if (spool_stage_publish(b->spool, &b->stage, it->name, it->to, name) == 0)
 			it->fate = BATCH_NEW;
 		else if (errno != EEXIST || compare(b, it, name) != 0)
@@ -161,54 +161,54 @@ static int settle(struct batch *b)
 /* Takes a certificate back that we have just put there. */
 static void withdraw(struct batch *b, const struct item *it)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
-	stem_name(&it->stem, STEM_DER, name);
+	reqid_name(&it->reqid, REQID_DER, name);
 	spool_remove(b->spool, it->to, name);
 }
 
 /* Moves the request of a certificate to done/. When it is not where it was, finds out who was quicker.
- * The certificate is safe already: a step that fails for another reason is left to state_finish. */
+ * The certificate is safe already: a step that fails for another reason is left to recover_finish. */
 static void answer_request(struct batch *b, struct item *it)
 {
 	struct spool *s = b->spool;
-	const struct stem *stem = &it->stem;
-	enum stem_kind kind = (enum stem_kind)stem->kind;
+	const struct reqid *reqid = &it->reqid;
+	enum reqid_kind kind = (enum reqid_kind)reqid->kind;
 	int late, done;
 
 	if (it->to == SPOOL_LSC &&
-	    (spool_move(s, stem, kind, SPOOL_CSR, SPOOL_DONE) == 0 || errno != ENOENT)) {
-		spool_log(s, "ready", stem);
+	    (spool_move(s, reqid, kind, SPOOL_CSR, SPOOL_DONE) == 0 || errno != ENOENT)) {
+		spool_log(s, "ready", reqid);
 		return;
 	}
-	late = spool_has(s, SPOOL_SUPERSEDED, stem, kind);
-	done = spool_has(s, SPOOL_DONE, stem, kind);
+	late = spool_has(s, SPOOL_SUPERSEDED, reqid, kind);
+	done = spool_has(s, SPOOL_DONE, reqid, kind);
 	if (late == 1) {
 		if (it->to == SPOOL_LSC)
-			spool_move(s, stem, STEM_DER, SPOOL_LSC, SPOOL_STALE);
-		spool_move(s, stem, kind, SPOOL_SUPERSEDED, SPOOL_DONE);
+			spool_move(s, reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE);
+		spool_move(s, reqid, kind, SPOOL_SUPERSEDED, SPOOL_DONE);
 		it->fate = BATCH_LATE;
-		spool_log(s, "stale", stem);
+		spool_log(s, "stale", reqid);
 	} else if (late == 0 && done == 0) {
 		withdraw(b, it);
 		it->fate = BATCH_GONE;
-	} else if (it->to == SPOOL_LSC && (spool_has(s, SPOOL_INSTALLED, stem, STEM_DER) == 1 ||
-	    spool_has(s, SPOOL_STALE, stem, STEM_DER) == 1)) {
+	} else if (it->to == SPOOL_LSC && (spool_has(s, SPOOL_INSTALLED, reqid, REQID_DER) == 1 ||
+	    spool_has(s, SPOOL_STALE, reqid, REQID_DER) == 1)) {
 		withdraw(b, it);
 		it->fate = BATCH_SAME;
 	}
 }
 
 /* The newest request of the device that still waits; this one, when it was answered meanwhile. */
-static const struct stem *newest_of(struct spool *s, const struct index *ix, const struct item *it)
+static const struct reqid *newest_of(struct spool *s, const struct index *ix, const struct item *it)
 {
-	const struct stem *newest = &it->stem;
+	const struct reqid *newest = &it->reqid;
 	const struct index_entry *e = NULL;
 
-	while ((e = index_device(ix, it->stem.device, e)) != NULL)
-		if (e->dir == SPOOL_CSR && stem_newer(&e->stem, newest) &&
-		    spool_has(s, SPOOL_CSR, &e->stem, (enum stem_kind)e->stem.kind) == 1)
-			newest = &e->stem;
+	while ((e = index_device(ix, it->reqid.device, e)) != NULL)
+		if (e->dir == SPOOL_CSR && reqid_newer(&e->reqid, newest) &&
+		    spool_has(s, SPOOL_CSR, &e->reqid, (enum reqid_kind)e->reqid.kind) == 1)
+			newest = &e->reqid;
 	return newest;
 }
 
@@ -216,19 +216,19 @@ static const struct stem *newest_of(struct spool *s, const struct index *ix, con
  * for an older key can never be installed. */
 static void supersede(struct spool *s, const struct index *ix, struct item *it)
 {
-	const struct stem *newest = newest_of(s, ix, it);
+	const struct reqid *newest = newest_of(s, ix, it);
 	const struct index_entry *e = NULL;
 
-	if (newest != &it->stem)
+	if (newest != &it->reqid)
 		it->fate = BATCH_LATE;
-	while ((e = index_device(ix, it->stem.device, e)) != NULL) {
-		if (!stem_newer(newest, &e->stem))
+	while ((e = index_device(ix, it->reqid.device, e)) != NULL) {
+		if (!reqid_newer(newest, &e->reqid))
 			continue;
 		if (e->dir == SPOOL_CSR &&
-		    spool_move(s, &e->stem, (enum stem_kind)e->stem.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
-			spool_log(s, "superseded", &e->stem);
-		if (e->dir == SPOOL_LSC && spool_move(s, &e->stem, STEM_DER, SPOOL_LSC, SPOOL_STALE) == 0)
-			spool_log(s, "stale", &e->stem);
+		    spool_move(s, &e->reqid, (enum reqid_kind)e->reqid.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
+			spool_log(s, "superseded", &e->reqid);
+		if (e->dir == SPOOL_LSC && spool_move(s, &e->reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE) == 0)
+			spool_log(s, "stale", &e->reqid);
 	}
 }
 
@@ -237,7 +237,7 @@ static void clean_up_one(struct batch *b, const struct index *ix, struct item *i
 	if (it->fate != BATCH_NEW)
 		return;
 	if (it->to == SPOOL_CSR) {
-		spool_log(b->spool, "pending", &it->stem);
+		spool_log(b->spool, "pending", &it->reqid);
 		supersede(b->spool, ix, it);
 	} else {
 		answer_request(b, it);

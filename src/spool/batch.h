@@ -26,7 +26,7 @@ struct batch *batch_open(struct spool *);
 void batch_look(struct batch *, const struct index *(*look)(void *ctx), void *ctx);
 /* Stages an item: a request to SPOOL_CSR, a certificate to SPOOL_LSC or, for a superseded request, to
  * SPOOL_STALE. A certificate's stem is that of its request, kind included. -1 with errno. */
-int batch_add(struct batch *, const struct stem *, enum spool_dir to, const void *, size_t);
+int batch_add(struct batch *, const struct reqid *, enum spool_dir to, const void *, size_t);
 /* Takes back all but the first n items. */
 void batch_drop(struct batch *, size_t n);
 size_t batch_count(const struct batch *);

@@ -30,8 +30,8 @@ static size_t hash_key(const struct index *ix, const unsigned char *spki)
 static void chain(struct index *ix, size_t i)
 {
 	struct index_entry *e = &ix->entry[i];
-	uint32_t *device = &ix->by_device[hash_device(ix, e->stem.device)];
-	uint32_t *key = &ix->by_key[hash_key(ix, e->stem.spki)];
+	uint32_t *device = &ix->by_device[hash_device(ix, e->reqid.device)];
+	uint32_t *key = &ix->by_key[hash_key(ix, e->reqid.spki)];
 
 	e->next_device = *device;
 	e->next_key = *key;
@@ -58,7 +58,7 @@ static int grow_buckets(struct index *ix)
 	return 0;
 }
 
-int index_put(struct index *ix, const struct stem *stem, enum spool_dir dir)
+int index_put(struct index *ix, const struct reqid *reqid, enum spool_dir dir)
 {
 	if (ix->n == ix->cap) {
 		size_t cap = ix->cap > 0 ? ix->cap * 2 : FIRST_BUCKETS;
@@ -71,7 +71,7 @@ int index_put(struct index *ix, const struct stem *stem, enum spool_dir dir)
 	}
 	if (ix->n >= ix->buckets && grow_buckets(ix) != 0)
 		return -1;
-	ix->entry[ix->n] = (struct index_entry){.stem = *stem, .dir = dir};
+	ix->entry[ix->n] = (struct index_entry){.reqid = *reqid, .dir = dir};
 	chain(ix, ix->n++);
 	return 0;
 }
@@ -82,8 +82,8 @@ void index_drop(struct index *ix, size_t n)
 	while (ix->n > n) {
 		struct index_entry *e = &ix->entry[--ix->n];
 
-		ix->by_device[hash_device(ix, e->stem.device)] = e->next_device;
-		ix->by_key[hash_key(ix, e->stem.spki)] = e->next_key;
+		ix->by_device[hash_device(ix, e->reqid.device)] = e->next_device;
+		ix->by_key[hash_key(ix, e->reqid.spki)] = e->next_key;
 	}
 }
 
@@ -95,9 +95,9 @@ struct loading {
 static int load_one(void *ctx, const char *name)
 {
 	struct loading *l = ctx;
-	struct stem stem;
+	struct reqid reqid;
 
-	return stem_parse(name, &stem) ? index_put(l->index, &stem, l->dir) : 0;
+	return reqid_parse(name, &reqid) ? index_put(l->index, &reqid, l->dir) : 0;
 }
 
 int index_load(struct index *ix, const struct spool *s, unsigned dirs)
@@ -137,7 +137,7 @@ const struct index_entry *index_device(const struct index *ix, const char *devic
 {
 	for (e = at(ix, e != NULL ? e->next_device : ix->by_device[hash_device(ix, device)]); e != NULL;
 	    e = at(ix, e->next_device))
-		if (strcmp(e->stem.device, device) == 0)
+		if (strcmp(e->reqid.device, device) == 0)
 			break;
 	return e;
 }
@@ -147,16 +147,16 @@ const struct index_entry *index_key(const struct index *ix, const unsigned char 
 {
 	for (e = at(ix, e != NULL ? e->next_key : ix->by_key[hash_key(ix, spki)]); e != NULL;
 	    e = at(ix, e->next_key))
-		if (memcmp(e->stem.spki, spki, STEM_SPKI) == 0)
+		if (memcmp(e->reqid.spki, spki, REQID_SPKI) == 0)
 			break;
 	return e;
 }
 
-const struct index_entry *index_stem(const struct index *ix, const struct stem *stem,
+const struct index_entry *index_reqid(const struct index *ix, const struct reqid *reqid,
     const struct index_entry *e)
 {
-	while ((e = index_key(ix, stem->spki, e)) != NULL)
-		if (stem_compare(&e->stem, stem) == 0)
+	while ((e = index_key(ix, reqid->spki, e)) != NULL)
+		if (reqid_compare(&e->reqid, reqid) == 0)
 			break;
 	return e;
 }

@@ -8,7 +8,7 @@
 #include "spool/spool.h"
 
 struct index_entry {
-	struct stem stem;
+	struct reqid reqid;
 	enum spool_dir dir;
 	uint32_t next_device, next_key;	/* 1 + place in the array; 0 ends a chain */
 };
@@ -24,7 +24,7 @@ struct index {
 /* Reads the directories whose bits (1 << SPOOL_...) are set. -1 with errno. */
 int index_load(struct index *, const struct spool *, unsigned dirs);
 /* Adds one by hand. -1 when out of memory. Entries may move: pointers into the array end here. */
-int index_put(struct index *, const struct stem *, enum spool_dir);
+int index_put(struct index *, const struct reqid *, enum spool_dir);
 /* Forgets all but the first n entries. */
 void index_drop(struct index *, size_t n);
 void index_free(struct index *);
@@ -34,7 +34,7 @@ void index_free(struct index *);
 const struct index_entry *index_device(const struct index *, const char *, const struct index_entry *);
 const struct index_entry *index_key(const struct index *, const unsigned char *,
     const struct index_entry *);
-const struct index_entry *index_stem(const struct index *, const struct stem *,
+const struct index_entry *index_reqid(const struct index *, const struct reqid *,
     const struct index_entry *);
 
 #endif

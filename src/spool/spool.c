@@ -269,7 +269,7 @@ static int count_one(void *ctx, const char *name)
 {
 	struct counting *c = ctx;
 
-	c->n += stem_legal(name, c->requests);
+	c->n += reqid_legal(name, c->requests);
 	return 0;
 }
 
@@ -284,38 +284,38 @@ int spool_count(const struct spool *s, enum spool_dir d, size_t *n)
 
 struct listing {
 	bool requests;
-	struct buf stems;
+	struct buf reqids;
 };
 
 static int list_one(void *ctx, const char *name)
 {
 	struct listing *l = ctx;
-	struct stem stem;
+	struct reqid reqid;
 
-	if (stem_parse(name, &stem) && (stem.kind != STEM_DER) == l->requests)
-		buf_put(&l->stems, &stem, sizeof stem);
+	if (reqid_parse(name, &reqid) && (reqid.kind != REQID_DER) == l->requests)
+		buf_put(&l->reqids, &reqid, sizeof reqid);
 	return 0;
 }
 
-static int compare_stems(const void *a, const void *b)
+static int compare_reqids(const void *a, const void *b)
 {
-	return stem_compare(a, b);
+	return reqid_compare(a, b);
 }
 
-int spool_list(const struct spool *s, enum spool_dir d, struct stem **list, size_t *n)
+int spool_list(const struct spool *s, enum spool_dir d, struct reqid **list, size_t *n)
 {
 	struct listing l = {spool_holds_requests(d), {0}};
 
-	if (spool_each(s, d, list_one, &l) != 0 || l.stems.failed) {
-		if (l.stems.failed)
+	if (spool_each(s, d, list_one, &l) != 0 || l.reqids.failed) {
+		if (l.reqids.failed)
 			errno = ENOMEM;
-		buf_free(&l.stems);
+		buf_free(&l.reqids);
 		return -1;
 	}
-	*list = (struct stem *)(void *)l.stems.p;
-	*n = l.stems.len / sizeof **list;
+	*list = (struct reqid *)(void *)l.reqids.p;
+	*n = l.reqids.len / sizeof **list;
 	if (*n > 0)
-		qsort(*list, *n, sizeof **list, compare_stems);
+		qsort(*list, *n, sizeof **list, compare_reqids);
 	return 0;
 }
 
@@ -332,11 +332,11 @@ bool spool_is_file(const struct spool *s, enum spool_dir d, const char *name)
 	return fstatat(s->dir[d], name, &st, AT_SYMLINK_NOFOLLOW) != 0 || S_ISREG(st.st_mode);
 }
 
-int spool_has(const struct spool *s, enum spool_dir d, const struct stem *stem, enum stem_kind kind)
+int spool_has(const struct spool *s, enum spool_dir d, const struct reqid *reqid, enum reqid_kind kind)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
-	stem_name(stem, kind, name);
+	reqid_name(reqid, kind, name);
 	if (faccessat(s->dir[d], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
@@ -404,13 +404,13 @@ int spool_remove(struct spool *s, enum spool_dir d, const char *name)
 	return unlinkat(s->dir[d], name, 0);
 }
 
-int spool_move(struct spool *s, const struct stem *stem, enum stem_kind kind, enum spool_dir from,
+int spool_move(struct spool *s, const struct reqid *reqid, enum reqid_kind kind, enum spool_dir from,
     enum spool_dir to)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
 	/* A file that is in the way has the same key, so nothing is lost by replacing it. */
-	stem_name(stem, kind, name);
+	reqid_name(reqid, kind, name);
 	return renameat(s->dir[from], name, s->dir[to], name);
 }
 
@@ -448,20 +448,20 @@ int spool_room(const struct spool *s, size_t files, size_t bytes)
 
 void spool_log_text(struct spool *s, const char *event, const char *text)
 {
-	char line[512], at[WHEN_ISO + 1];
+	char line[512], at[UTC_ISO + 1];
 	int n;
 
-	when_iso(s->now, at);
+	utc_iso(s->now, at);
 	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\n", at, s->who, event, text);
 	if (n > 0 && (size_t)n < sizeof line)
 		buf_put(&s->journal, line, (size_t)n);
 }
 
-void spool_log(struct spool *s, const char *event, const struct stem *stem)
+void spool_log(struct spool *s, const char *event, const struct reqid *reqid)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
-	stem_name(stem, STEM_CSR, name);
+	reqid_name(reqid, REQID_CSR, name);
 	name[strlen(name) - 4] = '\0';
 	spool_log_text(s, event, name);
 }

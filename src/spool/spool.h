@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "base/bytes.h"
-#include "spool/stem.h"
+#include "spool/reqid.h"
 
 /* In the order in which files move. Whoever reads several reads them in this order, so that a file
  * on its way is seen in one place or in both, but never in neither. */
@@ -70,12 +70,12 @@ int spool_count(const struct spool *, enum spool_dir, size_t *);
 int spool_each(const struct spool *, enum spool_dir, int (*each)(void *ctx, const char *name),
     void *ctx);
 /* Their stems, sorted; the caller frees. What does not belong there is skipped. */
-int spool_list(const struct spool *, enum spool_dir, struct stem **, size_t *);
+int spool_list(const struct spool *, enum spool_dir, struct reqid **, size_t *);
 
 /* A whole file; the caller frees. */
 int spool_read(const struct spool *, enum spool_dir, const char *name, unsigned char **, size_t *);
 /* Is there such a file? 1, 0, or -1 when that cannot be told. */
-int spool_has(const struct spool *, enum spool_dir, const struct stem *, enum stem_kind);
+int spool_has(const struct spool *, enum spool_dir, const struct reqid *, enum reqid_kind);
 
 /* Is it a plain file? Also true for one that is gone: that is another matter. */
 bool spool_is_file(const struct spool *, enum spool_dir, const char *name);
@@ -86,7 +86,7 @@ int spool_put(struct spool *, enum spool_dir, const char *name, const void *, si
 int spool_put_top(struct spool *, const char *name, const void *, size_t);
 int spool_remove(struct spool *, enum spool_dir, const char *name);
 /* Moves a request or certificate from one state to another. ENOENT when somebody was quicker. */
-int spool_move(struct spool *, const struct stem *, enum stem_kind, enum spool_dir from,
+int spool_move(struct spool *, const struct reqid *, enum reqid_kind, enum spool_dir from,
     enum spool_dir to);
 /* Makes what was moved into or removed from a directory durable, by whomever. */
 int spool_sync(struct spool *, enum spool_dir);
@@ -96,7 +96,7 @@ int spool_sync_all(struct spool *, unsigned dirs);
 int spool_room(const struct spool *, size_t files, size_t bytes);
 
 /* A line for the journal, which spool_log_flush writes: what happened to whom. */
-void spool_log(struct spool *, const char *event, const struct stem *);
+void spool_log(struct spool *, const char *event, const struct reqid *);
 void spool_log_text(struct spool *, const char *event, const char *text);
 int spool_log_flush(struct spool *);
 /* Opens the journal for appending, makes it when there is none, and the same file in tail, for reading: who holds

@@ -11,11 +11,11 @@
 
 #include "base/bytes.h"
 #include "base/fileio.h"
-#include "x509/blob.h"
 #include "x509/cert.h"
+#include "x509/der.h"
 #include "x509/key.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 
 #define CERT_MAX_EXTENSIONS 32	/* each is compared with each; a full certificate has about ten */
 
@@ -23,14 +23,14 @@
 static int decode(struct cert *c, struct reason *r)
 {
 	const unsigned char *p = c->der;
-	X509 *x = X509_new_ex(lean_context(), NULL);
+	X509 *x = X509_new_ex(openssl_context(), NULL);
 
 	if (x == NULL || d2i_X509(&x, &p, (long)c->der_len) == NULL)
 		/* On failure OpenSSL has freed what it was given. */
-		return osslerr_set(r, "is not a certificate");
+		return openssl_error_set(r, "is not a certificate");
 	c->x509 = x;
 	/* A key that is none is refused where keys are looked at. */
-	if (X509_get0_pubkey(x) == NULL && osslerr_lack())
+	if (X509_get0_pubkey(x) == NULL && openssl_error_lack())
 		return reason_memory(r);
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate");
@@ -80,7 +80,7 @@ static int read_time(const ASN1_TIME *t, time_t *out, struct reason *r)
 	struct tm tm;
 
 	if (!ASN1_TIME_to_tm(t, &tm))
-		return osslerr_set(r, "has a date that is none");
+		return openssl_error_set(r, "has a date that is none");
 	*out = timegm(&tm);
 	return 0;
 }
@@ -97,16 +97,16 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 		reason_memory(r);
 		return NULL;
 	}
-	c->der = blob_unwrap(data, len, BLOB_CERT, false, &c->der_len, &c->pem, r);
+	c->der = pem_unwrap(data, len, DER_CERT, false, &c->der_len, &c->pem, r);
 	if (c->der == NULL || decode(c, r) < 0 || read_cn(c, r) < 0 || read_serial(c, r) < 0 ||
 	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
 	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
 	    key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
-	    lean_sha256(c->der, c->der_len, c->digest, r) < 0) {
+	    openssl_sha256(c->der, c->der_len, c->digest, r) < 0) {
 		cert_free(c);
 		c = NULL;
 	}
-	osslerr_end(c != NULL ? 0 : -1, r);
+	openssl_error_end(c != NULL ? 0 : -1, r);
 	return c;
 }
 
@@ -212,7 +212,7 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		else
 			res = 0;
 	}
-	return osslerr_end(res, r);
+	return openssl_error_end(res, r);
 }
 
 int cert_check_client(const struct cert *c, struct reason *r)
@@ -230,7 +230,7 @@ int cert_check_client(const struct cert *c, struct reason *r)
 		reason_set(r, "has an extendedKeyUsage without clientAuth");
 	else
 		res = 0;
-	return osslerr_end(res, r);
+	return openssl_error_end(res, r);
 }
 
 /* What verification asks of every certificate of a chain, and trust.c forgives none: whoever takes a CA here must be
@@ -259,14 +259,14 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 		reason_set(r, "has a keyUsage without keyCertSign");
 	else
 		res = 0;
-	return osslerr_end(res, r);
+	return openssl_error_end(res, r);
 }
 
 char *cert_pem(X509 *x, size_t *len)
 {
 	unsigned char *der = NULL;
 	int n = i2d_X509(x, &der);
-	char *pem = n > 0 ? blob_pem("CERTIFICATE", der, (size_t)n, len) : NULL;
+	char *pem = n > 0 ? pem_make("CERTIFICATE", der, (size_t)n, len) : NULL;
 
 	OPENSSL_free(der);
 	ERR_clear_error();

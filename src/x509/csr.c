@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "x509/blob.h"
 #include "x509/csr.h"
+#include "x509/der.h"
 #include "x509/key.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 
 #define CSR_CN_MAX 256	/* 64 characters of four bytes, RFC 5280 ub-common-name */
 
@@ -22,10 +22,10 @@ static int decode(struct csr *c, struct reason *r)
 
 	/* Neither d2i_X509_REQ nor X509_REQ_new_ex would hand the context on to the key. */
 	c->req = (X509_REQ *)ASN1_item_d2i_ex(NULL, &p, (long)c->der_len, ASN1_ITEM_rptr(X509_REQ),
-	    lean_context(), NULL);
+	    openssl_context(), NULL);
 	if (c->req == NULL)
-		return osslerr_set(r, "is not a certificate request");
-	if (X509_REQ_get0_pubkey(c->req) == NULL && osslerr_lack())
+		return openssl_error_set(r, "is not a certificate request");
+	if (X509_REQ_get0_pubkey(c->req) == NULL && openssl_error_lack())
 		return reason_memory(r);
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate request");
@@ -53,11 +53,11 @@ static int check_signature(struct csr *c, EVP_PKEY *const *ra, struct reason *r)
 	    key_check_signature(algor, r) < 0)
 		return -1;
 	c->proof = CSR_OWN;
-	if (X509_REQ_verify_ex(c->req, own, lean_context(), NULL) == 1)
+	if (X509_REQ_verify_ex(c->req, own, openssl_context(), NULL) == 1)
 		return 0;
 	c->proof = CSR_RA;
 	for (size_t i = 0; ra != NULL && ra[i] != NULL; i++)
-		if (X509_REQ_verify_ex(c->req, ra[i], lean_context(), NULL) == 1) {
+		if (X509_REQ_verify_ex(c->req, ra[i], openssl_context(), NULL) == 1) {
 			c->ra = ra[i];
 			return 0;
 		}
@@ -105,13 +105,13 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *const *ra, struct 
 		return NULL;
 	}
 	/* Attributes may hold a FALSE that is no default; encoding again decides. */
-	c->der = blob_unwrap(data, len, BLOB_REQUEST, true, &c->der_len, &pem, r);
+	c->der = pem_unwrap(data, len, DER_REQUEST, true, &c->der_len, &pem, r);
 	if (c->der == NULL || decode(c, r) < 0 || check_signature(c, ra, r) < 0 ||
 	    read_names(c, r) < 0 || key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
 		csr_free(c);
 		c = NULL;
 	}
-	osslerr_end(c != NULL ? 0 : -1, r);
+	openssl_error_end(c != NULL ? 0 : -1, r);
 	return c;
 }
 
@@ -126,5 +126,5 @@ void csr_free(struct csr *c)
 
 char *csr_pem(const struct csr *c, size_t *len)
 {
-	return blob_pem("CERTIFICATE REQUEST", c->der, c->der_len, len);
+	return pem_make("CERTIFICATE REQUEST", c->der, c->der_len, len);
 }

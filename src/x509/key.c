@@ -30,10 +30,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "x509/blob.h"
+#include "x509/der.h"
 #include "x509/key.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 
 #define KEY_MAX_BYTES 262144	/* an 8192-bit key has 7 KiB; a PKCS#12 may carry a chain besides */
 #define SECRET_MAX 512		/* half of what OpenSSL's own prompt takes */
@@ -162,7 +162,7 @@ static int no_key(const struct asking *a, struct reason *r)
 	}
 	/* A provider and the engine say the same. */
 	if (a->token && !a->asked)
-		return osslerr_set(r, "no such key on the token");
+		return openssl_error_set(r, "no such key on the token");
 	if (a->asked) {
 		ERR_clear_error();
 		return reason_set(r, a->token ? "wrong PIN, or no such key on the token" : "wrong pass phrase");
@@ -171,7 +171,7 @@ static int no_key(const struct asking *a, struct reason *r)
 		ERR_clear_error();
 		return reason_set(r, "holds no private key");
 	}
-	return osslerr_set(r, "holds no private key");
+	return openssl_error_set(r, "holds no private key");
 }
 
 /* The first private key of a store, which is closed. NULL with a reason. */
@@ -238,7 +238,7 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 		reason_set(r, "has more than %d bytes", KEY_MAX_BYTES);
 	else if ((bio = BIO_new_mem_buf(data, (int)len)) == NULL ||
 	    (store = OSSL_STORE_attach(bio, "file", NULL, NULL, ui, a, NULL, NULL, NULL)) == NULL)
-		osslerr_set(r, "cannot be read as a key");
+		openssl_error_set(r, "cannot be read as a key");
 	else
 		key = from_store(store, a, r);
 	BIO_free(bio);
@@ -283,12 +283,12 @@ static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, s
 	ENGINE *e = ENGINE_by_id("pkcs11");
 
 	if (e == NULL) {
-		osslerr_set(r, "neither a provider nor the engine for PKCS#11 is installed");
+		openssl_error_set(r, "neither a provider nor the engine for PKCS#11 is installed");
 		return NULL;
 	}
 	if (!ENGINE_init(e)) {
 		ENGINE_free(e);
-		osslerr_set(r, "the PKCS#11 engine does not start");
+		openssl_error_set(r, "the PKCS#11 engine does not start");
 		return NULL;
 	}
 	/* It would say on stderr what is said here. */
@@ -367,7 +367,7 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 	else
 		key = from_file(uri, ui, &a, r);
 	UI_destroy_method(ui);
-	osslerr_end(key != NULL ? 0 : -1, r);
+	openssl_error_end(key != NULL ? 0 : -1, r);
 	return key;
 }
 
@@ -390,7 +390,7 @@ EVP_PKEY *key_make(const char *spec, struct reason *r)
 		key = known[i].curve != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", known[i].curve) :
 		    EVP_PKEY_Q_keygen(NULL, NULL, "RSA", known[i].bits);
 		if (key == NULL)
-			osslerr_set(r, "cannot make a key");
+			openssl_error_set(r, "cannot make a key");
 		return key;
 	}
 	reason_set(r, "not one of rsa:2048, rsa:3072, rsa:4096, ec:256, ec:384, ec:521");
@@ -418,7 +418,7 @@ char *key_pem(EVP_PKEY *key, const struct secret *secret, size_t *len, struct re
 		*len = (size_t)n;
 	}
 	if (!ok)
-		osslerr_set(r, "the key cannot be written");
+		openssl_error_set(r, "the key cannot be written");
 	else if (pem == NULL)
 		reason_memory(r);
 	PKCS8_PRIV_KEY_INFO_free(plain);
@@ -438,8 +438,8 @@ int key_spki(EVP_PKEY *key, unsigned char out[32], struct reason *r)
 {
 	unsigned char *der = NULL;
 	int len = i2d_PUBKEY(key, &der);
-	int res = len > 0 ? lean_sha256(der, (size_t)len, out, r) :
-	    osslerr_set(r, "the public key cannot be encoded");
+	int res = len > 0 ? openssl_sha256(der, (size_t)len, out, r) :
+	    openssl_error_set(r, "the public key cannot be encoded");
 	OPENSSL_free(der);
 	return res;
 }
@@ -448,8 +448,8 @@ int key_spki_of(const X509_PUBKEY *pub, unsigned char out[32], struct reason *r)
 {
 	unsigned char *der = NULL;
 	int len = i2d_X509_PUBKEY(pub, &der);
-	int res = len > 0 ? lean_sha256(der, (size_t)len, out, r) :
-	    osslerr_set(r, "the public key cannot be encoded");
+	int res = len > 0 ? openssl_sha256(der, (size_t)len, out, r) :
+	    openssl_error_set(r, "the public key cannot be encoded");
 
 	OPENSSL_free(der);
 	return res;
@@ -488,7 +488,7 @@ static int check_ec(EVP_PKEY *key, struct reason *r)
 	    explicit)
 		return reason_set(r, "has an EC key with explicit parameters, not a named curve");
 	if (!EVP_PKEY_get_group_name(key, curve, sizeof curve, NULL))
-		return osslerr_set(r, "has an EC key without a named curve");
+		return openssl_error_set(r, "has an EC key without a named curve");
 	if (strcmp(curve, SN_X9_62_prime256v1) != 0 && strcmp(curve, SN_secp384r1) != 0 &&
 	    strcmp(curve, SN_secp521r1) != 0)
 		return reason_set(r, "has an EC key on %s, not on P-256, P-384 or P-521", curve);
@@ -498,13 +498,13 @@ static int check_ec(EVP_PKEY *key, struct reason *r)
 int key_check(EVP_PKEY *key, struct reason *r)
 {
 	if (key == NULL)
-		return osslerr_end(reason_set(r,
+		return openssl_error_end(reason_set(r,
 		    "has a key that is neither RSA nor EC on P-256, P-384 or P-521"), r);
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
-		return osslerr_end(check_rsa(key, r), r);
+		return openssl_error_end(check_rsa(key, r), r);
 	case EVP_PKEY_EC:
-		return osslerr_end(check_ec(key, r), r);
+		return openssl_error_end(check_ec(key, r), r);
 	}
 	return reason_set(r, "has a key that is neither RSA nor EC");
 }
@@ -518,14 +518,14 @@ int key_check_form(const X509_PUBKEY *pub, struct reason *r)
 	int len, type;
 
 	if (!X509_PUBKEY_get0_param(&oid, &bits, &len, &algor, pub))
-		return osslerr_set(r, "has a key that cannot be read");
+		return openssl_error_set(r, "has a key that cannot be read");
 	X509_ALGOR_get0(NULL, &type, &param, algor);
 	switch (OBJ_obj2nid(oid)) {
 	case NID_rsaEncryption:
 		/* RFC 3279 2.3.1: NULL, not absent. */
 		if (type != V_ASN1_NULL)
 			return reason_set(r, "has an RSA key with parameters other than NULL");
-		if (!blob_exact(bits, (size_t)len, true))
+		if (!der_exact(bits, (size_t)len, true))
 			return reason_set(r, "has an RSA key that is not DER");
 		return 0;
 	case NID_X9_62_id_ecPublicKey:

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/when.h"
-#include "x509/blob.h"
-#include "x509/lean.h"
-#include "x509/osslerr.h"
+#include "base/utc.h"
+#include "x509/der.h"
+#include "x509/openssl_context.h"
+#include "x509/openssl_error.h"
 #include "x509/trust.h"
 
 struct trust {
@@ -68,7 +68,7 @@ struct trust *trust_new(void)
 	if (t == NULL)
 		return NULL;
 	t->store = X509_STORE_new();
-	t->ctx = X509_STORE_CTX_new_ex(lean_context(), NULL);
+	t->ctx = X509_STORE_CTX_new_ex(openssl_context(), NULL);
 	if (t->store == NULL || t->ctx == NULL) {
 		trust_free(t);
 		return NULL;
@@ -98,7 +98,7 @@ int trust_put(struct trust *t, const struct cert *c, struct reason *r)
 	if (cert_check_ca(c, r) < 0)
 		return -1;
 	if (!X509_STORE_add_cert(t->store, c->x509))
-		return osslerr_set(r, "cannot be added");
+		return openssl_error_set(r, "cannot be added");
 	t->count = (size_t)sk_X509_OBJECT_num(X509_STORE_get0_objects(t->store));
 	return 0;
 }
@@ -127,13 +127,13 @@ static char *whose(const X509 *x, int depth)
 }
 
 /* The date as on stdout, or "?". */
-static const char *date(const ASN1_TIME *when, char out[WHEN_ISO + 1])
+static const char *date(const ASN1_TIME *when, char out[UTC_ISO + 1])
 {
 	struct tm tm;
 
 	if (when == NULL || !ASN1_TIME_to_tm(when, &tm))
 		return "?";
-	when_iso(timegm(&tm), out);
+	utc_iso(timegm(&tm), out);
 	return out;
 }
 
@@ -141,7 +141,7 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 {
 	int error = X509_STORE_CTX_get_error(ctx), depth = X509_STORE_CTX_get_error_depth(ctx);
 	const X509 *x = X509_STORE_CTX_get_current_cert(ctx);
-	char iso[WHEN_ISO + 1], *of = whose(x, depth), *issuer = NULL;
+	char iso[UTC_ISO + 1], *of = whose(x, depth), *issuer = NULL;
 	const char *before = of != NULL ? of : "";
 
 	switch (error) {
@@ -211,7 +211,7 @@ static int verify_at(const struct trust *t, const struct cert *c, time_t now, in
 		res = verify(t, c, now, level, X509_V_FLAG_PARTIAL_CHAIN, &f);
 	}
 	if (res < 0)
-		osslerr_set(r, "cannot be verified");
+		openssl_error_set(r, "cannot be verified");
 	else if (res == 0)
 		res = refuse(t->ctx, r);
 	else if (f.error != 0)
@@ -221,7 +221,7 @@ static int verify_at(const struct trust *t, const struct cert *c, time_t now, in
 	else
 		res = 0;
 	X509_STORE_CTX_cleanup(t->ctx);
-	return osslerr_end(res, r);
+	return openssl_error_end(res, r);
 }
 
 int trust_verify(const struct trust *t, const struct cert *c, time_t now, struct reason *r)
@@ -236,7 +236,7 @@ int trust_verify_weak(const struct trust *t, const struct cert *c, time_t now, s
 	/* OpenSSL's level 0 asks for nothing at all; SHA-1 is below level 1. */
 	if (!X509_get_signature_info(c->x509, &digest, NULL, NULL, NULL) || digest == NID_md5 ||
 	    digest == NID_md4 || digest == NID_md2)
-		return osslerr_end(reason_set(r, "is signed with a digest older than SHA-1"), r);
+		return openssl_error_end(reason_set(r, "is signed with a digest older than SHA-1"), r);
 	return verify_at(t, c, now, 0, r);
 }
 
@@ -247,7 +247,7 @@ int trust_each(const void *data, size_t len,
 	size_t number = 0;
 	int res = 0;
 
-	while (res == 0 && blob_next(&file, &one)) {
+	while (res == 0 && pem_next(&file, &one)) {
 		struct reason r = {.text = ""};
 		struct cert *c = cert_parse(one.p, one.len, &r);
 

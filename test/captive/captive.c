@@ -36,18 +36,18 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/archive.h"
 #include "archive/manifest.h"
+#include "archive/untar.h"
 #include "ca/issue.h"
 #include "ca/ledger.h"
-#include "process/pool.h"
 #include "process/sandbox.h"
+#include "process/workers.h"
 #include "quarantine/unpack.h"
 #include "quarantine/verdict.h"
-#include "server/board.h"
+#include "server/connection.h"
 #include "server/control.h"
-#include "server/issuing.h"
-#include "server/link.h"
+#include "server/issuer_process.h"
+#include "server/load.h"
 #include "spool/batch.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
@@ -60,7 +60,7 @@ extern const char program[];
 #define LISTENER 4
 #define DESCRIPTORS 64	/* more than a worker has at first */
 
-static struct board *board;	/* of a worker */
+static struct load *load;	/* of a worker */
 static pid_t first;	/* the process that main() is in */
 /* All processes write here, since a narrowed one may have no other way. */
 static struct {
@@ -239,16 +239,16 @@ static int forbidding(void)
 /* What others say of themselves: the master would kill them. */
 static int silencing(void)
 {
-	char *all = (char *)(uintptr_t)board->all;
+	char *all = (char *)(uintptr_t)load->all;
 
-	if (mprotect(all, board->workers * board->page, PROT_READ | PROT_WRITE) != 0)
+	if (mprotect(all, load->workers * load->page, PROT_READ | PROT_WRITE) != 0)
 		return -1;
-	memset(all, 0, board->workers * board->page);
+	memset(all, 0, load->workers * load->page);
 	return 0;
 }
 static int scribbling(void)
 {
-	memset(board->own, 0, board->workers * board->page);
+	memset(load->own, 0, load->workers * load->page);
 	return 0;
 }
 /* Each way to each socket but its master's: what arrives counts. */
@@ -345,27 +345,27 @@ static void lie_of_reader(const char *what)
 	else if (strcmp(what, "long-name") == 0) {
 		buf_put_u8(&b, UNPACK_ENTRY);
 		buf_put_u32(&b, 0);
-		buf_put_blob(&b, large, 300);
+		buf_put_sized(&b, large, 300);
 	} else if (strcmp(what, "nul-name") == 0) {
 		buf_put_u8(&b, UNPACK_ENTRY);
 		buf_put_u32(&b, 0);
-		buf_put_blob(&b, "x\0y", 3);
+		buf_put_sized(&b, "x\0y", 3);
 		buf_put_text(&b, "");
-		buf_put_blob(&b, "", 0);
+		buf_put_sized(&b, "", 0);
 	}
 	for (int i = 0; strcmp(what, "many") == 0 && i < 10; i++)
 		put_entry(&b, UNPACK_ENTRY, "x", "junk", 4);
 	for (int i = 0; strcmp(what, "bytes") == 0 && i < 10; i++)
 		put_entry(&b, UNPACK_ENTRY, "x", large, 60000);
 	/* As long as anybody listens. */
-	while (strcmp(what, "unnamed") == 0 && pool_write_parcel(OUT, &b) == 0) {
+	while (strcmp(what, "unnamed") == 0 && child_write_parcel(OUT, &b) == 0) {
 		b.len = 0;
 		while (b.len < 60000)
 			put_entry(&b, UNPACK_ENTRY, "", "", 0);
 	}
 	put_entry(&b, UNPACK_END, "", NULL, 0);
 	if (n == 0)
-		pool_write_parcel(OUT, &b);
+		child_write_parcel(OUT, &b);
 	_exit(0);
 }
 
@@ -397,7 +397,7 @@ static void lie_of_judge(const char *what, struct verdict v, struct buf *out)
 	else if (strcmp(what, "huge") == 0)
 		_exit(write(OUT, huge, sizeof huge) != sizeof huge);
 	else if (strcmp(what, "fewer") == 0)
-		_exit(pool_write_parcel(OUT, &(struct buf){0}) != 0);
+		_exit(child_write_parcel(OUT, &(struct buf){0}) != 0);
 	__real_verdict_encode(&v, out);
 	if (strcmp(what, "tail") == 0)
 		buf_put_u8(out, 0);
@@ -411,8 +411,8 @@ static void lie_of_judge(const char *what, struct verdict v, struct buf *out)
 		struct buf four = {0};
 
 		for (int i = 0; i < 4; i++)
-			buf_put_blob(&four, out->p, out->len);
-		_exit(pool_write_parcel(OUT, &four) != 0);
+			buf_put_sized(&four, out->p, out->len);
+		_exit(child_write_parcel(OUT, &four) != 0);
 	}
 }
 
@@ -456,9 +456,9 @@ __attribute__((destructor)) static void end(void)
 		fputs(shared->text, stderr);
 }
 
-enum archive_result __real_archive_next(struct archive_reader *, struct archive_item *, struct reason *);
-enum archive_result __wrap_archive_next(struct archive_reader *, struct archive_item *, struct reason *);
-enum archive_result __wrap_archive_next(struct archive_reader *r, struct archive_item *item,
+enum untar_result __real_untar_next(struct untar *, struct untar_item *, struct reason *);
+enum untar_result __wrap_untar_next(struct untar *, struct untar_item *, struct reason *);
+enum untar_result __wrap_untar_next(struct untar *r, struct untar_item *item,
     struct reason *why)
 {
 	const char *lie = getenv("CAPTIVE_LIE");
@@ -466,7 +466,7 @@ enum archive_result __wrap_archive_next(struct archive_reader *r, struct archive
 	at("reader");
 	if (lie != NULL && is_place("reader"))
 		lie_of_reader(lie);
-	return __real_archive_next(r, item, why);
+	return __real_untar_next(r, item, why);
 }
 
 struct cert *__real_cert_parse(const void *, size_t, struct reason *);
@@ -528,12 +528,12 @@ enum ledger_result __wrap_ledger_flush(struct ledger *l)
 	return __real_ledger_flush(l);
 }
 
-void __real_link_new(struct link_home *, int, const struct sockaddr_storage *);
-void __wrap_link_new(struct link_home *, int, const struct sockaddr_storage *);
-void __wrap_link_new(struct link_home *home, int fd, const struct sockaddr_storage *peer)
+void __real_connection_new(struct connection_home *, int, const struct sockaddr_storage *);
+void __wrap_connection_new(struct connection_home *, int, const struct sockaddr_storage *);
+void __wrap_connection_new(struct connection_home *home, int fd, const struct sockaddr_storage *peer)
 {
 	at("worker");
-	__real_link_new(home, fd, peer);
+	__real_connection_new(home, fd, peer);
 }
 
 int __real_issue_phone(const struct issuer *, const struct csr *, time_t, struct issued *, struct reason *);
@@ -545,21 +545,21 @@ int __wrap_issue_phone(const struct issuer *issuer, const struct csr *csr, time_
 	return __real_issue_phone(issuer, csr, now, out, why);
 }
 
-int __real_issuing_ask(struct issuing *, uint64_t, const char *, struct bytes);
-int __wrap_issuing_ask(struct issuing *, uint64_t, const char *, struct bytes);
-int __wrap_issuing_ask(struct issuing *i, uint64_t number, const char *device, struct bytes spki)
+int __real_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes);
+int __wrap_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes);
+int __wrap_issuer_ask(struct issuer *i, uint64_t number, const char *device, struct bytes spki)
 {
 	const char *other = getenv("CAPTIVE_ASK");
 
-	return __real_issuing_ask(i, number, other != NULL ? other : device, spki);
+	return __real_issuer_ask(i, number, other != NULL ? other : device, spki);
 }
 
-void __real_board_put(struct board *, unsigned, unsigned, unsigned);
-void __wrap_board_put(struct board *, unsigned, unsigned, unsigned);
-void __wrap_board_put(struct board *b, unsigned worker, unsigned connections, unsigned operations)
+void __real_load_put(struct load *, unsigned, unsigned, unsigned);
+void __wrap_load_put(struct load *, unsigned, unsigned, unsigned);
+void __wrap_load_put(struct load *b, unsigned worker, unsigned connections, unsigned operations)
 {
-	board = b;
-	__real_board_put(b, worker, connections, operations);
+	load = b;
+	__real_load_put(b, worker, connections, operations);
 }
 
 /* What keeps others from tracing it is part of what is taken away. */

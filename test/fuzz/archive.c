@@ -8,8 +8,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "archive/archive.h"
-#include "archive/pack.h"
+#include "archive/tgz.h"
+#include "archive/untar.h"
 #include "fuzz.h"
 
 #define BLOCK 512
@@ -17,7 +17,7 @@
 
 /* What reading an archive to its end gave. */
 struct outcome {
-	enum archive_result result;
+	enum untar_result result;
 	size_t items, refused, bytes;
 	unsigned long sum;	/* over results, names and data */
 	bool plain;		/* every name fits into a header of our own */
@@ -45,24 +45,24 @@ static void add(struct outcome *o, const void *p, size_t len)
 
 /* Reads it all; what is accepted goes to w as well, unless that is NULL. */
 static struct outcome read_all(struct bytes in, size_t head, bool flat,
-    const struct archive_limits *limits, struct pack *w)
+    const struct untar_limits *limits, struct tgz *w)
 {
 	struct outcome o = {.plain = true};
 	static int fd = -1;
-	struct archive_reader *r;
-	struct archive_item item;
+	struct untar *r;
+	struct untar_item item;
 
 	if (fd < 0)
 		law((fd = memfd_create("fuzz", MFD_CLOEXEC)) >= 0);
 	law(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
 	law(pwrite(fd, in.p + head, in.len - head, 0) == (ssize_t)(in.len - head));
-	law((r = archive_open(fd, in.p, head, flat, limits)) != NULL);
-	while ((o.result = archive_next(r, &item, &o.why)) == ARCHIVE_ITEM ||
-	    o.result == ARCHIVE_REFUSED) {
+	law((r = untar_open(fd, in.p, head, flat, limits)) != NULL);
+	while ((o.result = untar_next(r, &item, &o.why)) == UNTAR_ITEM ||
+	    o.result == UNTAR_REFUSED) {
 		law(item.name != NULL);
 		add(&o, &o.result, sizeof o.result);
 		add(&o, item.name, strlen(item.name));
-		if (o.result == ARCHIVE_REFUSED) {
+		if (o.result == UNTAR_REFUSED) {
 			law(item.data == NULL && o.why.text[0] != '\0');
 			o.refused++;
 			continue;
@@ -75,12 +75,12 @@ static struct outcome read_all(struct bytes in, size_t head, bool flat,
 		o.plain = o.plain && strlen(item.name) < 100 && strchr(item.name, '/') == NULL;
 		law(o.items + o.refused <= limits->entries && o.bytes <= limits->total_bytes);
 		if (w != NULL)
-			law(pack_put(w, item.name, 0, item.data, item.len) == 0);
+			law(tgz_put(w, item.name, 0, item.data, item.len) == 0);
 	}
-	law(o.result == ARCHIVE_END || o.result == ARCHIVE_DAMAGED);
-	law(o.result == ARCHIVE_END ? o.items + o.refused > 0 || !flat : o.why.text[0] != '\0');
-	law(archive_next(r, &item, &o.why) == o.result);
-	archive_close(r);
+	law(o.result == UNTAR_END || o.result == UNTAR_DAMAGED);
+	law(o.result == UNTAR_END ? o.items + o.refused > 0 || !flat : o.why.text[0] != '\0');
+	law(untar_next(r, &item, &o.why) == o.result);
+	untar_close(r);
 	return o;
 }
 
@@ -88,28 +88,28 @@ static bool same_outcome(const struct outcome *a, const struct outcome *b)
 {
 	return a->result == b->result && a->items == b->items && a->refused == b->refused &&
 	    a->sum == b->sum &&
-	    (a->result != ARCHIVE_DAMAGED || strcmp(a->why.text, b->why.text) == 0);
+	    (a->result != UNTAR_DAMAGED || strcmp(a->why.text, b->why.text) == 0);
 }
 
 /* What was accepted makes an archive in which everything is accepted. */
 static void round_trip(struct bytes in, const struct outcome *o, bool flat)
 {
 	int fd = memfd_create("fuzz", MFD_CLOEXEC);
-	struct pack *w = pack_open(fd, 1);
+	struct tgz *w = tgz_open(fd, 1);
 	struct outcome first, again;
 	struct bytes packed;
 	unsigned char *p;
 
 	law(fd >= 0 && w != NULL);
-	first = read_all(in, in.len, flat, &archive_limits_default, w);
-	law(pack_finish(w) == 0);
-	pack_free(w);
+	first = read_all(in, in.len, flat, &untar_limits_default, w);
+	law(tgz_finish(w) == 0);
+	tgz_free(w);
 	packed.len = (size_t)lseek(fd, 0, SEEK_END);
 	packed.p = p = malloc(packed.len);
 	law(p != NULL && pread(fd, p, packed.len, 0) == (ssize_t)packed.len);
 	close(fd);
-	again = read_all(packed, packed.len, true, &archive_limits_default, NULL);
-	law(again.result == ARCHIVE_END && again.items == o->items && again.refused == 0);
+	again = read_all(packed, packed.len, true, &untar_limits_default, NULL);
+	law(again.result == UNTAR_END && again.items == o->items && again.refused == 0);
 	law(first.refused > 0 || again.sum == o->sum);
 	free(p);
 }
@@ -147,7 +147,7 @@ static size_t gzip(const unsigned char *p, size_t len, unsigned char *out, size_
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct archive_limits limits = archive_limits_default;
+	struct untar_limits limits = untar_limits_default;
 	struct bytes in = {data, size};
 	uint8_t how = take(&in);
 	unsigned char *own = copy(in.p, in.len), *packed = NULL;
@@ -155,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t half;
 
 	if ((how & 16) != 0)
-		limits = (struct archive_limits){.entries = 3, .entry_bytes = 1000,
+		limits = (struct untar_limits){.entries = 3, .entry_bytes = 1000,
 		    .total_bytes = 16384, .ratio = 2};
 	if ((how & 1) != 0)
 		fix_checksums(own, in.len);
@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	half = in.len > 0 ? in.p[in.len - 1] * in.len / 256 : 0;
 	cut = read_all(in, half, (how & 4) == 0, &limits, NULL);
 	law(same_outcome(&whole, &cut));
-	if (whole.result == ARCHIVE_END && whole.items > 0 && whole.plain && (how & 16) == 0 &&
+	if (whole.result == UNTAR_END && whole.items > 0 && whole.plain && (how & 16) == 0 &&
 	    whole.bytes <= MAX_ROUND_TRIP)
 		round_trip(in, &whole, (how & 4) == 0);
 	free(packed);

@@ -3,18 +3,18 @@
  * that is accepted again, alone or as PEM, and says the same. */
 #include "fuzz.h"
 #include "lab.h"
-#include "quarantine/vet.h"
-#include "x509/blob.h"
+#include "quarantine/judge_cert.h"
+#include "x509/der.h"
 
 #define NOW ((time_t)1800000000)	/* January 2027, when everything in data/ is valid */
 
-static struct vet vet = {.now = NOW};
+static struct judge_cert rules = {.now = NOW};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
-	vet.trust = lab_trust();
+	rules.trust = lab_trust();
 	return 0;
 }
 
@@ -22,7 +22,7 @@ static struct verdict judge(struct bytes data, struct buf *der)
 {
 	struct verdict v = {.good = false};
 
-	vet_judge(&vet, data, &v, der);
+	judge_cert(&rules, data, &v, der);
 	law(!v.good || (v.read && der->len > 0));
 	law(v.good || (v.reason.text[0] != '\0' && der->len == 0));
 	return v;
@@ -42,9 +42,9 @@ static void accepted(const struct verdict *v, struct bytes der)
 	struct buf out = {0}, line = {0};
 	struct verdict again, told = *v;
 	size_t len;
-	char *pem = blob_pem("CERTIFICATE", der.p, der.len, &len);
+	char *pem = pem_make("CERTIFICATE", der.p, der.len, &len);
 
-	law(blob_exact(der.p, der.len, false) && blob_kind_der(der.p, der.len) == BLOB_CERT);
+	law(der_exact(der.p, der.len, false) && der_kind_of(der.p, der.len) == DER_CERT);
 	again = judge(der, &out);
 	law(same_verdict(v, &again) && same(der, (struct bytes){out.p, out.len}));
 	buf_free(&out);
@@ -86,7 +86,7 @@ static void pieces(struct bytes in)
 	const unsigned char *end = in.p, *last = in.p + in.len;
 	size_t n = 0;
 
-	while (blob_next(&in, &one)) {
+	while (pem_next(&in, &one)) {
 		law(one.p >= end && one.len > 0 && n++ <= 65536);
 		end = one.p + one.len;
 		law(end <= last && (in.len == 0 || in.p >= end));

@@ -3,65 +3,65 @@
 #include <ctype.h>
 
 #include "base/device.h"
-#include "base/when.h"
-#include "cli/names.h"
+#include "base/utc.h"
+#include "cli/devices.h"
 #include "cli/status.h"
 #include "fuzz.h"
-#include "spool/stem.h"
+#include "spool/reqid.h"
 
 const char program[] = "names", synopsis[] = "";
 
-static void stems(const char *text)
+static void reqids(const char *text)
 {
-	struct stem s, other;
-	char name[STEM_NAME_MAX + 1];
+	struct reqid s, other;
+	char name[REQID_NAME_MAX + 1];
 
-	if (!stem_parse(text, &s)) {
-		law(!stem_legal(text, true) && !stem_legal(text, false));
+	if (!reqid_parse(text, &s)) {
+		law(!reqid_legal(text, true) && !reqid_legal(text, false));
 		return;
 	}
-	law(stem_legal(text, true) == (s.kind != STEM_DER));
-	law(stem_legal(text, false) == (s.kind == STEM_DER));
+	law(reqid_legal(text, true) == (s.kind != REQID_DER));
+	law(reqid_legal(text, false) == (s.kind == REQID_DER));
 	law(device_ok(s.device, strlen(s.device)));
-	stem_name(&s, (enum stem_kind)s.kind, name);
+	reqid_name(&s, (enum reqid_kind)s.kind, name);
 	law(strcmp(name, text) == 0 && strchr(name, '/') == NULL && name[0] != '.');
-	law(stem_compare(&s, &s) == 0 && !stem_newer(&s, &s));
+	law(reqid_compare(&s, &s) == 0 && !reqid_newer(&s, &s));
 	other = s;
 	other.spki[0] ^= 1;
-	law(stem_newer(&s, &other) != stem_newer(&other, &s));
-	law((stem_compare(&s, &other) < 0) == (stem_compare(&other, &s) > 0));
+	law(reqid_newer(&s, &other) != reqid_newer(&other, &s));
+	law((reqid_compare(&s, &other) < 0) == (reqid_compare(&other, &s) > 0));
 }
 
 static void traces(const char *text)
 {
-	char stamp[WHEN_STAMP + 1], device[DEVICE_MAX + 1] = "", name[STEM_TRACE_MAX + 1];
+	char stamp[UTC_STAMP + 1], device[DEVICE_MAX + 1] = "", name[REQID_TRACE_MAX + 1];
 	time_t when;
 
-	if (!stem_trace_parse(text, stamp))
+	if (!reqid_trace_parse(text, stamp))
 		return;
-	law(strchr(text, '/') == NULL && text[0] != '.' && strlen(text) <= STEM_TRACE_MAX);
+	law(strchr(text, '/') == NULL && text[0] != '.' && strlen(text) <= REQID_TRACE_MAX);
 	memcpy(device, text, (size_t)(strchr(text, '+') - text));
 	law(device_ok(device, strlen(device)));
-	if (when_from_stamp(stamp, &when)) {
-		stem_trace_name(device, when, strcmp(text + strlen(text) - 8, ".mic.der") == 0, name);
+	if (utc_from_stamp(stamp, &when)) {
+		reqid_trace_name(device, when, strcmp(text + strlen(text) - 8, ".mic.der") == 0, name);
 		law(strcmp(name, text) == 0);
 	}
 }
 
 static void times(const char *text)
 {
-	char iso[WHEN_ISO + 1], stamp[WHEN_STAMP + 1];
+	char iso[UTC_ISO + 1], stamp[UTC_STAMP + 1];
 	time_t t, again;
 
-	if (when_parse(text, &t)) {
-		when_iso(t, iso);
-		law(when_parse(iso, &again) && again == t);
-		when_stamp(t, stamp);
-		law(when_from_stamp(stamp, &again) && again == t);
+	if (utc_parse(text, &t)) {
+		utc_iso(t, iso);
+		law(utc_parse(iso, &again) && again == t);
+		utc_stamp(t, stamp);
+		law(utc_from_stamp(stamp, &again) && again == t);
 	}
-	if (when_span(text, &t))
+	if (utc_span(text, &t))
 		law(t >= 0 && t <= (time_t)1000000 * 604800);
-	if (when_clock(text, &t))
+	if (utc_clock(text, &t))
 		law(t >= 0 && t <= 253402300799);
 }
 
@@ -95,28 +95,28 @@ static void arguments(char *text)
 {
 	char *argv[32], *word;
 	const char *object;
-	struct names ns;
+	struct devices ns;
 	struct reason why = {.text = ""};
 	int argc = 0;
 
 	while (argc < 32 && (word = strsep(&text, "\n")) != NULL)
 		argv[argc++] = word;
-	if (names_read(&ns, argc, argv, NULL, false, &object, &why) == 0) {
+	if (devices_read(&ns, argc, argv, NULL, false, &object, &why) == 0) {
 		size_t at = 0, unused = 0;
 
 		for (size_t i = 1; i < ns.n; i++)
 			law(strcmp(ns.name[i - 1].device, ns.name[i].device) < 0);
-		while (names_unused(&ns, &at) != NULL)
+		while (devices_unused(&ns, &at) != NULL)
 			unused++;
 		law(unused == ns.n && ns.all == (argc == 0 || strcmp(argv[0], "all") == 0));
 		for (int i = 0; i < argc; i++)
-			law(names_want(&ns, argv[i]));
+			law(devices_want(&ns, argv[i]));
 		at = 0;
-		law(ns.all || names_unused(&ns, &at) == NULL);
+		law(ns.all || devices_unused(&ns, &at) == NULL);
 	} else {
 		law(why.text[0] != '\0');
 	}
-	names_free(&ns);
+	devices_free(&ns);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (text == NULL)
 		return 0;
-	stems(text);
+	reqids(text);
 	traces(text);
 	times(text);
 	devices(text, size);

@@ -4,13 +4,13 @@
 #include "capf/capfmsg.h"
 #include "fuzz.h"
 #include "lab.h"
-#include "x509/proof.h"
+#include "x509/phone_auth.h"
 
 #define DEVICE "SEP001122334455"
 #define OTHER "SEP001122334456"
 #define SESSION 0x2a
 
-static struct proof_policy policy = {.now = 1800000000};
+static struct phone_auth_policy policy = {.now = 1800000000};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -20,10 +20,10 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-static bool proves(const struct proof *p, const char *device, uint32_t session)
+static bool proves(const struct phone_auth *p, const char *device, uint32_t session)
 {
 	struct reason r = {.text = ""};
-	struct cert *c = proof_check(p, device, session, &policy, &r);
+	struct cert *c = phone_auth_check(p, device, session, &policy, &r);
 
 	law(c != NULL || r.text[0] != '\0');
 	if (c != NULL)
@@ -34,9 +34,9 @@ static bool proves(const struct proof *p, const char *device, uint32_t session)
 }
 
 /* The same, with one bit of a signature turned over. */
-static bool proves_spoilt(const struct proof *p, const struct bytes *which)
+static bool proves_spoilt(const struct phone_auth *p, const struct bytes *which)
 {
-	struct proof spoilt = *p;
+	struct phone_auth spoilt = *p;
 	unsigned char *own = copy(which->p, which->len);
 	struct bytes *to =
 	    (struct bytes *)(void *)((char *)&spoilt + ((const char *)which - (const char *)p));
@@ -49,7 +49,7 @@ static bool proves_spoilt(const struct proof *p, const struct bytes *which)
 	return result;
 }
 
-static void check(const struct proof *p)
+static void check(const struct phone_auth *p)
 {
 	if (!proves(p, DEVICE, SESSION))
 		return;
@@ -63,7 +63,7 @@ static void check(const struct proof *p)
 static void request(const struct capfmsg *m)
 {
 	struct reason r = {.text = ""};
-	int result = proof_check_request(m->public_key, m->signed_data, m->sha2_signature, &r);
+	int result = phone_auth_check_request(m->public_key, m->signed_data, m->sha2_signature, &r);
 	unsigned char *own;
 
 	law(result >= -1 && result <= 1 && (result >= 0 || r.text[0] != '\0'));
@@ -71,7 +71,7 @@ static void request(const struct capfmsg *m)
 		return;
 	own = copy(m->sha2_signature.p, m->sha2_signature.len);
 	own[m->sha2_signature.len - 1] ^= 1;
-	law(proof_check_request(m->public_key, m->signed_data,
+	law(phone_auth_check_request(m->public_key, m->signed_data,
 	    (struct bytes){own, m->sha2_signature.len}, &r) < 0);
 	free(own);
 }
@@ -80,10 +80,10 @@ static void string(struct bytes got)
 {
 	char *text = text_of(got.p, got.len);
 
-	law(!proof_string_equal("", got));
-	law(proof_string_equal("1234", got) == (got.len == 4 && memcmp(got.p, "1234", 4) == 0));
-	if (text != NULL && proof_string_ok(text))
-		law(proof_string_equal(text, got));
+	law(!phone_auth_string_equal("", got));
+	law(phone_auth_string_equal("1234", got) == (got.len == 4 && memcmp(got.p, "1234", 4) == 0));
+	if (text != NULL && phone_auth_string_ok(text))
+		law(phone_auth_string_equal(text, got));
 	free(text);
 }
 
@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct reason r;
 
 	if (capfmsg_decode((struct bytes){own, size}, &m, &r) == 0) {
-		check(&(struct proof){.certificate = m.certificate, .sha1 = m.signed_data,
+		check(&(struct phone_auth){.certificate = m.certificate, .sha1 = m.signed_data,
 		    .sha2_digest = m.sha2_digest, .sha2 = m.sha2_signature,
 		    .sudi = capfmsg_has(&m, CAPFMSG_SUDI_DATA),
 		    .sudi_certificate = m.sudi_certificate, .sudi_sha1 = m.sudi_sha1,

@@ -2,9 +2,9 @@
 /* Certificate requests: what is accepted is for a legal device, and is accepted again as DER and
  * as PEM. */
 #include "fuzz.h"
-#include "x509/blob.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
+#include "x509/der.h"
 
 static struct cert *ra;
 
@@ -40,8 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (c != NULL) {
 		law(device_ok(c->device, strlen(c->device)));
-		law(blob_exact(c->der, c->der_len, true));
-		law(blob_kind_der(c->der, c->der_len) == BLOB_REQUEST);
+		law(der_exact(c->der, c->der_len, true));
+		law(der_kind_of(c->der, c->der_len) == DER_REQUEST);
 		law((pem = csr_pem(c, &len)) != NULL);
 		again(c, pem, len);
 		again(c, c->der, c->der_len);

@@ -4,7 +4,7 @@
  * what a good server would send. While the phone wants to hear nothing it gets its timer or its
  * key. */
 #include "fuzz.h"
-#include "phone-sim/sim.h"
+#include "phone-sim/sim_phone.h"
 #include "x509/key.h"
 
 #define ID 0x2a

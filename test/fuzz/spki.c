@@ -4,10 +4,10 @@
  * key's and this device's. */
 #include "ca/issue.h"
 #include "fuzz.h"
-#include "quarantine/vet.h"
+#include "quarantine/judge_cert.h"
+#include "x509/csr_make.h"
 #include "x509/key.h"
-#include "x509/lean.h"
-#include "x509/vouch.h"
+#include "x509/openssl_context.h"
 
 #define NOW ((time_t)1800000000)
 #define DEVICE "SEP001122334455"
@@ -15,7 +15,7 @@
 static EVP_PKEY *ra;
 static struct cert *ca;
 static struct issuer *issuer;
-static struct vet vet = {.now = NOW};
+static struct judge_cert rules = {.now = NOW};
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -31,7 +31,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	law((ca = cert_parse(pem.p, pem.len, &r)) != NULL && key != NULL);
 	law((issuer = issuer_new(ca, key, &issue_policy_default, NOW, &r)) != NULL);
 	law(trust != NULL && trust_put(trust, ca, &r) == 0);
-	vet.trust = trust;
+	rules.trust = trust;
 	EVP_PKEY_free(key);
 	return 0;
 }
@@ -40,7 +40,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static void request(struct bytes spki, const unsigned char digest[32])
 {
 	struct reason r = {.text = ""};
-	struct csr *c = vouch_csr(spki, DEVICE, ra, &r), *again;
+	struct csr *c = csr_make(spki, DEVICE, ra, &r), *again;
 
 	law(c != NULL && (again = csr_parse(c->der, c->der_len, (EVP_PKEY *[]){ra, NULL}, &r)) != NULL);
 	law(again->proof == CSR_RA && strcmp(again->device, DEVICE) == 0);
@@ -57,7 +57,7 @@ static void certificate(const struct csr *c)
 	struct buf der = {0};
 
 	law(issue_phone(issuer, c, NOW, &issued, &r) == 0);
-	vet_judge(&vet, (struct bytes){issued.der, issued.der_len}, &v, &der);
+	judge_cert(&rules, (struct bytes){issued.der, issued.der_len}, &v, &der);
 	law(v.good && memcmp(v.spki, c->spki, sizeof v.spki) == 0);
 	law(memcmp(v.digest, issued.digest, sizeof v.digest) == 0 && strcmp(v.serial,
 	    issued.serial) == 0);
@@ -80,12 +80,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned char *own = copy(data, size), digest[32];
 	struct bytes spki = {own, size};
 	struct reason r = {.text = ""};
-	struct csr *c = vouch_csr(spki, DEVICE, NULL, &r);
+	struct csr *c = csr_make(spki, DEVICE, NULL, &r);
 
 	law((c == NULL) == (r.text[0] != '\0'));
 	if (c != NULL && !looks_secret(data, size)) {
 		/* The very bytes that came: two keys that differ have two requests. */
-		law(lean_sha256(own, size, digest, &r) == 0 && memcmp(c->spki, digest,
+		law(openssl_sha256(own, size, digest, &r) == 0 && memcmp(c->spki, digest,
 		    sizeof digest) == 0);
 		request(spki, digest);
 		certificate(c);

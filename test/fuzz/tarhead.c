@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The headers of a tar, in blocks as they come; each that looks like a header gets the right checksum. What is read
  * keeps within its bounds, and what is refused has a reason. */
-#include "archive/tarhead.h"
+#include "archive/tar_header.h"
 #include "fuzz.h"
 
 static void fix_checksum(unsigned char *h)
@@ -9,34 +9,34 @@ static void fix_checksum(unsigned char *h)
 	unsigned sum = 0;
 
 	memset(h + 148, ' ', 8);
-	for (size_t i = 0; i < TARHEAD_BLOCK; i++)
+	for (size_t i = 0; i < TAR_HEADER_BLOCK; i++)
 		sum += h[i];
 	snprintf((char *)h + 148, 8, "%06o", sum);
-	law(tarhead_is(h));
+	law(tar_header_is(h));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes in = {data, size};
-	struct tarhead t = {0};
+	struct tar_header t = {0};
 
-	for (; in.len > 0; in.p += in.len < TARHEAD_BLOCK ? in.len : TARHEAD_BLOCK,
-	    in.len -= in.len < TARHEAD_BLOCK ? in.len : TARHEAD_BLOCK) {
-		unsigned char block[TARHEAD_BLOCK] = {0};
+	for (; in.len > 0; in.p += in.len < TAR_HEADER_BLOCK ? in.len : TAR_HEADER_BLOCK,
+	    in.len -= in.len < TAR_HEADER_BLOCK ? in.len : TAR_HEADER_BLOCK) {
+		unsigned char block[TAR_HEADER_BLOCK] = {0};
 		struct reason r = {.text = ""};
-		enum tarhead_result got;
+		enum tar_header_result got;
 		bool inside = t.body_left > 0 || t.more_map;
 
 		memcpy(block, in.p, in.len < sizeof block ? in.len : sizeof block);
 		if (!inside && !bytes_all_zero((struct bytes){block, sizeof block}))
 			fix_checksum(block);
-		got = tarhead_next(&t, block, &r);
-		law((got == TARHEAD_BAD) == (r.text[0] != '\0'));
-		law(t.body_left <= TARHEAD_MAX && t.body_len <= TARHEAD_MAX && t.body_got <= TARHEAD_MAX);
-		law(got != TARHEAD_ZERO || !inside);
-		if (got == TARHEAD_BAD)
+		got = tar_header_next(&t, block, &r);
+		law((got == TAR_HEADER_BAD) == (r.text[0] != '\0'));
+		law(t.body_left <= TAR_HEADER_MAX && t.body_len <= TAR_HEADER_MAX && t.body_got <= TAR_HEADER_MAX);
+		law(got != TAR_HEADER_ZERO || !inside);
+		if (got == TAR_HEADER_BAD)
 			break;
-		if (got != TARHEAD_ENTRY)
+		if (got != TAR_HEADER_ENTRY)
 			continue;
 		law(t.size < (uint64_t)1 << 36 && t.body_left == 0 && !t.more_map);
 		law(t.size == 0 || t.type < '1' || t.type > '6');

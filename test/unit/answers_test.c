@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/answers.h"
+#include "cli/results.h"
 #include "cli/status.h"
 #include "fault.h"
 #include "tap.h"
@@ -55,17 +55,17 @@ static void reason_of(unsigned n, char reason[REASON_MAX])
 }
 
 /* The nth answer says so everywhere. */
-static int add(struct answers *as, unsigned n)
+static int add(struct results *as, unsigned n)
 {
 	char object[300], reason[REASON_MAX];
 
 	memset(object, 'o', sizeof object);
 	snprintf(object + 280, 20, "%u", n);
 	reason_of(n, reason);
-	return answers_add(as, n % 2 == 0 ? "even" : "odd", n, object, reason, "%u\tfacts", n);
+	return results_add(as, n % 2 == 0 ? "even" : "odd", n, object, reason, "%u\tfacts", n);
 }
 
-static int add_all(struct answers *as, unsigned from, unsigned to)
+static int add_all(struct results *as, unsigned from, unsigned to)
 {
 	for (unsigned n = from; n < to; n++)
 		if (add(as, n) != 0)
@@ -74,13 +74,13 @@ static int add_all(struct answers *as, unsigned from, unsigned to)
 }
 
 /* How many come back, in order and right; less when that failed. */
-static unsigned right(struct answers *as)
+static unsigned right(struct results *as)
 {
 	struct answer a;
 	unsigned n = 0;
 	int got;
 
-	while ((got = answers_next(as, &a)) > 0) {
+	while ((got = results_next(as, &a)) > 0) {
 		char facts[32], reason[REASON_MAX];
 
 		snprintf(facts, sizeof facts, "%u\tfacts", n);
@@ -97,25 +97,25 @@ static unsigned right(struct answers *as)
 static void test_order(void)
 {
 	static const unsigned many[] = {0, 1, 100, 190, 210, 1000, 20000};
-	struct answers as;
+	struct results as;
 
 	for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
 		int fd = scratch();
 		off_t size;
 
-		answers_open(&as, fd);
+		results_open(&as, fd);
 		must(add_all(&as, 0, many[i]) == 0, "room for answers");
 		size = size_of(fd);
 		ok(right(&as) == many[i] && as.n == many[i], "%u answers, %jd bytes of them in the file", many[i],
 		    (intmax_t)size);
 		ok(many[i] < 200 ? size == 0 : size > 0, "a few are in memory, most in the file");
 		ok(as.last.cap <= 256 * 1024, "and no more than that in memory");
-		answers_close(&as);
+		results_close(&as);
 		ok(fcntl(fd, F_GETFD) == -1, "it closes the file");
-		answers_open(&as, -1);
+		results_open(&as, -1);
 		must(add_all(&as, 0, many[i]) == 0, "room for answers");
 		ok(right(&as) == many[i], "and without a file");
-		answers_close(&as);
+		results_close(&as);
 	}
 }
 
@@ -125,18 +125,18 @@ static void test_drop(void)
 	bool good = true;
 
 	for (unsigned keep = 0; keep < 1000; keep += 37) {
-		struct answers as;
-		struct answers_end end;
+		struct results as;
+		struct results_end end;
 
-		answers_open(&as, scratch());
+		results_open(&as, scratch());
 		must(add_all(&as, 0, keep) == 0, "room for answers");
-		end = answers_end(&as);
+		end = results_end(&as);
 		must(add_all(&as, 5000, 5900) == 0, "room for answers");
-		answers_drop(&as, end);
+		results_drop(&as, end);
 		good = good && as.n == keep;
 		must(add_all(&as, keep, 1200) == 0, "room for answers");
 		good = good && right(&as) == 1200;
-		answers_close(&as);
+		results_close(&as);
 	}
 	ok(good, "what is dropped does not come back");
 }
@@ -144,38 +144,38 @@ static void test_drop(void)
 static void test_texts(void)
 {
 	char longest[3000];
-	struct answers as;
+	struct results as;
 	struct answer a;
 
 	memset(longest, 'x', sizeof longest - 1);
 	longest[sizeof longest - 1] = '\0';
-	answers_open(&as, -1);
-	must(answers_add(&as, "word", ANSWERS_NO_ITEM, longest, longest, "%s", longest) == 0, "room");
-	ok(answers_next(&as, &a) == 1 && a.item == ANSWERS_NO_ITEM && strlen(a.object) == ANSWERS_TEXT_MAX - 1 &&
-	    strlen(a.facts) == ANSWERS_TEXT_MAX - 1 && strlen(a.reason) == REASON_MAX - 1, "long texts are cut");
-	answers_change(&a, "other", "another reason");
+	results_open(&as, -1);
+	must(results_add(&as, "word", RESULTS_NO_ITEM, longest, longest, "%s", longest) == 0, "room");
+	ok(results_next(&as, &a) == 1 && a.item == RESULTS_NO_ITEM && strlen(a.object) == RESULTS_TEXT_MAX - 1 &&
+	    strlen(a.facts) == RESULTS_TEXT_MAX - 1 && strlen(a.reason) == REASON_MAX - 1, "long texts are cut");
+	results_change(&a, "other", "another reason");
 	ok(strcmp(a.word, "other") == 0 && strcmp(a.reason, "another reason") == 0, "one can be changed");
-	ok(answers_next(&as, &a) == 0 && answers_next(&as, &a) == 0, "and that was all");
-	answers_close(&as);
+	ok(results_next(&as, &a) == 0 && results_next(&as, &a) == 0, "and that was all");
+	results_close(&as);
 }
 
 /* A file that is not what it was. */
 static void test_file(void)
 {
 	int fd = scratch();
-	struct answers as;
+	struct results as;
 
-	answers_open(&as, fd);
+	results_open(&as, fd);
 	must(add_all(&as, 0, 1000) == 0 && ftruncate(fd, 100000) == 0, "a file");
 	errno = 0;
 	ok(right(&as) == 0 && errno == EIO, "one that was cut off");
-	answers_close(&as);
+	results_close(&as);
 	fd = scratch();
-	answers_open(&as, fd);
+	results_open(&as, fd);
 	must(add_all(&as, 0, 1000) == 0 && pwrite(fd, "\xff\xff\xff\xff", 4, 0) == 4, "a file");
 	errno = 0;
 	ok(right(&as) == 0 && errno == EIO, "one that was changed");
-	answers_close(&as);
+	results_close(&as);
 }
 
 /* Each call fails: that is said, and what had been added before is still there. */
@@ -185,11 +185,11 @@ static void test_faults(void)
 	unsigned n, refused = 0;
 
 	for (n = 1; n < 1000 && reached && good; n++) {
-		struct answers as;
+		struct results as;
 		unsigned kept = 0;
 		int result = 0;
 
-		answers_open(&as, scratch());
+		results_open(&as, scratch());
 		fault_arm(n, ENOSPC);
 		for (kept = 0; kept < 700 && result == 0; kept += result == 0)
 			result = add(&as, kept);
@@ -201,7 +201,7 @@ static void test_faults(void)
 		if (result == -1)
 			good = good && right(&as) == as.n && as.n >= kept;
 		refused += result < 0;
-		answers_close(&as);
+		results_close(&as);
 	}
 	ok(good && n > 12, "each of %u calls fails, %u are said", n - 2, refused);
 }

@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <locale.h>
 
-#include "archive/archive.h"
+#include "archive/untar.h"
 #include "fault.h"
 #include "tarball.h"
 
 /* What reading an archive to its end gave. */
 struct outcome {
-	enum archive_result result;
+	enum untar_result result;
 	int items, refused;
 	struct reason why;	/* the last one */
 	char names[512];	/* of the items, a blank behind each */
@@ -46,7 +46,7 @@ int64_t __wrap_archive_filter_bytes(struct archive *a, int n)
 }
 
 /* Another name for the first entry of a tar. */
-static void rename_first(struct blob tar, const char *name)
+static void rename_first(struct der tar, const char *name)
 {
 	unsigned sum = 0;
 	size_t i;
@@ -60,35 +60,35 @@ static void rename_first(struct blob tar, const char *name)
 }
 
 static struct outcome take_from(int fd, const void *head, size_t head_len, bool flat,
-    const struct archive_limits *limits)
+    const struct untar_limits *limits)
 {
-	struct archive_reader *r = need(archive_open(fd, head, head_len, flat, limits));
-	struct archive_item item;
+	struct untar *r = need(untar_open(fd, head, head_len, flat, limits));
+	struct untar_item item;
 	struct outcome o = {0};
 
 	for (;;) {
-		o.result = archive_next(r, &item, &o.why);
-		if (o.result == ARCHIVE_ITEM) {
+		o.result = untar_next(r, &item, &o.why);
+		if (o.result == UNTAR_ITEM) {
 			o.items++;
 			o.bytes += item.len;
 			o.sum = crc32(o.sum, (const unsigned char *)item.name, strlen(item.name));
 			o.sum = crc32(o.sum, item.data, item.len);
 			if (strlen(o.names) + strlen(item.name) + 2 < sizeof(o.names))
 				strcat(strcat(o.names, item.name), " ");
-		} else if (o.result == ARCHIVE_REFUSED) {
+		} else if (o.result == UNTAR_REFUSED) {
 			o.refused++;
 		} else {
 			break;
 		}
 	}
-	if (archive_next(r, &item, &o.why) != o.result)
-		o.result = ARCHIVE_ITEM;
-	archive_close(r);
+	if (untar_next(r, &item, &o.why) != o.result)
+		o.result = UNTAR_ITEM;
+	untar_close(r);
 	return o;
 }
 
 static struct outcome take_with(const void *p, size_t len, bool flat,
-    const struct archive_limits *limits)
+    const struct untar_limits *limits)
 {
 	int fd = memory_file(p, len);
 	struct outcome o = take_from(fd, NULL, 0, flat, limits);
@@ -99,37 +99,37 @@ static struct outcome take_with(const void *p, size_t len, bool flat,
 
 static struct outcome take(const void *p, size_t len)
 {
-	return take_with(p, len, true, &archive_limits_default);
+	return take_with(p, len, true, &untar_limits_default);
 }
 
 static void damaged(const void *p, size_t len, const char *what)
 {
 	struct outcome o = take(p, len);
 
-	ok(o.result == ARCHIVE_DAMAGED && o.why.text[0] != '\0', "%s: %s", what, o.why.text);
+	ok(o.result == UNTAR_DAMAGED && o.why.text[0] != '\0', "%s: %s", what, o.why.text);
 }
 
 static void test_round_trip(void)
 {
-	struct blob a = make(3, 889), big = make(300, 1000), tar = ungzip(a);
+	struct der a = make(3, 889), big = make(300, 1000), tar = ungzip(a);
 	const char *names = "SEP000000000000.der SEP000000000001.der SEP000000000002.der ";
 	struct outcome o = take(a.p, a.len);
 	int fd;
 
-	ok(o.result == ARCHIVE_END && o.items == 3 && o.bytes == 3 * 889 && o.refused == 0 &&
+	ok(o.result == UNTAR_END && o.items == 3 && o.bytes == 3 * 889 && o.refused == 0 &&
 	    strcmp(o.names, names) == 0, "what was written is read");
 	o = take(tar.p, tar.len);
-	ok(o.result == ARCHIVE_END && o.items == 3, "a plain tar is read");
+	ok(o.result == UNTAR_END && o.items == 3, "a plain tar is read");
 	o = take(big.p, big.len);
-	ok(o.result == ARCHIVE_END && o.items == 300 && o.bytes == 300000, "more than a buffer is read");
+	ok(o.result == UNTAR_END && o.items == 300 && o.bytes == 300000, "more than a buffer is read");
 
 	fd = memory_file(a.p + 1, a.len - 1);
-	o = take_from(fd, a.p, 1, true, &archive_limits_default);
-	ok(o.result == ARCHIVE_END && o.items == 3, "the first byte may have been read before");
+	o = take_from(fd, a.p, 1, true, &untar_limits_default);
+	ok(o.result == UNTAR_END && o.items == 3, "the first byte may have been read before");
 	close(fd);
 	fd = memory_file(NULL, 0);
-	o = take_from(fd, big.p, big.len, true, &archive_limits_default);
-	ok(o.result == ARCHIVE_END && o.items == 300, "all bytes may have been read before");
+	o = take_from(fd, big.p, big.len, true, &untar_limits_default);
+	ok(o.result == UNTAR_END && o.items == 300, "all bytes may have been read before");
 	close(fd);
 	free(a.p);
 	free(big.p);
@@ -138,21 +138,21 @@ static void test_round_trip(void)
 
 static void test_truncated(void)
 {
-	struct blob a = make(2, 300), tar = ungzip(a), z;
+	struct der a = make(2, 300), tar = ungzip(a), z;
 	size_t i, taken = 0, end = 2 * (512 + 512) + 1024;
 	struct outcome o;
 
 	for (i = 0; i < a.len; i++)
-		taken += take(a.p, i).result != ARCHIVE_DAMAGED;
+		taken += take(a.p, i).result != UNTAR_DAMAGED;
 	ok(taken == 0, "a .tgz cut at any of its %zu bytes is damaged", a.len);
 	for (i = 0; i < end; i++)
-		taken += take(tar.p, i).result != ARCHIVE_DAMAGED;
+		taken += take(tar.p, i).result != UNTAR_DAMAGED;
 	ok(taken == 0, "a tar cut at any of its %zu bytes before the padding is damaged", end);
 	o = take(tar.p, end);
-	ok(o.result == ARCHIVE_END && o.items == 2, "a tar without padding is whole");
+	ok(o.result == UNTAR_END && o.items == 2, "a tar without padding is whole");
 	for (i = taken = 0; i < end; i += 512) {
 		z = gzip(tar.p, i);
-		taken += take(z.p, z.len).result != ARCHIVE_DAMAGED;
+		taken += take(z.p, z.len).result != UNTAR_DAMAGED;
 		free(z.p);
 	}
 	ok(taken == 0, "a whole gzip of a tar cut at any block is damaged");
@@ -162,7 +162,7 @@ static void test_truncated(void)
 
 static void test_flipped(void)
 {
-	struct blob a = make(2, 300);
+	struct der a = make(2, 300);
 	struct outcome good = take(a.p, a.len), o;
 	size_t bit, taken = 0;
 
@@ -170,7 +170,7 @@ static void test_flipped(void)
 	for (bit = 0; bit < a.len * 8; bit++) {
 		a.p[bit / 8] ^= 1 << bit % 8;
 		o = take(a.p, a.len);
-		taken += o.result != ARCHIVE_DAMAGED && (o.result != ARCHIVE_END || o.sum != good.sum);
+		taken += o.result != UNTAR_DAMAGED && (o.result != UNTAR_END || o.sum != good.sum);
 		a.p[bit / 8] ^= 1 << bit % 8;
 	}
 	ok(taken == 0, "a flipped bit anywhere is damage, or changes nothing");
@@ -179,7 +179,7 @@ static void test_flipped(void)
 
 static void test_behind(void)
 {
-	struct blob a = make(2, 300), tar = ungzip(a), b, c, d;
+	struct der a = make(2, 300), tar = ungzip(a), b, c, d;
 	struct outcome o;
 
 	b = join(a.p, a.len, "junk", 4);
@@ -193,7 +193,7 @@ static void test_behind(void)
 	c = gzip(tar.p + 700, tar.len - 700);
 	d = join(b.p, b.len, c.p, c.len);
 	o = take(d.p, d.len);
-	ok(o.result == ARCHIVE_END && o.items == 2, "one tar in two gzip members is read");
+	ok(o.result == UNTAR_END && o.items == 2, "one tar in two gzip members is read");
 	free(b.p);
 	free(c.p);
 	free(d.p);
@@ -214,7 +214,7 @@ static void test_behind(void)
 static void test_nothing(void)
 {
 	static const unsigned char zeros[10240];
-	struct blob b = make(0, 0);
+	struct der b = make(0, 0);
 
 	damaged(b.p, b.len, "a .tgz without entries");
 	free(b.p);
@@ -222,7 +222,7 @@ static void test_nothing(void)
 	b = gzip("", 0);
 	damaged(b.p, b.len, "a gzip of nothing");
 	free(b.p);
-	ok(take_from(-1, NULL, 0, true, &archive_limits_default).result == ARCHIVE_TROUBLE,
+	ok(take_from(-1, NULL, 0, true, &untar_limits_default).result == UNTAR_TROUBLE,
 	    "a file that cannot be read is trouble, not damage");
 	damaged("", 0, "nothing");
 	damaged("x", 1, "one byte");
@@ -234,43 +234,43 @@ static void test_nothing(void)
 
 static void test_limits(void)
 {
-	struct blob a = make(3, 300), tar = ungzip(a), b;
-	struct archive_limits limits = archive_limits_default;
+	struct der a = make(3, 300), tar = ungzip(a), b;
+	struct untar_limits limits = untar_limits_default;
 	unsigned char *zeros = need(calloc(8, 1 << 20));
 	struct outcome o;
 
 	limits.entries = 3;
-	ok(take_with(a.p, a.len, true, &limits).result == ARCHIVE_END, "as many entries as allowed");
+	ok(take_with(a.p, a.len, true, &limits).result == UNTAR_END, "as many entries as allowed");
 	limits.entries = 2;
 	o = take_with(a.p, a.len, true, &limits);
-	ok(o.result == ARCHIVE_DAMAGED && o.items == 2, "too many entries: %s", o.why.text);
-	limits = archive_limits_default;
+	ok(o.result == UNTAR_DAMAGED && o.items == 2, "too many entries: %s", o.why.text);
+	limits = untar_limits_default;
 	limits.entry_bytes = 300;
 	ok(take_with(a.p, a.len, true, &limits).items == 3, "entries as large as allowed");
 	limits.entry_bytes = 299;
 	o = take_with(a.p, a.len, true, &limits);
-	ok(o.result == ARCHIVE_END && o.items == 0 && o.refused == 3, "entries too large: %s",
+	ok(o.result == UNTAR_END && o.items == 0 && o.refused == 3, "entries too large: %s",
 	    o.why.text);
-	limits = archive_limits_default;
+	limits = untar_limits_default;
 	limits.total_bytes = tar.len;
-	ok(take_with(a.p, a.len, true, &limits).result == ARCHIVE_END, "as many bytes as allowed");
+	ok(take_with(a.p, a.len, true, &limits).result == UNTAR_END, "as many bytes as allowed");
 	limits.total_bytes = tar.len - 1;
 	o = take_with(a.p, a.len, true, &limits);
-	ok(o.result == ARCHIVE_DAMAGED, "too many bytes: %s", o.why.text);
-	ok(take_with(tar.p, tar.len, true, &limits).result == ARCHIVE_DAMAGED,
+	ok(o.result == UNTAR_DAMAGED, "too many bytes: %s", o.why.text);
+	ok(take_with(tar.p, tar.len, true, &limits).result == UNTAR_DAMAGED,
 	    "too many bytes in a plain tar");
 
-	limits = archive_limits_default;
+	limits = untar_limits_default;
 	limits.entry_bytes = 8 << 20;
 	b = make_one("zeros", zeros, 8 << 20);
 	o = take_with(b.p, b.len, true, &limits);
-	ok(o.result == ARCHIVE_DAMAGED, "packed too well: %s", o.why.text);
+	ok(o.result == UNTAR_DAMAGED, "packed too well: %s", o.why.text);
 	limits.ratio = 2000;
 	o = take_with(b.p, b.len, true, &limits);
-	ok(o.result == ARCHIVE_END && o.bytes == 8 << 20, "packed as well as allowed");
+	ok(o.result == UNTAR_END && o.bytes == 8 << 20, "packed as well as allowed");
 	free(b.p);
 	b = make_one("zeros", zeros, 60000);
-	ok(take(b.p, b.len).result == ARCHIVE_END, "a small archive may be packed as well as it likes");
+	ok(take(b.p, b.len).result == UNTAR_END, "a small archive may be packed as well as it likes");
 	free(b.p);
 	free(zeros);
 	free(a.p);
@@ -291,21 +291,21 @@ static void test_names(void)
 		{"a\033[2J", false, false}, {"a\177", false, false}, {"", false, false},
 		{"./", false, false}, {"\303\244.der", true, true}, {"\344.der", true, true},
 	};
-	struct blob a = make(1, 300), tar = ungzip(a);
+	struct der a = make(1, 300), tar = ungzip(a);
 	struct outcome flat, deep;
 	size_t i;
 
 	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		rename_first(tar, t[i].name);
-		flat = take_with(tar.p, tar.len, true, &archive_limits_default);
-		deep = take_with(tar.p, tar.len, false, &archive_limits_default);
+		flat = take_with(tar.p, tar.len, true, &untar_limits_default);
+		deep = take_with(tar.p, tar.len, false, &untar_limits_default);
 		/* A name that ends in a slash is a directory's, skipped; with nothing else it is
 		 * damage. */
 		if (strcmp(t[i].name, "./") == 0)
-			ok(flat.result == ARCHIVE_DAMAGED && deep.result == ARCHIVE_DAMAGED,
+			ok(flat.result == UNTAR_DAMAGED && deep.result == UNTAR_DAMAGED,
 			    "name %zu is a directory's", i);
 		else
-			ok(flat.result == ARCHIVE_END && deep.result == ARCHIVE_END &&
+			ok(flat.result == UNTAR_END && deep.result == UNTAR_END &&
 			    flat.items == t[i].flat && deep.items == t[i].deep &&
 			    flat.refused == !t[i].flat && deep.refused == !t[i].deep,
 			    "name %zu: %s", i, flat.why.text);
@@ -316,26 +316,26 @@ static void test_names(void)
 	free(tar.p);
 	a = make_one("a.der", "", 0);
 	flat = take(a.p, a.len);
-	ok(flat.result == ARCHIVE_END && flat.refused == 1, "an empty entry: %s", flat.why.text);
+	ok(flat.result == UNTAR_END && flat.refused == 1, "an empty entry: %s", flat.why.text);
 	free(a.p);
 }
 
 static void test_looks_like(void)
 {
-	struct blob a = make(1, 300), tar = ungzip(a);
+	struct der a = make(1, 300), tar = ungzip(a);
 
-	ok(archive_looks_like(a.p, a.len) && archive_looks_like(a.p, 2), "a gzip looks like an archive");
-	ok(archive_looks_like(tar.p, 512), "a tar does");
+	ok(untar_looks_like(a.p, a.len) && untar_looks_like(a.p, 2), "a gzip looks like an archive");
+	ok(untar_looks_like(tar.p, 512), "a tar does");
 	memset(tar.p + 257, 0, 8);
 	rename_first(tar, "v7");
-	ok(archive_looks_like(tar.p, 512), "an old one too");
-	ok(!archive_looks_like(tar.p, 511), "not when it is too short to tell");
+	ok(untar_looks_like(tar.p, 512), "an old one too");
+	ok(!untar_looks_like(tar.p, 511), "not when it is too short to tell");
 	tar.p[0] ^= 1;
-	ok(!archive_looks_like(tar.p, 512), "not with a wrong checksum");
+	ok(!untar_looks_like(tar.p, 512), "not with a wrong checksum");
 	memset(tar.p, 0, 512);
-	ok(!archive_looks_like(tar.p, 512), "NULs do not");
-	ok(!archive_looks_like((const unsigned char *)"-----BEGIN", 10) &&
-	    !archive_looks_like(tar.p, 0), "PEM and nothing do not");
+	ok(!untar_looks_like(tar.p, 512), "NULs do not");
+	ok(!untar_looks_like((const unsigned char *)"-----BEGIN", 10) &&
+	    !untar_looks_like(tar.p, 0), "PEM and nothing do not");
 	free(a.p);
 	free(tar.p);
 }
@@ -352,9 +352,9 @@ static void sum_header(unsigned char *h, bool blanks, bool is_signed)
 }
 
 /* An entry of this type and size in front of what is there. */
-static struct blob with_entry(struct blob tar, char type, const char *name, const void *data, size_t len)
+static struct der with_entry(struct der tar, char type, const char *name, const void *data, size_t len)
 {
-	struct blob b = {need(calloc(1, 512 + (len + 511) / 512 * 512 + tar.len)), 512};
+	struct der b = {need(calloc(1, 512 + (len + 511) / 512 * 512 + tar.len)), 512};
 
 	strcpy((char *)b.p, name);
 	strcpy((char *)b.p + 100, "0000644");
@@ -372,9 +372,9 @@ static struct blob with_entry(struct blob tar, char type, const char *name, cons
 	return b;
 }
 
-static struct outcome take_kind(struct blob tar, char type, size_t len)
+static struct outcome take_kind(struct der tar, char type, size_t len)
 {
-	struct blob b = with_entry(tar, type, "x", "data", len);
+	struct der b = with_entry(tar, type, "x", "data", len);
 	struct outcome o = take(b.p, b.len);
 
 	free(b.p);
@@ -391,18 +391,18 @@ static void test_kinds(void)
 		{'4', "is a block device"}, {'6', "is a FIFO"}, {'5', "is a directory"}, {'Z', "is of an unknown kind"},
 		{'M', "is part of a file in several volumes"}, {'S', "is a sparse file"},
 	};
-	struct blob a = make(1, 300), tar = ungzip(a);
+	struct der a = make(1, 300), tar = ungzip(a);
 	struct outcome o;
 
 	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
 		o = take_kind(tar, t[i].type, 0);
-		ok(o.result == ARCHIVE_END && o.items == 1 && o.refused == 1 && strcmp(o.why.text, t[i].why) == 0,
+		ok(o.result == UNTAR_END && o.items == 1 && o.refused == 1 && strcmp(o.why.text, t[i].why) == 0,
 		    "type %c: %s", t[i].type, o.why.text);
 	}
 	o = take_kind(tar, '7', 4);
-	ok(o.result == ARCHIVE_END && o.items == 2, "a contiguous file is a file");
+	ok(o.result == UNTAR_END && o.items == 2, "a contiguous file is a file");
 	o = take_kind(tar, '\0', 4);
-	ok(o.result == ARCHIVE_END && o.items == 2, "and so is one of type NUL");
+	ok(o.result == UNTAR_END && o.items == 2, "and so is one of type NUL");
 	free(a.p);
 	free(tar.p);
 }
@@ -413,25 +413,25 @@ static void test_headers(void)
 	    "24 GNU.sparse.map=0,300\n26 GNU.sparse.numblocks=1\n";
 	static const char old_sparse[] = "24 GNU.sparse.size=1000\n26 GNU.sparse.numblocks=1\n"
 	    "23 GNU.sparse.offset=0\n27 GNU.sparse.numbytes=300\n";
-	struct blob a = make(2, 300), tar = ungzip(a), b;
+	struct der a = make(2, 300), tar = ungzip(a), b;
 	char name[9000];
 	struct outcome o;
 
 	memset(name, 'n', sizeof name);
 	b = with_entry(tar, 'L', "././@LongLink", name, 255);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.items == 2, "a name of 255 bytes");
+	ok(o.result == UNTAR_END && o.items == 2, "a name of 255 bytes");
 	free(b.p);
 	b = with_entry(tar, 'L', "././@LongLink", name, 256);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.items == 1 && o.refused == 1, "one of 256: %s", o.why.text);
+	ok(o.result == UNTAR_END && o.items == 1 && o.refused == 1, "one of 256: %s", o.why.text);
 	free(b.p);
 	b = with_entry(tar, 'L', "././@LongLink", name, sizeof name);
 	damaged(b.p, b.len, "headers without end");
 	free(b.p);
 	b = with_entry(tar, 'x', "pax", pax, sizeof pax - 1);
 	o = take(b.p, b.len);
-	ok(o.items <= 1 && (o.refused == 1 || o.result == ARCHIVE_DAMAGED), "a sparse file: %s", o.why.text);
+	ok(o.items <= 1 && (o.refused == 1 || o.result == UNTAR_DAMAGED), "a sparse file: %s", o.why.text);
 	free(b.p);
 	b = with_entry(tar, 'x', "pax", "12 path=a\377b\n", 12);
 	o = take(b.p, b.len);
@@ -440,17 +440,17 @@ static void test_headers(void)
 	free(b.p);
 	b = with_entry(tar, 'x', "pax", "26 GNU.sparse.map=0,10,10\n22 GNU.sparse.size=512\n", 48);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_DAMAGED || o.refused == 1, "a map that is none: %s", o.why.text);
+	ok(o.result == UNTAR_DAMAGED || o.refused == 1, "a map that is none: %s", o.why.text);
 	free(b.p);
 	b = with_entry(tar, 'x', "pax", old_sparse, sizeof old_sparse - 1);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.refused == 1 && o.items == 1, "an older sparse file: %s", o.why.text);
+	ok(o.result == UNTAR_END && o.refused == 1 && o.items == 1, "an older sparse file: %s", o.why.text);
 	free(b.p);
 	b = with_entry(tar, 'x', "pax", "10 uname=\377\n", 11);
 	b.p[512] = '1';
 	b.p[513] = '1';
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.items == 2, "an owner that is not UTF-8 does not matter");
+	ok(o.result == UNTAR_END && o.items == 2, "an owner that is not UTF-8 does not matter");
 	free(b.p);
 	b = with_entry(tar, 'S', "holes", name, 512);
 	memcpy(b.p + 257, "ustar  ", 8);
@@ -459,7 +459,7 @@ static void test_headers(void)
 	strcpy((char *)b.p + 483, "00000002000");
 	sum_header(b.p, false, false);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.refused == 1 && o.items == 2, "a hole and 512 bytes: %s", o.why.text);
+	ok(o.result == UNTAR_END && o.refused == 1 && o.items == 2, "a hole and 512 bytes: %s", o.why.text);
 	free(b.p);
 	b = with_entry(tar, '5', ".", "", 0);
 	ok(take(b.p, b.len).items == 2 && take(b.p, b.len).refused == 0, "the directory . is passed over");
@@ -471,28 +471,28 @@ static void test_headers(void)
 	ok(take(b.p, b.len).items == 2 && take(b.p, b.len).refused == 1, "a directory of GNU tar's dumps is not");
 	free(b.p);
 	sum_header(tar.p, true, false);
-	ok(archive_looks_like(tar.p, 512), "a checksum with blanks in front");
+	ok(untar_looks_like(tar.p, 512), "a checksum with blanks in front");
 	memset(tar.p, 0xff, 100);
 	memset(tar.p + 345, 0xff, 155);
 	sum_header(tar.p, false, false);
-	ok(archive_looks_like(tar.p, 512), "a checksum of six digits");
+	ok(untar_looks_like(tar.p, 512), "a checksum of six digits");
 	memset(tar.p + 148, ' ', 8);
 	memset(tar.p + 148, '7', 8);
-	ok(!archive_looks_like(tar.p, 512), "one that fills its field and is wrong");
+	ok(!untar_looks_like(tar.p, 512), "one that fills its field and is wrong");
 	tar.p[0] = 0xe4;
 	sum_header(tar.p, false, true);
-	ok(archive_looks_like(tar.p, 512), "a sum of signed chars");
+	ok(untar_looks_like(tar.p, 512), "a sum of signed chars");
 	memset(tar.p + 148, ' ', 8);
-	ok(!archive_looks_like(tar.p, 512), "a checksum of blanks alone");
+	ok(!untar_looks_like(tar.p, 512), "a checksum of blanks alone");
 	memset(tar.p + 148, '9', 8);
-	ok(!archive_looks_like(tar.p, 512), "or of what is no digit");
+	ok(!untar_looks_like(tar.p, 512), "or of what is no digit");
 	sum_header(tar.p, false, false);
 	tar.p[150] = '8';
-	ok(!archive_looks_like(tar.p, 512), "or of what is no octal digit");
+	ok(!untar_looks_like(tar.p, 512), "or of what is no octal digit");
 	memset(tar.p + 148, '-', 8);
-	ok(!archive_looks_like(tar.p, 512), "or a sign");
+	ok(!untar_looks_like(tar.p, 512), "or a sign");
 	memset(tar.p + 148, '7', 8);
-	ok(!archive_looks_like(tar.p, 512), "or of eight digits that are wrong");
+	ok(!untar_looks_like(tar.p, 512), "or of eight digits that are wrong");
 	free(tar.p);
 	free(a.p);
 }
@@ -500,16 +500,16 @@ static void test_headers(void)
 /* What stands behind the end, a little and too much of it, in a file read piece by piece. */
 static void test_padding(void)
 {
-	struct blob a = make(2, 300), tar = ungzip(a), b, c;
+	struct der a = make(2, 300), tar = ungzip(a), b, c;
 	unsigned char *zeros = need(calloc(3, 1 << 20));
-	struct archive_item item;
-	struct archive_reader *r;
+	struct untar_item item;
+	struct untar *r;
 	struct outcome o;
 	bool right = true;
 	int fd;
 
 	b = join(tar.p, tar.len, zeros, 100000);
-	ok(take(b.p, b.len).result == ARCHIVE_END, "a tar padded with 100,000 NULs");
+	ok(take(b.p, b.len).result == UNTAR_END, "a tar padded with 100,000 NULs");
 	free(b.p);
 	b = join(tar.p, tar.len, zeros, 3 << 20);
 	damaged(b.p, b.len, "a tar padded with 3 MiB");
@@ -518,15 +518,15 @@ static void test_padding(void)
 	for (size_t head = 1; head < b.len; head += head < a.len ? a.len / 3 : 7000) {
 		int rest = memory_file(b.p + head, b.len - head);
 
-		right = right && take_from(rest, b.p, head, true, &archive_limits_default).result == ARCHIVE_END;
-		right = right && take_from(-1, b.p, head, true, &archive_limits_default).result == ARCHIVE_TROUBLE;
+		right = right && take_from(rest, b.p, head, true, &untar_limits_default).result == UNTAR_END;
+		right = right && take_from(-1, b.p, head, true, &untar_limits_default).result == UNTAR_TROUBLE;
 		close(rest);
 	}
 	ok(right, "wherever the head ends, the rest is read, or it is trouble");
 	free(b.p);
 	b = join(tar.p, tar.len, zeros, 200000);
 	c = gzip(b.p, b.len);
-	ok(take(c.p, c.len).result == ARCHIVE_END, "padding that is packed");
+	ok(take(c.p, c.len).result == UNTAR_END, "padding that is packed");
 	c.p[c.len - 8] ^= 1;
 	damaged(c.p, c.len, "a wrong checksum far behind the end of the tar");
 	free(b.p);
@@ -541,32 +541,32 @@ static void test_padding(void)
 	free(c.p);
 	b = make(1, 60000);
 	o = take(b.p, b.len);
-	ok(o.result == ARCHIVE_END && o.bytes == 60000, "an entry longer than a buffer");
+	ok(o.result == UNTAR_END && o.bytes == 60000, "an entry longer than a buffer");
 	free(b.p);
 	free(tar.p);
 
 	/* The head that somebody has read already may be longer than a buffer. */
 	b = make(4, 60000);
 	tar = ungzip(b);
-	ok(take_from(-1, tar.p, 70000, true, &archive_limits_default).result == ARCHIVE_TROUBLE,
+	ok(take_from(-1, tar.p, 70000, true, &untar_limits_default).result == UNTAR_TROUBLE,
 	    "a head, and then nothing that can be read");
 	fd = memory_file(tar.p + 70000, tar.len - 70000);
-	o = take_from(fd, tar.p, 70000, true, &archive_limits_default);
-	ok(o.result == ARCHIVE_END && o.bytes == 240000, "a long head, and the rest");
+	o = take_from(fd, tar.p, 70000, true, &untar_limits_default);
+	ok(o.result == UNTAR_END && o.bytes == 240000, "a long head, and the rest");
 	close(fd);
 	fd = memory_file(tar.p, tar.len);
 	misplaced = true;
-	o = take_from(fd, NULL, 0, true, &archive_limits_default);
+	o = take_from(fd, NULL, 0, true, &untar_limits_default);
 	misplaced = false;
-	ok(o.result == ARCHIVE_DAMAGED && strstr(o.why.text, "not as long as it says") != NULL,
+	ok(o.result == UNTAR_DAMAGED && strstr(o.why.text, "not as long as it says") != NULL,
 	    "a library that stands elsewhere");
 	close(fd);
 	/* What is not asked for is skipped. */
-	need(r = archive_open(-1, tar.p, tar.len, true, &archive_limits_default));
-	ok(archive_next(r, &item, &o.why) == ARCHIVE_ITEM && archive_next(r, &item, &o.why) == ARCHIVE_ITEM,
+	need(r = untar_open(-1, tar.p, tar.len, true, &untar_limits_default));
+	ok(untar_next(r, &item, &o.why) == UNTAR_ITEM && untar_next(r, &item, &o.why) == UNTAR_ITEM,
 	    "an archive that is all head");
-	archive_close(r);
-	archive_close(NULL);
+	untar_close(r);
+	untar_close(NULL);
 	free(b.p);
 	free(tar.p);
 	free(zeros);
@@ -574,28 +574,28 @@ static void test_padding(void)
 }
 
 /* Each call that can fail does: the archive is read all the same, or it is trouble, never damage. */
-static void every_read(const char *what, struct blob b, uint64_t bytes)
+static void every_read(const char *what, struct der b, uint64_t bytes)
 {
 	unsigned n, trouble = 0;
 	bool right = true;
 
 	for (n = 1; n < 1000; n++) {
 		int fd = memory_file(b.p, b.len);
-		struct archive_reader *r;
-		struct archive_item item;
-		enum archive_result result = ARCHIVE_TROUBLE;
+		struct untar *r;
+		struct untar_item item;
+		enum untar_result result = UNTAR_TROUBLE;
 		struct reason why;
 		uint64_t got = 0;
 		bool reached;
 
 		fault_arm(n, ENOMEM);
-		if ((r = archive_open(fd, NULL, 0, true, &archive_limits_default)) != NULL)
-			while ((result = archive_next(r, &item, &why)) == ARCHIVE_ITEM)
+		if ((r = untar_open(fd, NULL, 0, true, &untar_limits_default)) != NULL)
+			while ((result = untar_next(r, &item, &why)) == UNTAR_ITEM)
 				got += item.len;
-		right = right && (result == ARCHIVE_END ? got == bytes : result == ARCHIVE_TROUBLE && errno == ENOMEM);
+		right = right && (result == UNTAR_END ? got == bytes : result == UNTAR_TROUBLE && errno == ENOMEM);
 		reached = fault_over();
-		trouble += result == ARCHIVE_TROUBLE;
-		archive_close(r);
+		trouble += result == UNTAR_TROUBLE;
+		untar_close(r);
 		close(fd);
 		if (!reached || !right)
 			break;
@@ -605,7 +605,7 @@ static void every_read(const char *what, struct blob b, uint64_t bytes)
 
 static void test_faults(void)
 {
-	struct blob a = make(3, 9000), tar = ungzip(a);
+	struct der a = make(3, 9000), tar = ungzip(a);
 
 	every_read("a gzip", a, 27000);
 	every_read("a tar", tar, 27000);

@@ -17,7 +17,7 @@ static void cursor(void)
 
 	ok(bytes_get_u8(&b, &one) && one == 1, "a byte");
 	ok(bytes_get_text(&b, text, sizeof text) && strcmp(text, "hi") == 0, "a text");
-	ok(!bytes_get_blob(&b, &p, &len) && b.len == 5, "a length past the end moves nothing");
+	ok(!bytes_get_sized(&b, &p, &len) && b.len == 5, "a length past the end moves nothing");
 	ok(!bytes_get_u64(&b, &eight) && b.len == 5, "nor does a number");
 	b = (struct bytes){in + 1, 6};
 	ok(!bytes_get_text(&b, text, 2) && b.len == 6, "nor a text that does not fit");

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "tap.h"
-#include "x509/blob.h"
 #include "x509/cert.h"
+#include "x509/der.h"
 #include "x509/key.h"
 
 static struct reason r;
@@ -318,16 +318,16 @@ static void test_form(void)
 	der = NULL;
 	n = i2d_X509_REQ(req, &der);
 	ok(refused(der, (size_t)n, "is a certificate request"), "a request");
-	pem = blob_pem("CERTIFICATE REQUEST", der, (size_t)n, &len);
+	pem = pem_make("CERTIFICATE REQUEST", der, (size_t)n, &len);
 	ok(refused(pem, len, "is a certificate request"), "a request in PEM");
 	free(pem);
-	pem = blob_pem("CERTIFICATE", der, (size_t)n, &len);
+	pem = pem_make("CERTIFICATE", der, (size_t)n, &len);
 	ok(refused(pem, len, "is a certificate request"), "a request with the wrong label");
 	free(pem);
 	OPENSSL_free(der);
 
 	d = make(good);
-	pem = blob_pem("CERTIFICATE", d.p, d.len, &len);
+	pem = pem_make("CERTIFICATE", d.p, d.len, &len);
 	memcpy(big, pem, len);
 	memcpy(big + len, pem, len);
 	ok(refused(big, 2 * len, "two certificates"), "two in PEM");

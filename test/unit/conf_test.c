@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "site/conf.h"
+#include "site/settings.h"
 #include "tap.h"
 
 static void refuses(const char *text, const char *why)
 {
 	struct reason r = {.text = ""};
-	struct conf c;
+	struct settings c;
 
-	ok(conf_parse(&c, text, &r) == -1 && strstr(r.text, why) != NULL, "%s", why);
+	ok(settings_parse(&c, text, &r) == -1 && strstr(r.text, why) != NULL, "%s", why);
 }
 
 int main(void)
 {
 	struct reason r;
-	struct conf c;
+	struct settings c;
 	char text[400];
 
-	ok(conf_parse(&c, "", &r) == 0 && c.keepalive == 900 && c.keep_done == 30 * 86400, "the defaults");
-	ok(conf_parse(&c, conf_template, &r) == 0 && c.import_max_entries == 500000,
+	ok(settings_parse(&c, "", &r) == 0 && c.keepalive == 900 && c.keep_done == 30 * 86400, "the defaults");
+	ok(settings_parse(&c, settings_template, &r) == 0 && c.import_max_entries == 500000,
 	    "the file as it is shipped");
-	ok(conf_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
+	ok(settings_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
 	    c.keepalive == 3600 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
 	ok(c.transfer_timeout == 3600 && c.transfer_min_speed == 1024 && c.transfer_stall == 30,
 	    "what a file server may cost");
-	ok(conf_parse(&c, "transfer-timeout = 5m\ntransfer-min-speed = 1\ntransfer-stall = 2s\n", &r) == 0 &&
+	ok(settings_parse(&c, "transfer-timeout = 5m\ntransfer-min-speed = 1\ntransfer-stall = 2s\n", &r) == 0 &&
 	    c.transfer_timeout == 300 && c.transfer_min_speed == 1 && c.transfer_stall == 2, "and when it is set");
 	refuses("transfer-timeout = 0s\n", "transfer-timeout wants 1 to 604800 seconds");
 	refuses("transfer-min-speed = 0\n", "transfer-min-speed wants a number from 1");
 	refuses("transfer-stall = 2h\n", "transfer-stall wants 1 to 3600 seconds");
-	ok(conf_parse(&c, "", &r) == 0 && c.keep_trace == 30 * 86400 &&
-	    conf_parse(&c, "keep-trace = 2w\n", &r) == 0 && c.keep_trace == 14 * 86400, "keep-trace");
+	ok(settings_parse(&c, "", &r) == 0 && c.keep_trace == 30 * 86400 &&
+	    settings_parse(&c, "keep-trace = 2w\n", &r) == 0 && c.keep_trace == 14 * 86400, "keep-trace");
 	refuses("keepalive = 61\n", "keepalive wants a number from 5 to 60");
-	ok(conf_parse(&c, "keepalive = 90s\n", &r) == 0 && c.keepalive == 90, "keepalive in seconds");
+	ok(settings_parse(&c, "keepalive = 90s\n", &r) == 0 && c.keepalive == 90, "keepalive in seconds");
 	refuses("keepalive = 4x\n", "line 1: keepalive wants a number of minutes");
 	refuses("keepalive = 0s\n", "keepalive wants a number of minutes");
 	refuses("keepalive = 61m\n", "keepalive wants a number of minutes");
@@ -52,7 +52,7 @@ int main(void)
 		text[0] = '#';
 		strcpy(text + 198 + more, "\nkeepalive = 60\n");
 		if (more == 0)
-			ok(conf_parse(&c, text, &r) == 0 && c.keepalive == 3600, "a line of 198 bytes");
+			ok(settings_parse(&c, text, &r) == 0 && c.keepalive == 3600, "a line of 198 bytes");
 		else
 			refuses(text, "line 1: has more than 198 bytes");
 	}
@@ -60,7 +60,7 @@ int main(void)
 	memset(text + 16, 'x', 198);
 	strcpy(text + 214, "keepalive = 60\n");
 	refuses(text, "line 2: has more than 198 bytes");
-	ok(conf_parse(&c, "template.a.b = c\noperation-expires = 0d\n", &r) == 0 &&
+	ok(settings_parse(&c, "template.a.b = c\noperation-expires = 0d\n", &r) == 0 &&
 	    c.operation_expires == 0 && c.string_digits == 10, "templates are for others");
 	return tap_done();
 }

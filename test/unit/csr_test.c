@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "tap.h"
-#include "x509/blob.h"
 #include "x509/csr.h"
+#include "x509/der.h"
 #include "x509/key.h"
 
 static struct reason r;
@@ -226,7 +226,7 @@ static void test_form(void)
 	memcpy(text + 3, pem, len);
 	ok(taken(text, len + 3), "a byte order mark before PEM");
 	free(pem);
-	pem = blob_pem("NEW CERTIFICATE REQUEST", d.p, d.len, &len);
+	pem = pem_make("NEW CERTIFICATE REQUEST", d.p, d.len, &len);
 	ok(taken(pem, len), "the older label");
 	memset(strchr(pem, '\n') + 1, '!', 4);
 	ok(refused(pem, len, NULL, "base64"), "broken base64");
@@ -239,7 +239,7 @@ static void test_form(void)
 	X509_sign(cert, rsa, EVP_sha256());
 	n = i2d_X509(cert, &der);
 	ok(refused(der, (size_t)n, NULL, "is a certificate, not"), "a certificate");
-	pem = blob_pem("CERTIFICATE", der, (size_t)n, &len);
+	pem = pem_make("CERTIFICATE", der, (size_t)n, &len);
 	ok(refused(pem, len, NULL, "is a certificate, not"), "a certificate in PEM");
 	free(pem);
 	OPENSSL_free(der);
@@ -256,16 +256,16 @@ static void test_form(void)
 	memcpy(text + 6 + 2 * len, "the end\n", 8);
 	file.p = (unsigned char *)text;
 	file.len = 2 * len + 14;
-	while (blob_next(&file, &one)) {
+	while (pem_next(&file, &one)) {
 		pieces++;
 		ok(taken(one.p, one.len), "piece %d", pieces);
 	}
 	ok(pieces == 2, "two pieces");
 	file.p = d.p;
 	file.len = d.len;
-	ok(blob_next(&file, &one) && one.len == d.len && !blob_next(&file, &one), "DER is one piece");
+	ok(pem_next(&file, &one) && one.len == d.len && !pem_next(&file, &one), "DER is one piece");
 	file.len = 0;
-	ok(!blob_next(&file, &one), "nothing has no piece");
+	ok(!pem_next(&file, &one), "nothing has no piece");
 
 	free(pem);
 	free(text);

@@ -83,7 +83,7 @@ static void test_whole(void)
 
 	noise(data, sizeof data, 1);
 	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
-		struct blob z = gzip(data, lens[i]);
+		struct der z = gzip(data, lens[i]);
 		struct outcome o = take(data, lens[i]);
 
 		ok(gave(o, data, lens[i]) && !o.gzip, "%zu bytes as they are", lens[i]);
@@ -97,7 +97,7 @@ static void test_whole(void)
 static void test_heads(void)
 {
 	static unsigned char data[150000];
-	struct blob z;
+	struct der z;
 	bool plain = true, packed = true, cut = true;
 
 	noise(data, sizeof data, 1);
@@ -122,7 +122,7 @@ static void test_damage(void)
 {
 	static unsigned char data[700];
 	size_t taken = 0, changed = 0;
-	struct blob z;
+	struct der z;
 
 	noise(data, sizeof data / 2, 1);
 	z = gzip(data, sizeof data);
@@ -154,7 +154,7 @@ static void test_damage(void)
 static void test_behind(void)
 {
 	static const unsigned char zeros[200000];
-	struct blob a = gzip("abcdef", 6), b, c;
+	struct der a = gzip("abcdef", 6), b, c;
 	struct outcome o;
 
 	for (size_t n = 1; n <= 32 * 1024; n += 4095) {
@@ -196,7 +196,7 @@ static void test_behind(void)
 static void test_ceilings(void)
 {
 	static unsigned char data[3 << 20];
-	struct blob z;
+	struct der z;
 	struct outcome o;
 
 	noise(data, sizeof data, 1);
@@ -231,7 +231,7 @@ static void test_looks_like(void)
 }
 
 /* Each call that can fail does: all comes out, or it is trouble, never damage. */
-static void every_fault(const char *what, struct blob b, const void *p, size_t len)
+static void every_fault(const char *what, struct der b, const void *p, size_t len)
 {
 	bool right = true, reached = true;
 	unsigned n;
@@ -252,12 +252,12 @@ static void every_fault(const char *what, struct blob b, const void *p, size_t l
 static void test_faults(void)
 {
 	static unsigned char data[300000];
-	struct blob z;
+	struct der z;
 
 	noise(data, sizeof data, 1);
 	z = gzip(data, sizeof data);
 	every_fault("a gzip", z, data, sizeof data);
-	every_fault("plain bytes", (struct blob){data, sizeof data}, data, sizeof data);
+	every_fault("plain bytes", (struct der){data, sizeof data}, data, sizeof data);
 	free(z.p);
 	z = gzip(data, GUNZIP_BYTES - 1);
 	every_fault("a gzip that ends where a buffer does", z, data, GUNZIP_BYTES - 1);

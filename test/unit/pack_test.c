@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include "archive/archive.h"
+#include "archive/untar.h"
 #include "archive/ustar.h"
 #include "fault.h"
 #include "tarball.h"
@@ -12,7 +12,7 @@
 
 FAULT(int, deflateInit2_, (z_streamp z, int level, int method, int bits, int memory, int strategy,
     const char *version, int size), (z, level, method, bits, memory, strategy, version, size), Z_MEM_ERROR)
-#ifdef PACK_LIBTAR
+#ifdef TGZ_LIBTAR
 FAULT(int, tar_fdopen, (void **tar, int fd, const char *name, void *type, int flags, int mode, int options),
     (tar, fd, name, type, flags, mode, options), -1)
 #endif
@@ -29,12 +29,12 @@ FAULT(int, archive_write_close, (void *a), (a), -30)
 FAULT(void *, calloc, (size_t n, size_t size), (n, size), NULL)
 FAULT(ssize_t, write, (int fd, const void *p, size_t len), (fd, p, len), -1)
 
-/* What is in this build; the first is pack_open's. */
+/* What is in this build; the first is tgz_open's. */
 static const struct {
 	const char *name;
 	const struct ustar_writer *writer;
 } writers[] = {
-#ifdef PACK_LIBTAR
+#ifdef TGZ_LIBTAR
     {"libtar", &ustar_libtar},
 #endif
     {"libarchive", &ustar_libarchive},
@@ -42,7 +42,7 @@ static const struct {
 
 static void test_bytes(void)
 {
-	struct blob a = make(3, 889), b = make(3, 889), tar = ungzip(a);
+	struct der a = make(3, 889), b = make(3, 889), tar = ungzip(a);
 	static const unsigned char zeros[512 + 1024];
 
 	ok(a.len == b.len && memcmp(a.p, b.p, a.len) == 0, "the same input gives the same bytes");
@@ -72,30 +72,30 @@ static char *name_of(size_t len)
 }
 
 /* The tar of entries in which each field has its smallest, its largest and some usual value. */
-static struct blob all_kinds(const struct ustar_writer *writer)
+static struct der all_kinds(const struct ustar_writer *writer)
 {
 	static const size_t lens[] = {0, 1, 511, 512, 513, 1000, 1024, 70000};
 	static const time_t times[] = {0, 1, WHEN, (time_t)1 << 31, (time_t)1 << 32, ((time_t)1 << 33) - 1};
 	static unsigned char data[70000];
 	int fd = memory_file(NULL, 0);
-	struct pack *p = need(pack_open_by(writer, fd, 6));
+	struct tgz *p = need(tgz_open_by(writer, fd, 6));
 	int failed;
 
 	noise(data, sizeof data, 7);
-	failed = pack_put(p, "k\xc3\xb6nig \xff .der", WHEN, data, 3);
+	failed = tgz_put(p, "k\xc3\xb6nig \xff .der", WHEN, data, 3);
 	for (size_t i = 0; i < COUNT(lens); i++)
-		failed |= pack_put(p, "SEP001122334455.csr", WHEN, data, lens[i]);
+		failed |= tgz_put(p, "SEP001122334455.csr", WHEN, data, lens[i]);
 	for (size_t i = 0; i < COUNT(times); i++)
-		failed |= pack_put(p, "-", times[i], data, 5);
+		failed |= tgz_put(p, "-", times[i], data, 5);
 	for (size_t len = 1; len <= 99; len++) {
 		char *name = name_of(len);
 
-		failed |= pack_put(p, name, WHEN, data, len);
+		failed |= tgz_put(p, name, WHEN, data, len);
 		free(name);
 	}
-	if ((failed | pack_finish(p)) != 0)
+	if ((failed | tgz_finish(p)) != 0)
 		need(NULL);
-	pack_free(p);
+	tgz_free(p);
 	return contents(fd);
 }
 
@@ -103,7 +103,7 @@ static struct blob all_kinds(const struct ustar_writer *writer)
 static void test_same(void)
 {
 	for (size_t i = 0; i < COUNT(writers); i++) {
-		struct blob a = all_kinds(writers[0].writer), b = all_kinds(writers[i].writer), tar = ungzip(b);
+		struct der a = all_kinds(writers[0].writer), b = all_kinds(writers[i].writer), tar = ungzip(b);
 
 		ok(a.len == b.len && memcmp(a.p, b.p, a.len) == 0, "%s gives the bytes of %s", writers[i].name,
 		    writers[0].name);
@@ -120,13 +120,13 @@ static void refused(const char *name, time_t mtime, size_t len, int error, const
 {
 	for (size_t i = 0; i < COUNT(writers); i++) {
 		int fd = memory_file(NULL, 0);
-		struct pack *p = need(pack_open_by(writers[i].writer, fd, 6));
+		struct tgz *p = need(tgz_open_by(writers[i].writer, fd, 6));
 
-		ok(pack_put(p, name, mtime, "x", len) == -1 && errno == error &&
-		    pack_put(p, "a", WHEN, "x", 1) == -1 && errno == error &&
-		    pack_finish(p) == -1 && errno == error && lseek(fd, 0, SEEK_END) == 0, "%s, for %s", what,
+		ok(tgz_put(p, name, mtime, "x", len) == -1 && errno == error &&
+		    tgz_put(p, "a", WHEN, "x", 1) == -1 && errno == error &&
+		    tgz_finish(p) == -1 && errno == error && lseek(fd, 0, SEEK_END) == 0, "%s, for %s", what,
 		    writers[i].name);
-		pack_free(p);
+		tgz_free(p);
 		close(fd);
 	}
 }
@@ -134,9 +134,9 @@ static void refused(const char *name, time_t mtime, size_t len, int error, const
 static void test_errors(void)
 {
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	struct pack *p;
+	struct tgz *p;
 
-	ok(pack_open(full, 0) == NULL && errno == EINVAL && pack_open(full, 10) == NULL && errno == EINVAL,
+	ok(tgz_open(full, 0) == NULL && errno == EINVAL && tgz_open(full, 10) == NULL && errno == EINVAL,
 	    "levels 0 and 10 are errors");
 	for (size_t len = 100; len <= 300; len += len < 102 ? 1 : 99) {
 		char *name = name_of(len);
@@ -149,56 +149,56 @@ static void test_errors(void)
 	refused("a", WHEN, (size_t)1 << 33, EOVERFLOW, "and 8 GiB");
 	refused("a", (time_t)1 << 33, 1, EOVERFLOW, "and a time beyond 2242");
 	refused("a", -1, 1, EOVERFLOW, "and a time before 1970");
-	p = need(pack_open(full, 6));
-	ok(pack_put(p, "a", (time_t)1 << 32, "x", 1) == 0, "a time beyond 2038 is none");
-	ok(pack_finish(p) == -1 && errno == ENOSPC, "a full disk is noticed");
-	pack_free(p);
-	pack_free(NULL);
+	p = need(tgz_open(full, 6));
+	ok(tgz_put(p, "a", (time_t)1 << 32, "x", 1) == 0, "a time beyond 2038 is none");
+	ok(tgz_finish(p) == -1 && errno == ENOSPC, "a full disk is noticed");
+	tgz_free(p);
+	tgz_free(NULL);
 	close(full);
 }
 
 /* An archive whose one entry ends so many bytes before the second buffer of tar is full; when that is deflated, the
  * first buffer of output is full as well, since the entry begins with what packs well. */
-static struct pack *almost_full(const struct ustar_writer *writer, int fd, size_t before)
+static struct tgz *almost_full(const struct ustar_writer *writer, int fd, size_t before)
 {
 	static unsigned char data[128 * 1024];
-	struct pack *p = need(pack_open_by(writer, fd, 6));
+	struct tgz *p = need(tgz_open_by(writer, fd, 6));
 
 	noise(data + 40000, sizeof data - 40000, 1);
-	ok(pack_put(p, "a", WHEN, data, sizeof data - 512 - before) == 0, "%zu bytes before a buffer is full", before);
+	ok(tgz_put(p, "a", WHEN, data, sizeof data - 512 - before) == 0, "%zu bytes before a buffer is full", before);
 	return p;
 }
 
 static void test_full(const struct ustar_writer *writer)
 {
 	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
-	struct pack *p = almost_full(writer, full, 512);
+	struct tgz *p = almost_full(writer, full, 512);
 
-	ok(pack_put(p, "b", WHEN, "x", 1) == -1 && errno == ENOSPC, "a full disk is noticed in a header");
-	pack_free(p);
+	ok(tgz_put(p, "b", WHEN, "x", 1) == -1 && errno == ENOSPC, "a full disk is noticed in a header");
+	tgz_free(p);
 	p = almost_full(writer, full, 512);
-	ok(pack_finish(p) == -1 && errno == ENOSPC, "in the end");
-	pack_free(p);
+	ok(tgz_finish(p) == -1 && errno == ENOSPC, "in the end");
+	tgz_free(p);
 	p = almost_full(writer, full, 1536);
-	ok(pack_finish(p) == -1 && errno == ENOSPC, "and in the padding behind it");
-	pack_free(p);
+	ok(tgz_finish(p) == -1 && errno == ENOSPC, "and in the padding behind it");
+	tgz_free(p);
 	close(full);
 }
 
 /* How many entries of an archive our own reader takes. */
-static int entries(struct blob b)
+static int entries(struct der b)
 {
 	int fd = memory_file(b.p, b.len), n = 0;
-	struct archive_reader *r = need(archive_open(fd, NULL, 0, true, &archive_limits_default));
-	enum archive_result result;
-	struct archive_item item;
+	struct untar *r = need(untar_open(fd, NULL, 0, true, &untar_limits_default));
+	enum untar_result result;
+	struct untar_item item;
 	struct reason why;
 
-	while ((result = archive_next(r, &item, &why)) == ARCHIVE_ITEM)
+	while ((result = untar_next(r, &item, &why)) == UNTAR_ITEM)
 		n++;
-	archive_close(r);
+	untar_close(r);
 	close(fd);
-	return result == ARCHIVE_END ? n : -1;
+	return result == UNTAR_END ? n : -1;
 }
 
 /* Each call that can fail does: what was written is whole, or somebody was told. */
@@ -211,24 +211,24 @@ static void test_faults(const struct ustar_writer *writer)
 	noise(data, sizeof data, 1);
 	for (n = 1; n < 3000 && reached && right; n++) {
 		int fd = memory_file(NULL, 0), failed = 0;
-		struct pack *p;
-		struct blob b;
+		struct tgz *p;
+		struct der b;
 
 		fault_arm(n, ENOSPC);
-		if ((p = pack_open_by(writer, fd, 1)) == NULL) {
+		if ((p = tgz_open_by(writer, fd, 1)) == NULL) {
 			failed = 1;
 		} else {
 			for (int i = 0; i < 6; i++)
-				failed |= pack_put(p, "large", WHEN, data, sizeof data);
+				failed |= tgz_put(p, "large", WHEN, data, sizeof data);
 			for (int i = 0; i < 300; i++)
-				failed |= pack_put(p, "small", WHEN, data + i, 600);
-			failed |= pack_finish(p);
+				failed |= tgz_put(p, "small", WHEN, data + i, 600);
+			failed |= tgz_finish(p);
 		}
 		right = !failed || errno == ENOSPC || errno == ENOMEM;
 		reached = fault_over();
 		right = right && (failed != 0) == reached;
 		told += failed != 0;
-		pack_free(p);
+		tgz_free(p);
 		b = contents(fd);
 		right = right && (failed || entries(b) == 306);
 		free(b.p);

@@ -9,7 +9,7 @@
 #include "mint.h"
 #include "tap.h"
 #include "x509/key.h"
-#include "x509/proof.h"
+#include "x509/phone_auth.h"
 
 #define NOW 1800000000	/* 2027-01-15T08:00:00Z */
 #define YEAR 31536000
@@ -63,25 +63,25 @@ static void strings(void)
 {
 	static const unsigned char digits[] = "1234567890123456";
 
-	ok(proof_string_ok("1234") && proof_string_ok("123456789012345"), "4 to 15 digits");
-	ok(!proof_string_ok("123") && !proof_string_ok("1234567890123456") &&
-	    !proof_string_ok("12 34") && !proof_string_ok(""), "nothing else");
-	ok(proof_string_equal("12345", (struct bytes){digits, 5}), "the right string");
-	ok(!proof_string_equal("12345", (struct bytes){digits, 4}) &&
-	    !proof_string_equal("12345", (struct bytes){digits, 6}) &&
-	    !proof_string_equal("12346", (struct bytes){digits, 5}), "others");
-	ok(!proof_string_equal("12345", (struct bytes){digits, 16}) &&
-	    !proof_string_equal("1234567890123456", (struct bytes){digits, 16}), "too long");
-	ok(!proof_string_equal("", (struct bytes){digits, 0}) &&
-	    !proof_string_equal("", (struct bytes){NULL, 0}) &&
-	    !proof_string_equal("1234", (struct bytes){NULL, 0}), "nothing is never the string");
-	ok(!proof_string_equal("1234", (struct bytes){(const unsigned char *)"1234\0", 5}),
+	ok(phone_auth_string_ok("1234") && phone_auth_string_ok("123456789012345"), "4 to 15 digits");
+	ok(!phone_auth_string_ok("123") && !phone_auth_string_ok("1234567890123456") &&
+	    !phone_auth_string_ok("12 34") && !phone_auth_string_ok(""), "nothing else");
+	ok(phone_auth_string_equal("12345", (struct bytes){digits, 5}), "the right string");
+	ok(!phone_auth_string_equal("12345", (struct bytes){digits, 4}) &&
+	    !phone_auth_string_equal("12345", (struct bytes){digits, 6}) &&
+	    !phone_auth_string_equal("12346", (struct bytes){digits, 5}), "others");
+	ok(!phone_auth_string_equal("12345", (struct bytes){digits, 16}) &&
+	    !phone_auth_string_equal("1234567890123456", (struct bytes){digits, 16}), "too long");
+	ok(!phone_auth_string_equal("", (struct bytes){digits, 0}) &&
+	    !phone_auth_string_equal("", (struct bytes){NULL, 0}) &&
+	    !phone_auth_string_equal("1234", (struct bytes){NULL, 0}), "nothing is never the string");
+	ok(!phone_auth_string_equal("1234", (struct bytes){(const unsigned char *)"1234\0", 5}),
 	    "a NUL more is another string");
 }
 
 /* What a phone would send. */
 struct sent {
-	struct proof proof;
+	struct phone_auth proof;
 	struct buf part[4];
 };
 
@@ -89,7 +89,7 @@ static struct sent send_proof(const struct cert *c, EVP_PKEY *key, const char *d
 {
 	struct sent s = {{.certificate = der_of(c), .sha2_digest = 3}, {{0}}};
 
-	must(proof_sign(key, device, der_of(c), &s.part[0], &s.part[1], &r) == 0, r.text);
+	must(phone_auth_sign(key, device, der_of(c), &s.part[0], &s.part[1], &r) == 0, r.text);
 	s.proof.sha1 = all(&s.part[0]);
 	s.proof.sha2 = all(&s.part[1]);
 	return s;
@@ -97,7 +97,7 @@ static struct sent send_proof(const struct cert *c, EVP_PKEY *key, const char *d
 
 static void add_sudi(struct sent *s, const struct cert *c, EVP_PKEY *key, uint32_t session)
 {
-	must(proof_sign_sudi(key, session, der_of(c), &s->part[2], &s->part[3], &r) == 0, r.text);
+	must(phone_auth_sign_sudi(key, session, der_of(c), &s->part[2], &s->part[3], &r) == 0, r.text);
 	s->proof.sudi = true;
 	s->proof.sudi_certificate = der_of(c);
 	s->proof.sudi_sha1 = all(&s->part[2]);
@@ -111,14 +111,14 @@ static void drop(struct sent *s)
 }
 
 /* Accepted when why is NULL; else refused so. */
-static bool says(const struct proof *p, const char *device, bool expired, const char *why)
+static bool says(const struct phone_auth *p, const char *device, bool expired, const char *why)
 {
-	struct proof_policy policy = {.trust = trust, .now = NOW, .allow_expired = expired};
+	struct phone_auth_policy policy = {.trust = trust, .now = NOW, .allow_expired = expired};
 	struct cert *c;
 	bool right;
 
 	r.text[0] = '\0';
-	c = proof_check(p, device, SESSION, &policy, &r);
+	c = phone_auth_check(p, device, SESSION, &policy, &r);
 	right = why == NULL ? c != NULL : c == NULL && strstr(r.text, why) != NULL;
 	right = right && ERR_peek_error() == 0;
 	if (!right)
@@ -193,7 +193,7 @@ static void tampered(const struct cert *c, EVP_PKEY *key, const char *what)
 {
 	struct sent s = send_proof(c, key, DEVICE);
 	unsigned char changed[4096];
-	struct proof p;
+	struct phone_auth p;
 	bool right = true;
 
 	for (size_t k = 0; k < 2; k++)
@@ -302,7 +302,7 @@ static void padding(void)
 static void sudi(void)
 {
 	struct sent s = send_proof(mic, rsa_key, DEVICE);
-	struct proof p;
+	struct phone_auth p;
 
 	add_sudi(&s, mic, rsa_key, SESSION);
 	ok(says(&s.proof, DEVICE, false, NULL), "with SUDI_DATA");
@@ -331,7 +331,7 @@ static void sudi(void)
 	ok(says(&s.proof, DEVICE, false, NULL), "the MIC's beside an EC LSC");
 	s.proof.sudi_certificate = der_of(lsc);
 	ok(says(&s.proof, DEVICE, false, "SUDI_DATA has no RSA"), "an EC one");
-	ok(proof_sign_sudi(ec_key, 1, der_of(lsc), &s.part[2], &s.part[3], &r) < 0, "nor is it made");
+	ok(phone_auth_sign_sudi(ec_key, 1, der_of(lsc), &s.part[2], &s.part[3], &r) < 0, "nor is it made");
 	drop(&s);
 }
 
@@ -359,19 +359,19 @@ static void requests(void)
 		spki.len = (size_t)i2d_PUBKEY(key, &der);
 		spki.p = der;
 		sig = (struct bytes){made, sign_plain(key, text, made, sizeof made)};
-		ok(proof_check_request(spki, info, sig, &r) == 0, "a signature by its own key");
+		ok(phone_auth_check_request(spki, info, sig, &r) == 0, "a signature by its own key");
 		info.len--;
-		ok(proof_check_request(spki, info, sig, &r) < 0, "of something else");
+		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "of something else");
 		info.len++;
 		memcpy(longer, der, spki.len);
-		ok(proof_check_request((struct bytes){longer, spki.len + 1}, info, sig, &r) < 0,
+		ok(phone_auth_check_request((struct bytes){longer, spki.len + 1}, info, sig, &r) < 0,
 		    "by a key with a byte behind it");
 		sig.len--;
-		ok(proof_check_request(spki, info, sig, &r) < 0, "cut short");
+		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "cut short");
 		sig.len = 0;
-		ok(proof_check_request(spki, info, sig, &r) < 0, "none");
+		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "none");
 		spki.len--;
-		ok(proof_check_request(spki, info, sig, &r) < 0, "a key that is cut short");
+		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "a key that is cut short");
 		OPENSSL_free(der);
 		der = NULL;
 	}
@@ -379,7 +379,7 @@ static void requests(void)
 	spki.p = der;
 	must(EVP_Digest(text, strlen(text), md, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
 	make_block(block, md, sizeof md);
-	ok(proof_check_request(spki, info, raw(block, made), &r) == 1 && ERR_peek_error() == 0,
+	ok(phone_auth_check_request(spki, info, raw(block, made), &r) == 1 && ERR_peek_error() == 0,
 	    "a bare hash is called one");
 	OPENSSL_free(der);
 }
@@ -401,16 +401,16 @@ static void weak_one(EVP_PKEY *key, const EVP_MD *md, const char *why, bool neve
 {
 	struct cert *c = make("CP-7960-" DEVICE, key, root, root_key, md, NOW - YEAR, NOW + YEAR);
 	struct sent s = send_proof(c, key, DEVICE);
-	struct proof_policy policy = {.trust = trust, .now = NOW, .allow_weak = true};
+	struct phone_auth_policy policy = {.trust = trust, .now = NOW, .allow_weak = true};
 	struct cert *got;
 
 	ok(says(&s.proof, DEVICE, false, why), "%s", what);
-	got = proof_check(&s.proof, DEVICE, SESSION, &policy, &r);
+	got = phone_auth_check(&s.proof, DEVICE, SESSION, &policy, &r);
 	ok((got == NULL) == never && (never || strstr(r.text, "is weak") != NULL) &&
 	    ERR_peek_error() == 0, never ? "never" : "which the settings can allow, with a remark");
 	cert_free(got);
 	s.proof.sha1.len--;
-	ok(proof_check(&s.proof, DEVICE, SESSION, &policy, &r) == NULL, "with right signatures only");
+	ok(phone_auth_check(&s.proof, DEVICE, SESSION, &policy, &r) == NULL, "with right signatures only");
 	cert_free(c);
 	drop(&s);
 }

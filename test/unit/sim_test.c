@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "phone-sim/keyring.h"
-#include "phone-sim/sim.h"
+#include "phone-sim/sim_phone.h"
+#include "phone-sim/spare_keys.h"
 #include "tap.h"
 
 #define DEVICE "CSF123"
@@ -410,9 +410,9 @@ static void delays(void)
 
 int main(void)
 {
-	struct keyring none = {0};
-	EVP_PKEY *rsa = keyring_get(&none, 0, CAPFMSG_RSA, 2048, 0);
-	EVP_PKEY *ec = keyring_get(&none, 0, CAPFMSG_EC, 0, CAPFMSG_P384);
+	struct spare_keys none = {0};
+	EVP_PKEY *rsa = spare_keys_get(&none, 0, CAPFMSG_RSA, 2048, 0);
+	EVP_PKEY *ec = spare_keys_get(&none, 0, CAPFMSG_EC, 0, CAPFMSG_P384);
 
 	must(rsa != NULL && ec != NULL, "keys");
 	for (enum sim_step s = SIM_CONNECT; s < SIM_STEPS; s++)

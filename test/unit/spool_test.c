@@ -165,7 +165,7 @@ FAULT(char *, strdup, (const char *text), (text), NULL)
 
 static char top[256] = "/dev/shm/spool_test.XXXXXX";
 static struct spool *s;
-static struct stem stem = {.device = "SEP001122334455", .stamp = "20231114T221320Z"};
+static struct reqid reqid = {.device = "SEP001122334455", .stamp = "20231114T221320Z"};
 
 static void clean(void)
 {
@@ -367,27 +367,27 @@ static int each_stop(void *ctx, const char *name)
 
 static int list(void)
 {
-	struct stem *stems = NULL;
+	struct reqid *reqids = NULL;
 	size_t n = 0;
-	int result = spool_list(s, SPOOL_CSR, &stems, &n), saved = errno;
+	int result = spool_list(s, SPOOL_CSR, &reqids, &n), saved = errno;
 
 	if (result == 0 && n != 1)
 		result = -2;
 	if (result == 0)
-		free(stems);
+		free(reqids);
 	errno = saved;
 	return result;
 }
 
 static void with_request(void)
 {
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
 	fresh();
-	stem_name(&stem, STEM_CSR, name);
+	reqid_name(&reqid, REQID_CSR, name);
 	must(spool_put(s, SPOOL_CSR, name, "x", 1, false) == 0, "a request");
 	make_file(s->dir[SPOOL_CSR], "README", "");
-	stem_name(&stem, STEM_DER, name);
+	reqid_name(&reqid, REQID_DER, name);
 	make_file(s->dir[SPOOL_CSR], name, "");
 }
 
@@ -401,7 +401,7 @@ static int count(void)
 
 static int journal(void)
 {
-	spool_log(s, "new", &stem);
+	spool_log(s, "new", &reqid);
 	return spool_log_flush(s);
 }
 
@@ -597,8 +597,8 @@ static void creating(void)
 
 static void files(void)
 {
-	struct stem other = stem, *stems;
-	char name[STEM_NAME_MAX + 1];
+	struct reqid other = reqid, *reqids;
+	char name[REQID_NAME_MAX + 1];
 	int seen = 0;
 	size_t n;
 
@@ -615,23 +615,23 @@ static void files(void)
 	    "a link is no file");
 	with_request();
 	other.spki[0] = 1;
-	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == 1 && spool_has(s, SPOOL_CSR, &other,
-	    STEM_CSR) == 0,
+	ok(spool_has(s, SPOOL_CSR, &reqid, REQID_CSR) == 1 && spool_has(s, SPOOL_CSR, &other,
+	    REQID_CSR) == 0,
 	    "a request that is there, and one that is not");
 	fault_arm(1, EIO);
-	ok(spool_has(s, SPOOL_CSR, &stem, STEM_CSR) == -1 &&
+	ok(spool_has(s, SPOOL_CSR, &reqid, REQID_CSR) == -1 &&
 	    fault_over(), "and one that cannot be told");
-	stem_name(&other, STEM_RA, name);
+	reqid_name(&other, REQID_RA, name);
 	make_file(s->dir[SPOOL_CSR], name, "");
-	ok(spool_list(s, SPOOL_CSR, &stems, &n) == 0 && n == 2 && stem_compare(&stems[0],
-	    &stem) == 0 &&
-	    stem_compare(&stems[1], &other) == 0, "a list of requests, sorted");
-	free(stems);
-	ok(spool_list(s, SPOOL_LSC, &stems, &n) == 0 && n == 0, "an empty one");
-	free(stems);
+	ok(spool_list(s, SPOOL_CSR, &reqids, &n) == 0 && n == 2 && reqid_compare(&reqids[0],
+	    &reqid) == 0 &&
+	    reqid_compare(&reqids[1], &other) == 0, "a list of requests, sorted");
+	free(reqids);
+	ok(spool_list(s, SPOOL_LSC, &reqids, &n) == 0 && n == 0, "an empty one");
+	free(reqids);
 	ok(spool_each(s, SPOOL_CSR, each_stop, &seen) == 1 && seen == 1, "a walk that is stopped");
-	ok(spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
-	    spool_move(s, &stem, STEM_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
+	ok(spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
+	    spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
 	    spool_sync(s, SPOOL_DONE) == 0, "a move, once");
 	ok(spool_count(s, SPOOL_DONE, &n) == 0 && n == 1 &&
 	    spool_holds_requests(SPOOL_SUPERSEDED) &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Every way in which the files of one (device, key) can lie in the spool, sixty-four of them, alone
- * and beside a newer request of the device: what is legal, what is unfinished, and where state_finish
+ * and beside a newer request of the device: what is legal, what is unfinished, and where recover_finish
  * takes it. */
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "spool/index.h"
+#include "spool/recover.h"
 #include "spool/spool.h"
-#include "spool/state.h"
 #include "tap.h"
 
 #define BIT(d) (1u << (d))
@@ -20,31 +20,31 @@
 
 static const char letter[] = "CULTID";	/* csr, superseded, lsc, stale, installed, done */
 
-static struct stem stem_of(const char *stamp, unsigned char key)
+static struct reqid stem_of(const char *stamp, unsigned char key)
 {
-	struct stem s = {.device = "SEP001122334455"};
+	struct reqid s = {.device = "SEP001122334455"};
 
 	strcpy(s.stamp, stamp);
 	memset(s.spki, key, sizeof s.spki);
 	return s;
 }
 
-static void put(struct spool *s, enum spool_dir d, const struct stem *stem)
+static void put(struct spool *s, enum spool_dir d, const struct reqid *reqid)
 {
 	bool cert = (BIT(d) & CERTS) != 0;
-	char name[STEM_NAME_MAX + 1];
+	char name[REQID_NAME_MAX + 1];
 
-	stem_name(stem, cert ? STEM_DER : STEM_CSR, name);
+	reqid_name(reqid, cert ? REQID_DER : REQID_CSR, name);
 	must(spool_put(s, d, name, "x", 1, false) == 0, "a file in the spool");
 }
 
-static unsigned where(const struct spool *s, const struct stem *stem)
+static unsigned where(const struct spool *s, const struct reqid *reqid)
 {
 	unsigned dirs = 0;
 
 	for (int d = 0; d < SPOOL_STATES; d++)
-		if (spool_has(s, (enum spool_dir)d, stem, STEM_CSR) == 1 ||
-		    spool_has(s, (enum spool_dir)d, stem, STEM_DER) == 1)
+		if (spool_has(s, (enum spool_dir)d, reqid, REQID_CSR) == 1 ||
+		    spool_has(s, (enum spool_dir)d, reqid, REQID_DER) == 1)
 			dirs |= BIT(d);
 	return dirs;
 }
@@ -52,13 +52,13 @@ static unsigned where(const struct spool *s, const struct stem *stem)
 static void wipe(struct spool *s)
 {
 	for (int d = 0; d < SPOOL_STATES; d++) {
-		char name[STEM_NAME_MAX + 1];
-		struct stem *list;
+		char name[REQID_NAME_MAX + 1];
+		struct reqid *list;
 		size_t n;
 
 		must(spool_list(s, (enum spool_dir)d, &list, &n) == 0, "a list");
 		for (size_t i = 0; i < n; i++) {
-			stem_name(&list[i], (enum stem_kind)list[i].kind, name);
+			reqid_name(&list[i], (enum reqid_kind)list[i].kind, name);
 			spool_remove(s, (enum spool_dir)d, name);
 		}
 		free(list);
@@ -69,13 +69,13 @@ struct tally {
 	size_t unfinished, illegal;
 };
 
-static void count(void *ctx, enum state_finding f, const char *file, const char *what)
+static void count(void *ctx, enum recover_finding f, const char *file, const char *what)
 {
 	struct tally *t = ctx;
 
 	(void)file;
 	(void)what;
-	if (f == STATE_ILLEGAL)
+	if (f == RECOVER_ILLEGAL)
 		t->illegal++;
 	else
 		t->unfinished++;
@@ -85,7 +85,7 @@ static struct tally check(struct spool *s)
 {
 	struct tally t = {0, 0};
 
-	must(state_check(s, count, &t) == 0, "state_check");
+	must(recover_check(s, count, &t) == 0, "state_check");
 	return t;
 }
 
@@ -117,7 +117,7 @@ static unsigned settled(unsigned dirs, bool outrun)
 
 static void one(struct spool *s, unsigned dirs, bool outrun)
 {
-	struct stem old = stem_of("20260101T000000Z", 1), newer = stem_of("20260101T000001Z", 2);
+	struct reqid old = stem_of("20260101T000000Z", 1), newer = stem_of("20260101T000001Z", 2);
 	char name[SPOOL_STATES + 1] = "";
 	struct tally before, after;
 	unsigned end;
@@ -133,7 +133,7 @@ static void one(struct spool *s, unsigned dirs, bool outrun)
 	if (outrun)
 		put(s, SPOOL_CSR, &newer);
 	before = check(s);
-	must(state_finish(s, &steps) == 0, "state_finish");
+	must(recover_finish(s, &steps) == 0, "state_finish");
 	end = where(s, &old);
 	after = check(s);
 	ok((before.illegal == 0) == legal(dirs), "%s%s is %s", name, outrun ? " and a newer" : "",
@@ -145,7 +145,7 @@ static void one(struct spool *s, unsigned dirs, bool outrun)
 	ok(after.unfinished == 0 && after.illegal == 0, "and nothing is left to do");
 	ok(((dirs & CERTS) == 0) == ((end & CERTS) == 0) && ((dirs & REQUESTS) == 0) == ((end & REQUESTS) == 0),
 	    "no certificate and no request is lost");
-	must(state_finish(s, &steps) == 0, "state_finish");
+	must(recover_finish(s, &steps) == 0, "state_finish");
 	ok(steps == 0 && where(s, &old) == end, "twice is once");
 	ok(!outrun || where(s, &newer) == BIT(SPOOL_CSR), "the newer request waits");
 }

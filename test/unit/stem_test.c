@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
-#include "spool/stem.h"
+#include "spool/reqid.h"
 #include "tap.h"
 
 #define KEY "07f2b1724dcf779bcef06e70c425ce8923f465a1ca5d4ba2504e7b46c744cc41"
@@ -9,25 +9,25 @@
 
 static void legal(const char *name)
 {
-	char again[STEM_NAME_MAX + 1];
-	struct stem s;
+	char again[REQID_NAME_MAX + 1];
+	struct reqid s;
 
-	ok(stem_parse(name, &s) && stem_legal(name, s.kind != STEM_DER) &&
-	    !stem_legal(name, s.kind == STEM_DER), "%s", name);
-	stem_name(&s, (enum stem_kind)s.kind, again);
+	ok(reqid_parse(name, &s) && reqid_legal(name, s.kind != REQID_DER) &&
+	    !reqid_legal(name, s.kind == REQID_DER), "%s", name);
+	reqid_name(&s, (enum reqid_kind)s.kind, again);
 	ok(strcmp(name, again) == 0, "and back");
 }
 
 static void illegal(const char *name)
 {
-	struct stem s;
+	struct reqid s;
 
-	ok(!stem_legal(name, true) && !stem_legal(name, false) && !stem_parse(name, &s), "%s", name);
+	ok(!reqid_legal(name, true) && !reqid_legal(name, false) && !reqid_parse(name, &s), "%s", name);
 }
 
 int main(void)
 {
-	struct stem a, b;
+	struct reqid a, b;
 
 	legal(STEM ".csr");
 	legal(STEM ".ra");
@@ -47,14 +47,14 @@ int main(void)
 	illegal("journal");
 	illegal("");
 
-	stem_parse(STEM ".csr", &a);
-	stem_parse(STEM ".der", &b);
-	ok(stem_compare(&a, &b) == 0, "a request and its certificate share a stem");
+	reqid_parse(STEM ".csr", &a);
+	reqid_parse(STEM ".der", &b);
+	ok(reqid_compare(&a, &b) == 0, "a request and its certificate share a stem");
 	strcpy(b.stamp, "20261121T011050Z");
-	ok(stem_newer(&b, &a) && !stem_newer(&a, &b) && stem_compare(&a, &b) < 0, "a second later is newer");
+	ok(reqid_newer(&b, &a) && !reqid_newer(&a, &b) && reqid_compare(&a, &b) < 0, "a second later is newer");
 	b = a;
 	b.spki[0]++;
-	ok(stem_newer(&b, &a) != stem_newer(&a, &b), "in one second one of two is newer");
-	ok(!stem_newer(&a, &a), "nothing is newer than itself");
+	ok(reqid_newer(&b, &a) != reqid_newer(&a, &b), "in one second one of two is newer");
+	ok(!reqid_newer(&a, &a), "nothing is newer than itself");
 	return tap_done();
 }

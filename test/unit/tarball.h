@@ -10,12 +10,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "archive/pack.h"
+#include "archive/tgz.h"
 #include "tap.h"
 
 #define WHEN ((time_t)1700000000)
 
-struct blob {
+struct der {
 	unsigned char *p;
 	size_t len;
 };
@@ -36,9 +36,9 @@ static int memory_file(const void *p, size_t len)
 }
 
 /* What is in a file; closes it. */
-static struct blob contents(int fd)
+static struct der contents(int fd)
 {
-	struct blob b;
+	struct der b;
 
 	b.len = (size_t)lseek(fd, 0, SEEK_END);
 	b.p = need(malloc(b.len + 1));
@@ -56,43 +56,43 @@ __attribute__((unused)) static void noise(unsigned char *p, size_t len, unsigned
 }
 
 /* A .tgz of n entries with some data each. */
-__attribute__((unused)) static struct blob make(int n, size_t len)
+__attribute__((unused)) static struct der make(int n, size_t len)
 {
 	unsigned char *data = need(malloc(len + 1));
 	int fd = memory_file(NULL, 0);
-	struct pack *p = need(pack_open(fd, 6));
+	struct tgz *p = need(tgz_open(fd, 6));
 	char name[32];
 
 	for (int i = 0; i < n; i++) {
 		noise(data, len, (unsigned)i + 1);
 		snprintf(name, sizeof name, "SEP%012X.der", (unsigned)i);
-		if (pack_put(p, name, WHEN + i, data, len) == -1)
+		if (tgz_put(p, name, WHEN + i, data, len) == -1)
 			need(NULL);
 	}
-	if (pack_finish(p) == -1)
+	if (tgz_finish(p) == -1)
 		need(NULL);
-	pack_free(p);
+	tgz_free(p);
 	free(data);
 	return contents(fd);
 }
 
 /* One of one entry. */
-__attribute__((unused)) static struct blob make_one(const char *name, const void *data, size_t len)
+__attribute__((unused)) static struct der make_one(const char *name, const void *data, size_t len)
 {
 	int fd = memory_file(NULL, 0);
-	struct pack *p = need(pack_open(fd, 9));
+	struct tgz *p = need(tgz_open(fd, 9));
 
-	if (pack_put(p, name, WHEN, data, len) == -1 || pack_finish(p) == -1)
+	if (tgz_put(p, name, WHEN, data, len) == -1 || tgz_finish(p) == -1)
 		need(NULL);
-	pack_free(p);
+	tgz_free(p);
 	return contents(fd);
 }
 
-__attribute__((unused)) static struct blob gzip(const void *p, size_t len)
+__attribute__((unused)) static struct der gzip(const void *p, size_t len)
 {
 	z_stream z = {0};
 	size_t room = len + len / 100 + 1000;
-	struct blob b = {need(malloc(room)), 0};
+	struct der b = {need(malloc(room)), 0};
 
 	deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
 	z.next_in = (unsigned char *)(uintptr_t)p;
@@ -105,10 +105,10 @@ __attribute__((unused)) static struct blob gzip(const void *p, size_t len)
 	return b;
 }
 
-__attribute__((unused)) static struct blob ungzip(struct blob in)
+__attribute__((unused)) static struct der ungzip(struct der in)
 {
 	z_stream z = {0};
-	struct blob b = {need(malloc(1 << 20)), 0};
+	struct der b = {need(malloc(1 << 20)), 0};
 
 	inflateInit2(&z, 16 + MAX_WBITS);
 	z.next_in = in.p;
@@ -122,9 +122,9 @@ __attribute__((unused)) static struct blob ungzip(struct blob in)
 	return b;
 }
 
-__attribute__((unused)) static struct blob join(const void *p, size_t len, const void *q, size_t qlen)
+__attribute__((unused)) static struct der join(const void *p, size_t len, const void *q, size_t qlen)
 {
-	struct blob b = {need(malloc(len + qlen + 1)), len + qlen};
+	struct der b = {need(malloc(len + qlen + 1)), len + qlen};
 
 	memcpy(b.p, p, len);
 	memcpy(b.p + len, q, qlen);

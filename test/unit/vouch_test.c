@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "tap.h"
+#include "x509/csr_make.h"
 #include "x509/key.h"
-#include "x509/vouch.h"
 
 #define DEVICE "SEP001122334455"
 
@@ -59,7 +59,7 @@ static void vouches(const char *spec, const char *device, EVP_PKEY *ra, const ch
 	size_t len;
 	unsigned char *der = spki_of(spec, &len), spki[32];
 	struct bytes b = {der, len};
-	struct csr *c = vouch_csr(b, device, ra, &r), *again = NULL;
+	struct csr *c = csr_make(b, device, ra, &r), *again = NULL;
 	const unsigned char *p = der;
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)len);
 
@@ -80,7 +80,7 @@ static void vouches(const char *spec, const char *device, EVP_PKEY *ra, const ch
 static void refuses(struct bytes spki, const char *why, const char *name)
 {
 	struct reason r = {0};
-	struct csr *c = vouch_csr(spki, DEVICE, NULL, &r);
+	struct csr *c = csr_make(spki, DEVICE, NULL, &r);
 
 	ok(c == NULL && strstr(r.text, why) != NULL, "%s", name);
 	if (c != NULL || strstr(r.text, why) == NULL)
@@ -119,16 +119,16 @@ static void signs(const char *spec)
 
 		device[n] = 'x';
 		info.len = 0;
-		good = vouch_info(spki, device, &info, &r) == 0 &&
+		good = csr_make_info(spki, device, &info, &r) == 0 &&
 		    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
 		    EVP_DigestSign(ctx, sig, &sig_len, info.p, info.len) == 1 &&
-		    (c = vouch_signed(spki, device, (struct bytes){sig, sig_len}, &r)) != NULL;
+		    (c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, &r)) != NULL;
 		if (!good)
 			break;
 		good = c->proof == CSR_OWN && strcmp(c->device, device) == 0 && as_openssl(c, spki);
 		csr_free(c);
 		sig[sig_len / 2] ^= 1;
-		c = vouch_signed(spki, device, (struct bytes){sig, sig_len}, &r);
+		c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, &r);
 		good = good && c == NULL && strstr(r.text, "own key") != NULL;
 		csr_free(c);
 	}

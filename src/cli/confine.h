@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/* How every program narrows itself, once its options are read and its files open; for main() only. */
+#ifndef CONFINE_H
+#define CONFINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "process/sandbox.h"
+
+/* Says what this kernel lacks for it, in one line; when it is required, that is the end, with 100: another try
+ * finds the same kernel. options_parse calls it for --require-sandbox. */
+void confine_look(bool required);
+
+/* Leaves these paths and no others. Ends with 111 when the kernel has it and it does not work. */
+void confine_to(enum sandbox_profile, const struct sandbox_path *, size_t);
+/* The same for what lies below one open directory, a spool, and for files that are read: a reader may read
+ * there, a writer change all. */
+void confine_below(enum sandbox_profile, int dirfd, const char *const *file, size_t n);
+
+/* The same for a program that writes no more than this file, by outfile, NULL or "-" for stdout, and reads
+ * what is below dirfd, -1 for none. */
+void confine_beside(const char *path, int dirfd);
+
+/* The same for a program that sends or fetches by transfer, with rights to what is below dirfd. What libc
+ * and libcurl want of names and certificates can be read, nothing else be changed. more: it will start
+ * processes and narrow itself again. */
+void confine_online(unsigned rights, int dirfd, bool more);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fileio.h"
+#include "cli/devices.h"
+
+static int add(struct devices *ns, size_t *cap, const char *text, struct reason *why)
+{
+	size_t len = strlen(text);
+
+	if (!device_ok(text, len))
+		return reason_set(why, "\"%.80s\" is not a device name", text);
+	if (ns->n == *cap) {
+		size_t more = *cap > 0 ? *cap * 2 : 64;
+		struct name *grown = reallocarray(ns->name, more, sizeof *grown);
+
+		if (grown == NULL)
+			return reason_errno(why);
+		ns->name = grown;
+		*cap = more;
+	}
+	ns->name[ns->n] = (struct name){.used = false};
+	memcpy(ns->name[ns->n++].device, text, len + 1);
+	return 0;
+}
+
+static int add_lines(struct devices *ns, size_t *cap, const char *path, bool zero, struct reason *why)
+{
+	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	char *line = NULL;
+	size_t room = 0;
+	int result = 0;
+
+	if (in == NULL)
+		return reason_errno(why);
+	while (result == 0 && fileio_line(in, zero, &line, &room) != NULL) {
+		/* So that a list can be piped with all its columns. */
+		if (!zero)
+			line[strcspn(line, "\t")] = '\0';
+		if (*line != '\0')
+			result = add(ns, cap, line, why);
+	}
+	if (result == 0 && ferror(in))
+		result = reason_errno(why);
+	free(line);
+	if (in != stdin)
+		fclose(in);
+	return result;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp(((const struct name *)a)->device, ((const struct name *)b)->device);
+}
+
+int devices_read(struct devices *ns, int argc, char *const argv[], const char *path, bool zero,
+    const char **object, struct reason *why)
+{
+	size_t cap = 0, kept = 0;
+
+	*ns = (struct devices){.all = path == NULL && argc == 0};
+	*object = NULL;
+	for (int i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "all") == 0) {
+			if (argc > 1 || path != NULL)
+				return reason_set(why, "\"all\" stands alone");
+			ns->all = true;
+		} else if (add(ns, &cap, argv[i], why) != 0) {
+			return -1;
+		}
+	}
+	*object = path;
+	if (path != NULL && add_lines(ns, &cap, path, zero, why) != 0)
+		return -1;
+	if (ns->n > 0)
+		qsort(ns->name, ns->n, sizeof *ns->name, compare);
+	for (size_t i = 0; i < ns->n; i++)
+		if (kept == 0 || compare(&ns->name[kept - 1], &ns->name[i]) != 0)
+			ns->name[kept++] = ns->name[i];
+	ns->n = kept;
+	return 0;
+}
+
+void devices_free(struct devices *ns)
+{
+	free(ns->name);
+	*ns = (struct devices){0};
+}
+
+bool devices_want(struct devices *ns, const char *device)
+{
+	struct name key = {.used = false}, *found;
+
+	if (ns->all || ns->n == 0 || strlen(device) > DEVICE_MAX)
+		return ns->all;
+	strcpy(key.device, device);
+	found = bsearch(&key, ns->name, ns->n, sizeof *ns->name, compare);
+	if (found != NULL)
+		found->used = true;
+	return found != NULL;
+}
+
+const char *devices_unused(const struct devices *ns, size_t *i)
+{
+	while (*i < ns->n)
+		if (!ns->name[(*i)++].used)
+			return ns->name[*i - 1].device;
+	return NULL;
+}

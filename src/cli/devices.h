@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+/* The devices that a command line speaks of: arguments and lines of a file, or "all". */
+#ifndef DEVICES_H
+#define DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/device.h"
+#include "base/reason.h"
+
+struct name {
+	char device[DEVICE_MAX + 1];
+	bool used;		/* somebody asked for it */
+};
+
+struct devices {
+	struct name *name;	/* sorted, no name twice */
+	size_t n;
+	bool all;		/* the one argument was "all", or there was neither argument nor file */
+};
+
+/* From arguments, and from a file ("-": stdin) when path is not NULL, where each name ends with a NUL
+ * when zero, else with a newline, or a tab and further columns. -1 with a reason, which is about
+ * "object". */
+int devices_read(struct devices *, int argc, char *const argv[], const char *path, bool zero,
+    const char **object, struct reason *);
+void devices_free(struct devices *);
+
+/* Is this device meant? Remembers which names were asked for. */
+bool devices_want(struct devices *, const char *device);
+/* The next name that nobody asked for, from *i on; NULL when there is none. */
+const char *devices_unused(const struct devices *, size_t *i);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: ISC */
+/* How every program opens its spool, and what it does last with it; for main() only. */
+#ifndef OPEN_SPOOL_H
+#define OPEN_SPOOL_H
+
+#include "spool/spool.h"
+
+/* The spool at path, or a message and the end: 100 when there is none or it lacks a directory. */
+struct spool *open_spool(const char *path, time_t now);
+/* The same for a program that writes: only its owner may, and first it finishes what an earlier one left. */
+struct spool *open_spool_to_write(const char *path, time_t now);
+/* Lets only the owner of path go on: what root makes there the owner could not read. Anybody else gets a message
+ * and the end, 100; what does not exist has no owner. */
+void open_spool_as_owner(const char *path);
+/* What the journal is still to have; or a message. Returns status, or the worse of it. */
+int open_spool_flush(struct spool *, int status);
+
+#endif

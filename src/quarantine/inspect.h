@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/* Archives, unpacked by one process, and each entry judged by others on all cores: bytes in, verdicts out.
+ * This process stands between them, parses nothing of it, and believes none of them more than it must:
+ * names come from the one, verdicts from the others, in an order and to a form that are held here. */
+#ifndef INSPECT_H
+#define INSPECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/untar.h"
+#include "base/bytes.h"
+#include "base/reason.h"
+#include "quarantine/unpack.h"
+#include "quarantine/verdict.h"
+
+enum inspect_admission {
+	INSPECT_JUDGE,		/* hand the entry to a worker */
+	INSPECT_SKIP,		/* it is none of the workers' business */
+	INSPECT_REFUSE,		/* refuse it, the reason says why: when that is trouble, it ends all */
+	INSPECT_ABORT,		/* refuse the archive, the reason says why; likewise */
+};
+
+struct inspect_task {
+	/* Here, before an entry goes to a worker; may be NULL. Must not parse. */
+	enum inspect_admission (*admit)(void *ctx, const struct untar_item *, struct reason *);
+	/* Once in each worker, before anything is read; may be NULL. Says itself what is wrong; -1 ends.
+	 * After it the worker is narrowed to computing, unless it needs outside and does that itself. */
+	int (*init)(void *ctx);
+	bool outside;
+	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. One that is not
+	 * good because of trouble ends all with that. */
+	void (*judge)(void *ctx, struct bytes data, struct verdict *, struct buf *der);
+	void *ctx;
+};
+
+struct inspect;
+
+/* Starts so many workers (0: as workers_start has it) on what comes from there, and stops that at the end; NULL
+ * is passed on. What the task points to must stay until inspect_close. NULL with errno. */
+struct inspect *inspect_open(struct unpack *, const struct inspect_task *, size_t workers);
+
+enum inspect_result {
+	INSPECT_END,		/* all verdicts given, and every archive as a whole is sound */
+	INSPECT_VERDICT,		/* one entry, in the archive's order; valid until the next call */
+	INSPECT_FILE,		/* the next of several files begins */
+	INSPECT_UNREADABLE,	/* it cannot be opened or read: the reason says which, errno why */
+	INSPECT_DAMAGED,		/* the archive is refused, the reason says why; the next file follows */
+	INSPECT_DIED,		/* what was read made a process die, the reason says how, and the verdict's entry
+				 * which it was, where that is known; nothing follows */
+	INSPECT_TROUBLE,		/* errno says why; nothing follows */
+};
+
+enum inspect_result inspect_next(struct inspect *, struct verdict *, struct reason *);
+void inspect_close(struct inspect *);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "quarantine/judge_cert.h"
+#include "x509/cert.h"
+
+void judge_cert(void *ctx, struct bytes data, struct verdict *v, struct buf *der)
+{
+	const struct judge_cert *rules = ctx;
+	struct cert *c = cert_parse(data.p, data.len, &v->reason);
+
+	if (c == NULL)
+		return;
+	v->read = true;
+	memcpy(v->spki, c->spki, sizeof v->spki);
+	memcpy(v->digest, c->digest, sizeof v->digest);
+	memcpy(v->cn, c->cn, sizeof v->cn);
+	memcpy(v->serial, c->serial, sizeof v->serial);
+	v->not_after = c->not_after;
+	if (cert_check_phone(c, &v->reason) == 0 &&
+	    trust_verify(rules->trust, c, rules->now, &v->reason) >= 0) {
+		if (c->pem && v->reason.text[0] == '\0')
+			reason_set(&v->reason, "is PEM, taken as DER");
+		v->good = true;
+		buf_put(der, c->der, c->der_len);
+	}
+	cert_free(c);
+}

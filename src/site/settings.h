@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* capf.conf: "name = value" lines, a default for everything that is not there. capf.conf(5). */
+#ifndef SETTINGS_H
+#define SETTINGS_H
+
+#include <stdint.h>
+#include <time.h>
+
+#include "base/reason.h"
+
+#define SETTINGS_TEXT_MAX 199	/* libinih reads no longer lines */
+
+enum settings_issuer { SETTINGS_ISSUER_OFFLINE, SETTINGS_ISSUER_ONLINE, SETTINGS_ISSUER_CAPF };
+enum settings_proof { SETTINGS_PROOF_RA, SETTINGS_PROOF_PHONE, SETTINGS_PROOF_PHONE_OR_RA };
+enum settings_keepalive { SETTINGS_KEEPALIVE_NONE, SETTINGS_KEEPALIVE_IN_PROGRESS, SETTINGS_KEEPALIVE_STATUS_REQUEST };
+
+struct settings {
+	uint64_t import_max_entries;
+	uint64_t import_max_entry_bytes;
+	uint64_t import_max_total_bytes;
+	uint64_t import_max_ratio;
+	time_t transfer_timeout, transfer_stall;	/* seconds */
+	uint64_t transfer_min_speed;	/* bytes a second */
+	time_t keep_done, keep_superseded, keep_trace;	/* seconds */
+	time_t keepalive;	/* seconds */
+	time_t operation_expires;	/* seconds; 0: never */
+	unsigned string_digits;	/* of an authentication string that is made here */
+	/* capf-serve's */
+	char listen[SETTINGS_TEXT_MAX + 1];
+	unsigned issuer;	/* enum settings_issuer */
+	char issuer_certificate[SETTINGS_TEXT_MAX + 1], issuer_key[SETTINGS_TEXT_MAX + 1];	/* "": CAPF's */
+	unsigned issuer_days;
+	unsigned csr_proof;	/* enum settings_proof */
+	unsigned keepalive_message;	/* enum settings_keepalive */
+	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired, accept_weak_mic,
+	    require_sudi;	/* 0 or 1 */
+	time_t handshake_timeout, message_timeout, key_timeout;	/* seconds */
+	unsigned key_tries, string_tries;
+	unsigned workers;
+	char log[SETTINGS_TEXT_MAX + 1];
+	unsigned max_connections, max_per_address, max_operations;	/* 0: no limit */
+};
+
+/* The defaults, then what the text says. -1 with a reason that names the line: an unknown name is an
+ * error, or a typing mistake would pass for a setting. */
+int settings_parse(struct settings *, const char *text, struct reason *);
+/* The same for the file capf.conf of the spool behind dirfd. */
+int settings_load(struct settings *, int dirfd, struct reason *);
+
+/* Calls take for each setting "template.NAME.field" of that file with what is behind "template.", or only
+ * for those of one NAME with the field. How many there were; -1 with a reason, take's or our own. */
+int settings_templates(int dirfd, const char *name,
+    int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
+    struct reason *);
+
+/* Calls take for each "name = value" line of a text. -1 with a reason that names the line. */
+int settings_lines(const char *text,
+    int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
+    struct reason *);
+
+/* The file as capf-init writes it: every setting, commented out, with its default. */
+extern const char settings_template[];
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "spool/index.h"
+#include "spool/recover.h"
+
+/* The directories in which a stem can be seen while something is still to do. done/ is large and
+ * never needs finishing. */
+#define LIVE (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_STALE | \
+	1u << SPOOL_INSTALLED)
+
+static bool in(const struct index *ix, const struct reqid *reqid, enum spool_dir d)
+{
+	const struct index_entry *e = NULL;
+
+	while ((e = index_reqid(ix, reqid, e)) != NULL)
+		if (e->dir == d)
+			return true;
+	return false;
+}
+
+/* Has this device a request that waits and is newer than the stem? */
+static bool outrun(const struct index *ix, const struct reqid *reqid)
+{
+	const struct index_entry *e = NULL;
+
+	while ((e = index_device(ix, reqid->device, e)) != NULL)
+		if (e->dir == SPOOL_CSR && reqid_newer(&e->reqid, reqid))
+			return true;
+	return false;
+}
+
+/* What is still to do for one file. */
+struct step {
+	const char *what;
+	enum spool_dir to;	/* the same directory: remove it */
+};
+
+/* The unfinished rows of the table. False when the file is where it belongs. */
+static bool next_step(const struct index *ix, const struct index_entry *e, struct step *step)
+{
+	bool stale = in(ix, &e->reqid, SPOOL_STALE), installed = in(ix, &e->reqid, SPOOL_INSTALLED);
+
+	switch (e->dir) {
+	case SPOOL_CSR:
+		*step = (struct step){"its certificate is here already", SPOOL_DONE};
+		if (in(ix, &e->reqid, SPOOL_LSC) || stale || installed)
+			return true;
+		*step = (struct step){"the device has a newer request", SPOOL_SUPERSEDED};
+		return outrun(ix, &e->reqid);
+	case SPOOL_SUPERSEDED:
+		*step = (struct step){"its certificate is here already", SPOOL_DONE};
+		return in(ix, &e->reqid, SPOOL_LSC) || stale || installed;
+	case SPOOL_LSC:
+		*step = (struct step){"it is installed, or stale, already", SPOOL_LSC};
+		if (stale || installed)
+			return true;
+		*step = (struct step){"the device has a newer request", SPOOL_STALE};
+		return outrun(ix, &e->reqid) || in(ix, &e->reqid, SPOOL_SUPERSEDED);
+	default:
+		return false;
+	}
+}
+
+static int take_step(struct spool *s, const struct index_entry *e, const struct step *step)
+{
+	char name[REQID_NAME_MAX + 1];
+	int result;
+
+	if (step->to == e->dir) {
+		reqid_name(&e->reqid, (enum reqid_kind)e->reqid.kind, name);
+		result = spool_remove(s, e->dir, name);
+	} else {
+		result = spool_move(s, &e->reqid, (enum reqid_kind)e->reqid.kind, e->dir, step->to);
+	}
+	if (result != 0)
+		return errno == ENOENT ? 0 : -1;
+	spool_log(s, step->to == e->dir ? "removed" : spool_dir_name(step->to), &e->reqid);
+	return 1;
+}
+
+int recover_finish(struct spool *s, size_t *n)
+{
+	struct index ix;
+	struct step step;
+	size_t done = 0;
+	bool safe = false;
+	int result;
+
+	if (spool_sweep(s, &done) != 0 || index_load(&ix, s, LIVE) != 0)
+		return -1;
+	/* A certificate moves before its request: superseded/ beside lsc/ is what shows that it is late. */
+	for (int pass = SPOOL_STALE; pass >= SPOOL_CSR; pass--) {
+		for (size_t i = 0; i < ix.n; i++) {
+			if ((int)ix.entry[i].dir != pass || !next_step(&ix, &ix.entry[i], &step))
+				continue;
+			/* Who died here may have died before what he published was durable, and the
+			 * clean-up must not be quicker to the disk. */
+			result = safe ? 0 : spool_sync_all(s, LIVE);
+			safe = true;
+			if (result < 0 || (result = take_step(s, &ix.entry[i], &step)) < 0) {
+				index_free(&ix);
+				return -1;
+			}
+			done += (size_t)result;
+		}
+	}
+	index_free(&ix);
+	if (n != NULL)
+		*n = done;
+	return spool_log_flush(s);
+}
+
+struct expiring {
+	struct spool *spool;
+	enum spool_dir dir;
+	char before[UTC_STAMP + 1];
+	size_t n;
+};
+
+static int expire_one(void *ctx, const char *name)
+{
+	struct expiring *x = ctx;
+	char trace[UTC_STAMP + 1];
+	const char *stamp = trace;
+	struct reqid reqid;
+
+	if (x->dir != SPOOL_TRACE && reqid_parse(name, &reqid))
+		stamp = reqid.stamp;
+	else if (x->dir != SPOOL_TRACE || !reqid_trace_parse(name, trace))
+		return 0;
+	if (memcmp(stamp, x->before, UTC_STAMP) >= 0)
+		return 0;
+	if (spool_remove(x->spool, x->dir, name) == 0)
+		x->n++;
+	else if (errno != ENOENT)
+		return -1;
+	return 0;
+}
+
+int recover_expire(struct spool *s, enum spool_dir d, time_t before, size_t *n)
+{
+	struct expiring x = {.spool = s, .dir = d};
+	int result;
+
+	utc_stamp(before, x.before);
+	result = spool_each(s, d, expire_one, &x);
+	*n += x.n;
+	return result;
+}
+
+struct check {
+	const struct spool *spool;
+	const struct index *index;
+	enum spool_dir dir;
+	void (*tell)(void *, enum recover_finding, const char *, const char *);
+	void *ctx;
+};
+
+static void tell(const struct check *c, enum recover_finding f, const char *name, const char *what)
+{
+	char path[512];
+
+	snprintf(path, sizeof path, "%s/%s", spool_dir_name(c->dir), name);
+	c->tell(c->ctx, f, path, what);
+}
+
+/* Files that are against the table whatever else is there. */
+static void check_reqid(const struct check *c, const char *name, const struct reqid *reqid)
+{
+	const struct index_entry *e = NULL, *self = NULL;
+	struct step step;
+	bool request = reqid->kind != REQID_DER;
+	time_t t;
+
+	/* done/ has certificates as well: those that phones were told to delete. */
+	if (request != spool_holds_requests(c->dir) && c->dir != SPOOL_DONE)
+		tell(c, RECOVER_ILLEGAL, name, request ? "a request among certificates" :
+		    "a certificate among requests");
+	if (!utc_from_stamp(reqid->stamp, &t))
+		tell(c, RECOVER_ILLEGAL, name, "there is no such time");
+	while ((e = index_reqid(c->index, reqid, e)) != NULL) {
+		bool other_request = e->reqid.kind != REQID_DER;
+
+		if (e->dir == c->dir && e->reqid.kind == reqid->kind) {
+			self = e;
+			continue;
+		}
+		/* A request is in one place; so is a certificate, but for a step to installed/ or stale/. */
+		if (request && other_request && e->dir > c->dir)
+			tell(c, RECOVER_ILLEGAL, name, "the same request is in another directory too");
+		if (c->dir == SPOOL_STALE && e->dir == SPOOL_INSTALLED)
+			tell(c, RECOVER_ILLEGAL, name, "the same certificate is installed");
+	}
+	if (self != NULL && next_step(c->index, self, &step))
+		tell(c, RECOVER_UNFINISHED, name, step.what);
+}
+
+static int check_file(void *ctx, const char *name)
+{
+	const struct check *c = ctx;
+	struct reqid reqid;
+	struct stat st;
+
+	if (fstatat(c->spool->dir[c->dir], name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!reqid_parse(name, &reqid))
+		tell(c, RECOVER_ILLEGAL, name, "not a name of the spool");
+	else if (!S_ISREG(st.st_mode))
+		tell(c, RECOVER_ILLEGAL, name, "not a regular file");
+	else if (st.st_size == 0 || st.st_size > SPOOL_FILE_MAX)
+		tell(c, RECOVER_ILLEGAL, name, st.st_size == 0 ? "empty" : "too large");
+	else if ((st.st_mode & 077) != 0)
+		tell(c, RECOVER_ILLEGAL, name, "others may read or write it");
+	else
+		check_reqid(c, name, &reqid);
+	return 0;
+}
+
+/* What is in tmp/: stages in use, stages of the dead, and what does not belong there. */
+static int check_stage(void *ctx, const char *name)
+{
+	const struct check *c = ctx;
+	int fd = openat(c->spool->dir[SPOOL_TMP], name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 && errno != ENOENT)
+		tell(c, RECOVER_ILLEGAL, name, "not a stage");
+	else if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		tell(c, RECOVER_UNFINISHED, name, "left by a program that died");
+	if (fd >= 0)
+		close(fd);
+	return 0;
+}
+
+static void check_dir(const struct check *c)
+{
+	struct stat st;
+
+	if (fstat(c->spool->dir[c->dir], &st) == 0 && (st.st_mode & 077) != 0)
+		c->tell(c->ctx, RECOVER_ILLEGAL, spool_dir_name(c->dir), "others may enter it");
+}
+
+/* DEVICE.conf, DEVICE.state, DEVICE.note, or what they are locked with. */
+static bool phone_named(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return strcmp(name, SPOOL_LOCK) == 0 ||
+	    (dot != NULL && device_ok(name, (size_t)(dot - name)) &&
+	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0 || strcmp(dot, ".note") == 0));
+}
+
+static bool trace_named(const char *name)
+{
+	char stamp[UTC_STAMP + 1];
+
+	return reqid_trace_parse(name, stamp);
+}
+
+static bool trust_named(const char *name)
+{
+	size_t len = strlen(name);
+
+	return len == 2 * REQID_SPKI + 4 && strcmp(name + len - 4, ".pem") == 0;
+}
+
+/* A file of ca/, trust/, phone/ or trace/, where what is in it is not our business. */
+static int check_other(void *ctx, const char *name)
+{
+	const struct check *c = ctx;
+	struct stat st;
+
+	if (fstatat(c->spool->dir[c->dir], name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISREG(st.st_mode))
+		tell(c, RECOVER_ILLEGAL, name, "not a regular file");
+	else if ((st.st_mode & 077) != 0)
+		tell(c, RECOVER_ILLEGAL, name, "others may read or write it");
+	else if (c->dir == SPOOL_PHONE ? !phone_named(name) : c->dir == SPOOL_TRACE ? !trace_named(name) :
+	    c->dir != SPOOL_CA && !trust_named(name))
+		tell(c, RECOVER_ILLEGAL, name, "not a name of the spool");
+	return 0;
+}
+
+/* The spool's own directory, and trust/, which holds two. */
+static void check_above(const struct spool *s,
+    void (*teller)(void *, enum recover_finding, const char *, const char *), void *ctx)
+{
+	struct stat st;
+
+	if (fstat(s->root, &st) == 0 && (st.st_mode & 077) != 0)
+		teller(ctx, RECOVER_ILLEGAL, ".", "others may enter the spool");
+	if (fstatat(s->root, "trust", &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 077) != 0)
+		teller(ctx, RECOVER_ILLEGAL, "trust", "others may enter it");
+	if (fstatat(s->root, SPOOL_CONF, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & 022) != 0)
+		teller(ctx, RECOVER_ILLEGAL, SPOOL_CONF, "others may write it");
+}
+
+int recover_check(const struct spool *s,
+    void (*teller)(void *, enum recover_finding, const char *, const char *), void *ctx)
+{
+	struct index ix;
+	int result = 0;
+
+	check_above(s, teller, ctx);
+	if (index_load(&ix, s, (1u << SPOOL_STATES) - 1) != 0)
+		return -1;
+	for (int d = 0; d < SPOOL_DIRS && result == 0; d++) {
+		struct check c = {s, &ix, (enum spool_dir)d, teller, ctx};
+
+		check_dir(&c);
+		if (d < SPOOL_STATES)
+			result = spool_each(s, c.dir, check_file, &c);
+		else if (d == SPOOL_TMP)
+			result = spool_each(s, c.dir, check_stage, &c);
+		else
+			result = spool_each(s, c.dir, check_other, &c);
+	}
+	index_free(&ix);
+	return result;
+}

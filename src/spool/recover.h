@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* The table of legal states (capf-spool(5)): what a crash may leave, finished; what nothing may leave,
+ * found. */
+#ifndef RECOVER_H
+#define RECOVER_H
+
+#include "spool/spool.h"
+
+enum recover_finding {
+	RECOVER_UNFINISHED,	/* legal: a step that recover_finish does */
+	RECOVER_ILLEGAL,		/* against the table */
+};
+
+/* Finishes what a program left that was stopped between two steps, and removes the stages of the dead.
+ * Every program that writes calls it first. How many steps it did in *n, unless n is NULL. */
+int recover_finish(struct spool *, size_t *n);
+
+/* Removes what came before a time from done/ or superseded/, or was ordered before it from trace/; adds how many
+ * to *n. */
+int recover_expire(struct spool *, enum spool_dir, time_t before, size_t *n);
+
+/* Tells every finding, in the order of the directories. -1 with errno when it cannot look. */
+int recover_check(const struct spool *,
+    void (*tell)(void *ctx, enum recover_finding, const char *file, const char *what), void *ctx);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* A request for a phone that sent only its public key: CAPF says whose key it is. */
+#ifndef CSR_MAKE_H
+#define CSR_MAKE_H
+
+#include <openssl/evp.h>
+
+#include "base/bytes.h"
+#include "base/reason.h"
+#include "x509/csr.h"
+
+/* A request of this device for this SubjectPublicKeyInfo, checked as a request from a file is; the caller
+ * frees. With an RA's key it has that key's signature and its DER, else neither, which is enough for
+ * issue_phone. NULL with a reason. */
+struct csr *csr_make(struct bytes spki, const char *device, EVP_PKEY *ra, struct reason *);
+
+/* Puts the RA's signature in the place of the one that is there: for a request that a former RA vouched for, when
+ * the caller believes that. -1 with a reason. */
+int csr_make_again(struct csr *, EVP_PKEY *ra, struct reason *);
+
+/* What the phone has to sign so that the request is its own: CertificationRequestInfo, DER, behind what is in
+ * the buffer. -1 with a reason. */
+int csr_make_info(struct bytes spki, const char *device, struct buf *, struct reason *);
+/* The request with that signature, RSA or ECDSA with SHA-256, which is checked. As csr_make. */
+struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature,
+    struct reason *);
+
+#endif
