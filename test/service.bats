@@ -697,7 +697,7 @@ row() {
 	    os.dup2(s.fileno(), 3)
 	os.set_inheritable(3, True)
 	os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', WATCHDOG_USEC='1000000',
-	    WATCHDOG_PID=str(os.getpid()), SYSTEMD_SOCKET=os.getcwd() + '/notify')
+	    WATCHDOG_PID=str(os.getpid()), NOTIFY_SOCKET=os.getcwd() + '/notify')
 	os.execvp('capf-serve', ['capf-serve'])
 	PY
 	SERVER=$!
