@@ -12,18 +12,19 @@ struct maker {
 	struct archive_entry *entry;
 	int (*sink)(void *, const void *, size_t);
 	void *to;
-	int error;		/* errno of the sink */
+	int error;		/* errno of the sink, which gets nothing more then; or -1 in the end */
 };
+
+/* libarchive is told that all is well: an archive that has failed it does not close, and so leaks. */
 
 static la_ssize_t give(struct archive *a, void *arg, const void *data, size_t len)
 {
 	struct maker *m = arg;
 
 	(void)a;
-	if (m->sink(m->to, data, len) == 0)
-		return (la_ssize_t)len;
-	m->error = errno;
-	return -1;
+	if (m->error == 0 && m->sink(m->to, data, len) != 0)
+		m->error = errno;
+	return (la_ssize_t)len;
 }
 
 /* libarchive's own failures are those of memory. */
@@ -37,11 +38,9 @@ static void maker_free(void *arg)
 {
 	struct maker *m = arg;
 
-	if (m->archive != NULL) {
-		/* Without this, freeing would write the end of the archive. */
-		archive_write_fail(m->archive);
-		archive_write_free(m->archive);
-	}
+	/* Freeing writes the end of the archive. */
+	m->error = -1;
+	archive_write_free(m->archive);
 	archive_entry_free(m->entry);
 	free(m);
 }
@@ -78,18 +77,18 @@ static int maker_put(void *arg, const char *name, time_t mtime, const void *data
 	archive_entry_set_perm(m->entry, 0644);
 	archive_entry_set_mtime(m->entry, mtime, 0);
 	archive_entry_set_size(m->entry, (la_int64_t)len);
-	if (archive_write_header(m->archive, m->entry) != ARCHIVE_OK)
+	if (archive_write_header(m->archive, m->entry) != ARCHIVE_OK ||
+	    (len > 0 && archive_write_data(m->archive, data, len) != (la_ssize_t)len) ||
+	    archive_write_finish_entry(m->archive) != ARCHIVE_OK || m->error != 0)
 		return fail(m);
-	if (len > 0 && archive_write_data(m->archive, data, len) != (la_ssize_t)len)
-		return fail(m);
-	return archive_write_finish_entry(m->archive) == ARCHIVE_OK ? 0 : fail(m);
+	return 0;
 }
 
 static int maker_end(void *arg)
 {
 	struct maker *m = arg;
 
-	return archive_write_close(m->archive) == ARCHIVE_OK ? 0 : fail(m);
+	return archive_write_close(m->archive) == ARCHIVE_OK && m->error == 0 ? 0 : fail(m);
 }
 
 const struct ustar_writer ustar_libarchive = {maker_open, maker_put, maker_end, maker_free};
