@@ -399,6 +399,8 @@ static void test_kinds(void)
 		ok(o.result == UNTAR_END && o.items == 1 && o.refused == 1 && strcmp(o.why.text, t[i].why) == 0,
 		    "type %c: %s", t[i].type, o.why.text);
 	}
+	o = take_kind(tar, 'D', 0);
+	ok(o.result == UNTAR_END && o.items == 1 && o.refused == 1, "a directory of GNU tar's dumps: %s", o.why.text);
 	o = take_kind(tar, '7', 4);
 	ok(o.result == UNTAR_END && o.items == 2, "a contiguous file is a file");
 	o = take_kind(tar, '\0', 4);
@@ -613,8 +615,55 @@ static void test_faults(void)
 	free(tar.p);
 }
 
+/* What a look through says of a file that is read up to here; it leaves it there. */
+static bool overfull(struct der b, uint64_t entries, off_t at, size_t read_already)
+{
+	struct untar_limits limits = untar_limits_default;
+	int fd = memory_file(b.p, b.len);
+	struct reason why;
+	bool many;
+
+	limits.entries = entries;
+	lseek(fd, at, SEEK_SET);
+	many = untar_overfull(fd, read_already, &limits, &why);
+	must(lseek(fd, 0, SEEK_CUR) == at, "it is read on from elsewhere");
+	close(fd);
+	return many;
+}
+
+static void test_overfull(void)
+{
+	struct der a = make(5, 700), tar = ungzip(a), zero = {calloc(1, 1024), 1024}, b;
+	struct reason why;
+	int ends[2];
+
+	ok(overfull(a, 4, 0, 0) && overfull(tar, 4, 0, 0), "five entries are more than four");
+	ok(!overfull(a, 5, 0, 0) && !overfull(tar, 5, 0, 0), "and no more than five");
+	ok(overfull(a, 4, 100, 100) && overfull(tar, 4, 512, 512), "also when the first bytes were read");
+	ok(!overfull(tar, 4, 0, 512), "not when these cannot have been read");
+	b = with_entry(tar, 'g', "pax", "13 comment=a\n", 13);
+	ok(overfull(b, 4, 0, 0) && !overfull(b, 5, 0, 0), "a header of a header is no entry");
+	free(b.p);
+	ok(!overfull(zero, 0, 0, 0), "the end is none");
+	sum_header(tar.p + 1536, true, false);
+	tar.p[1536] ^= 1;
+	ok(!overfull(tar, 4, 0, 0), "what is damaged is left to the reader");
+	b = (struct der){a.p, a.len / 2};
+	ok(!overfull(b, 4, 0, 0), "so is what is cut off");
+	must(pipe(ends) == 0, "no pipe");
+	ok(!untar_overfull(ends[0], 0, &untar_limits_default, &why), "and a pipe");
+	fault_arm(1, ENOMEM);
+	ok(!overfull(a, 4, 0, 0) && fault_over(), "without memory nothing is found");
+	close(ends[0]);
+	close(ends[1]);
+	free(zero.p);
+	free(a.p);
+	free(tar.p);
+}
+
 int main(void)
 {
+	test_overfull();
 	test_round_trip();
 	test_truncated();
 	test_flipped();

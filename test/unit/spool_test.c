@@ -753,6 +753,10 @@ static void stages(void)
 	ok(scratch() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0, "a scratch file has no name");
 	ok(scratch_named() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0,
 	    "where every file has one, it is taken away at once");
+	fault_arm(1, EIO);
+	ok(spool_sync_all(s, 1u << SPOOL_LSC | 1u << SPOOL_CSR) == -1 && errno == EIO && fault_over(),
+	    "of several directories one that cannot be synced is enough");
+	s->torn = false;
 	make_file(s->dir[SPOOL_TMP], "file", "");
 	ok(spool_sweep(s, &n) == 0 && n == 0 &&
 	    names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
