@@ -55,7 +55,7 @@ static void *maker_open(int (*sink)(void *, const void *, size_t), void *to)
 	m->to = to;
 	m->archive = archive_write_new();
 	m->entry = archive_entry_new();
-	/* Blocks of 0: no buffer, and no padding: both are pack's. */
+	/* Blocks of 0: no buffer, and no padding: both are tgz's. */
 	if (m->archive == NULL || m->entry == NULL ||
 	    archive_write_set_format_ustar(m->archive) != ARCHIVE_OK ||
 	    archive_write_set_bytes_per_block(m->archive, 0) != ARCHIVE_OK ||
