@@ -80,7 +80,7 @@ nothing_runs() {
 	local name
 	watched capf-serve
 	quick_phones
-	for name in capf-init ca-init phone-set csr-sign cert-import; do
+	for name in capf-init csr-sign; do
 		instead $name "echo '$name: is broken' >&2; exit 1"
 		run --separate-stderr "$EX/demo"
 		assert_status 1
@@ -347,6 +347,8 @@ at_ca() {
 	mkdir 'the ca'
 	cp "$FIX/root.pem" 'the ca/ca.pem'
 	cp "$FIX/root.key" 'the ca/ca.key'
+	# Three requests and one with an EC key wait: the example starts some processes for each.
+	rm "$SPOOL"/csr/SEP00000000000[4-9]* "$SPOOL"/csr/SEP000000000010*
 	make_csr SEP00000000EC56 ec256
 	csr-add SEP00000000EC56.csr >/dev/null
 }
@@ -363,15 +365,15 @@ sign() {
 	assert_silent
 	run --separate-stderr cert-import --dry-run a.tgz
 	assert_status 0
-	assert_equal "$(cut -f 1,6 <<<"$output" | sort | uniq -c | tr -s ' ')" $' 11 accepted\t'
+	assert_equal "$(cut -f 1,6 <<<"$output" | sort | uniq -c | tr -s ' ')" $' 4 accepted\t'
 	sign ca der.tgz b.tgz
 	assert_silent
-	assert_equal "$(grep -c ^V 'the ca/openssl-ca/index.txt')" 11
+	assert_equal "$(grep -c ^V 'the ca/openssl-ca/index.txt')" 4
 	sign ca der.tgz b.tgz
 	assert_silent
 	run --separate-stderr cert-import b.tgz
 	assert_status 0
-	assert_equal "$(lsc-list --ready | wc -l)" 11
+	assert_equal "$(lsc-list --ready | wc -l)" 4
 	nothing_left
 }
 
@@ -395,7 +397,7 @@ open("der", "wb").write(data)'
 		assert_stderr_line_count 2
 		assert_stderr_has 'SEP000000000002: not signed'
 		assert_stderr_has 'SEP00000000000A: not signed'
-		assert_equal "$(tar tzf $how.tgz | wc -l)" 10
+		assert_equal "$(tar tzf $how.tgz | wc -l)" 3
 	done
 }
 

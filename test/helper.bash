@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # For every Bats file: `load helper`. Each test starts in its own empty directory, with a fresh spool
-# in $SPOOL, the fixtures in $FIX (test/fixtures says what they are) and the programs first in PATH.
+# in $SPOOL, the fixtures in $FIX (test/fixtures says what they are) and the programs first in PATH, before
+# those of the system: what a user has put before these, as another python3, does not take part.
 # A skipped test is a failure in CI, so skip only what the machine cannot do.
 bats_require_minimum_version 1.5.0
 
@@ -9,7 +10,7 @@ ROOT=${TESTDIR%/*}
 BIN=${CAPFKIT_BIN:-$ROOT/bin}
 OBJ=${CAPFKIT_OBJ:-$ROOT/obj}
 FIX=$CAPFKIT_FIX
-PATH=$BIN:$PATH
+PATH=$BIN:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C TZ=UTC PATH
 
 # A file with a setup of its own calls this first.
