@@ -82,9 +82,9 @@ ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 FAULTS_spool_test = open openat fdopendir readdir faccessat mkdirat fchmod fsync syncfs close fstat fstatat \
 	fstatvfs flock getrandom renameat2 renameat linkat unlinkat read write pread calloc malloc realloc strdup
 FAULTS_gunzip_test = read calloc malloc inflateInit2_ inflate
-FAULTS_archive_test = read calloc malloc realloc archive_read_new archive_read_support_format_tar \
+FAULTS_untar_test = read calloc malloc realloc archive_read_new archive_read_support_format_tar \
 	archive_read_open archive_filter_bytes newlocale
-FAULTS_pack_test = write calloc deflateInit2_ $(if $(LIBTAR),tar_fdopen) archive_write_new archive_entry_new \
+FAULTS_tgz_test = write calloc deflateInit2_ $(if $(LIBTAR),tar_fdopen) archive_write_new archive_entry_new \
 	archive_write_set_format_ustar archive_write_set_bytes_per_block archive_write_open archive_write_header \
 	archive_write_data archive_write_finish_entry archive_write_close
 FAULTS_answers_test = malloc realloc lseek read write

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A library that writes ustar, as tgz uses it. Both give the same bytes; pack_test holds them together. */
+/* A library that writes ustar, as tgz uses it. Both give the same bytes; tgz_test holds them together. */
 #ifndef USTAR_H
 #define USTAR_H
 

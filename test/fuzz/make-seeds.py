@@ -110,12 +110,12 @@ MESSAGES = {
 }
 for key, value in MESSAGES.items():
     seed("capfmsg", key, value)
-seed("proof", "rsa", proof("sep", False))
-seed("proof", "rsa-sudi", proof("sep", True))
-seed("proof", "ec", proof("sepec", False))
-seed("proof", "string", MESSAGES["auth-string"])
+seed("phone_auth", "rsa", proof("sep", False))
+seed("phone_auth", "rsa-sudi", proof("sep", True))
+seed("phone_auth", "ec", proof("sepec", False))
+seed("phone_auth", "string", MESSAGES["auth-string"])
 info = b"\x31\1\0"
-seed("proof", "request", message(2, element(9, run("openssl", "pkey", "-in", "data/sepec.key", "-pubout",
+seed("phone_auth", "request", message(2, element(9, run("openssl", "pkey", "-in", "data/sepec.key", "-pubout",
      "-outform", "DER")), element(6, info), element(20, b"\2" + element(0, run("openssl", "dgst", "-sha256",
      "-sign", "data/sepec.key", data=info))[1:])))
 
@@ -245,4 +245,4 @@ ARCHIVES = {
     "empty": (1, bytes(1024)),
 }
 for key, (how, data) in ARCHIVES.items():
-    seed("archive", key, bytes([how]) + data)
+    seed("untar", key, bytes([how]) + data)
