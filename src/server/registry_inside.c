@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "base/hash.h"
 #include "server/registry_inside.h"
 
 bool registry_issues(const struct registry *o)
@@ -8,11 +9,7 @@ bool registry_issues(const struct registry *o)
 
 unsigned registry_bucket(const char *device)
 {
-	unsigned h = 5381;
-
-	while (*device != '\0')
-		h = h * 33 + (unsigned char)*device++;
-	return h & (REGISTRY_BUCKETS - 1);
+	return hash_name(device, 0) & (REGISTRY_BUCKETS - 1);
 }
 
 time_t registry_now(struct registry *o)

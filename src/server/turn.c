@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "server/turn.h"
 
 #define NAME_MAX_HERE 160
@@ -85,11 +86,7 @@ static bool grow(void *list, size_t n, size_t *cap, size_t size)
 
 static size_t *bucket_of(struct turn *g, const char *name)
 {
-	unsigned h = 5381;
-
-	while (*name != '\0')
-		h = h * 33 + (unsigned char)*name++;
-	return &g->bucket[h & (BUCKETS - 1)];
+	return &g->bucket[hash_name(name, 0) & (BUCKETS - 1)];
 }
 
 /* The last one with this name. */

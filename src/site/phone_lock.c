@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "site/phone_lock.h"
 
 #define MANY 1000	/* the kernel walks along all locks of a file for each new one */
@@ -23,14 +24,10 @@ void phone_lock_close(struct phone_lock *l)
 	l->waited = 0;
 }
 
-/* FNV-1a. Two phones with one place only wait for each other. */
+/* Two phones with one place only wait for each other. */
 static off_t place_of(const char *device)
 {
-	uint64_t h = 0xcbf29ce484222325;
-
-	while (*device != '\0')
-		h = (h ^ (unsigned char)*device++) * 0x100000001b3;
-	return (off_t)(h % (INT64_MAX - 1) + 1);
+	return (off_t)(hash_name(device, 0) % (INT64_MAX - 1) + 1);
 }
 
 /* 1, 0, or -1 with errno. */

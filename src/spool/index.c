@@ -4,17 +4,15 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/hash.h"
 #include "spool/index.h"
 
 #define FIRST_BUCKETS 1024
 
-/* FNV-1a with a seed, since device names come from outside. */
 static size_t hash_device(const struct index *ix, const char *device)
 {
-	uint64_t h = 0xcbf29ce484222325 ^ ix->seed;
+	uint64_t h = hash_name(device, ix->seed);
 
-	while (*device != '\0')
-		h = (h ^ (unsigned char)*device++) * 0x100000001b3;
 	return (size_t)(h ^ h >> 32) & (ix->buckets - 1);
 }
 
