@@ -102,7 +102,7 @@ only() {
 	only '#[ 	]*include <(archive|archive_entry)\.h>' src/archive/untar.c src/archive/ustar_libarchive.c
 	only '#[ 	]*include <libtar\.h>' src/archive/ustar_libtar.c
 	only '#[ 	]*include <zlib\.h>' src/archive/gunzip.c src/archive/tgz.c
-	only 'include <ini\.h>' src/site/settings.c
+	only 'include <ini\.h>' src/base/ini.c
 }
 
 @test "only ticks asks the clock that nobody sets" {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "base/monotime.h"
 #include "cli/status.h"
 
@@ -22,11 +23,11 @@ static const char *escape(const char *text, bool backslash, char *out, size_t si
 {
 	size_t n = 0;
 
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + 5 <= size; p++) {
+	for (const unsigned char *p = (const unsigned char *)text; *p != '\0' && n + ESCAPE_LEN < size; p++) {
 		if (*p >= ' ' && *p < 0x7f && (*p != '\\' || !backslash))
 			out[n++] = (char)*p;
 		else
-			n += (size_t)sprintf(out + n, "\\x%02x", *p);
+			n += escape_put(*p, out + n);
 	}
 	out[n] = '\0';
 	return out;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "server/log.h"
 
 #define LINE_MAX_BYTES 1024
@@ -24,7 +25,7 @@ static void add(struct line *l, const char *p, size_t len)
 /* Whatever a device sent: no line ends, no terminal codes, no way to look like another key. */
 static void add_value(struct line *l, const char *value)
 {
-	static const char digits[] = "0123456789abcdef";
+	char hex[ESCAPE_LEN];
 	bool quote = false;
 
 	for (const char *p = value; *p != '\0'; p++)
@@ -32,10 +33,8 @@ static void add_value(struct line *l, const char *value)
 	if (quote)
 		add(l, "\"", 1);
 	for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
-		char hex[4] = {'\\', 'x', digits[*p >> 4], digits[*p & 15]};
-
 		if (*p < ' ' || *p > '~')
-			add(l, hex, sizeof hex);
+			add(l, hex, escape_put(*p, hex));
 		else if (*p == '"' || *p == '\\')
 			add(l, (const char[]){'\\', (char)*p}, 2);
 		else

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/escape.h"
+#include "base/ini.h"
 #include "base/utc.h"
 #include "site/phone.h"
 #include "site/settings.h"
@@ -59,11 +61,11 @@ static bool encode(const char *text, char out[ENCODED_MAX + 1])
 	for (; *text != '\0'; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (n + 4 > ENCODED_MAX)
+		if (n + ESCAPE_LEN > ENCODED_MAX)
 			break;
 		if (c < ' ' || c == 0x7f || c == ';' || c == '\\' ||
 		    (c == ' ' && (n == 0 || text[1] == '\0')))
-			n += (size_t)sprintf(out + n, "\\x%02x", c);
+			n += escape_put(c, out + n);
 		else
 			out[n++] = *text;
 	}
@@ -77,13 +79,12 @@ static int decode(const char *text, char out[PHONE_TEXT_MAX + 1], struct reason 
 	size_t n = 0;
 
 	while (*text != '\0') {
-		unsigned char c = (unsigned char)*text++;
+		unsigned char c = (unsigned char)*text;
+		bool escaped = c == '\\';
 
-		if (c == '\\' && (text[0] != 'x' || !bytes_unhex((const char[]){text[1],
-		    text[1] != '\0' ? text[2] : '\0', '\0'}, 1, &c) || c == '\0'))
+		if (escaped && (!escape_get(text, &c) || c == '\0'))
 			return reason_set(why, "a backslash that is not \\xHH");
-		if (text[-1] == '\\')
-			text += 3;
+		text += escaped ? ESCAPE_LEN : 1;
 		if (n == PHONE_TEXT_MAX)
 			return reason_set(why, "a text has more than %d bytes", PHONE_TEXT_MAX);
 		out[n++] = (char)c;
@@ -274,7 +275,7 @@ int phone_parse(struct phone *p, const char *text, struct reason *why)
 
 	phone_init(&fresh, p->device);
 	*p = fresh;
-	if (settings_lines(text, take_field, &r, why) != 0)
+	if (ini_lines(text, take_field, &r, why) != 0)
 		return -1;
 	if (p->operation != PHONE_NONE && p->scheduled == 0)
 		return reason_set(why, "it has an operation, but no time when that was scheduled");
@@ -377,7 +378,7 @@ int phone_state_parse(struct phone_state *st, const char *text, struct reason *w
 	struct reading r = {st, 0};
 
 	*st = (struct phone_state){.status = PHONE_PENDING};
-	return settings_lines(text, take_state, &r, why);
+	return ini_lines(text, take_state, &r, why);
 }
 
 void phone_state_format(const struct phone_state *st, struct buf *out)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <ini.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fileio.h"
+#include "base/ini.h"
 #include "base/utc.h"
 #include "site/settings.h"
 
 #define MAX_BYTES 65536		/* with a comment on every line it has 4 KiB */
-#define MAX_LINE (SETTINGS_TEXT_MAX - 1)	/* without its newline */
 
 static const struct settings defaults = {
 	.import_max_entries = 500000,
@@ -283,61 +282,10 @@ static int take_setting(void *ctx, const char *name, const char *value, struct r
 	    reason_set(why, "%.60s: wants to be template.NAME.field", name);
 }
 
-struct parsing {
-	int (*take)(void *, const char *, const char *, struct reason *);
-	void *ctx;
-	struct reason *why;
-	bool failed;		/* libinih goes on after an error; the first one counts */
-};
-
-/* libinih's way: non-zero is good. */
-static int take_line(void *user, const char *section, const char *name, const char *value)
-{
-	struct parsing *p = user;
-
-	if (p->failed)
-		return 0;
-	p->failed = (*section != '\0' ? reason_set(p->why, "there are no [sections] here") :
-	    p->take(p->ctx, name, value, p->why)) != 0;
-	return !p->failed;
-}
-
-/* The number of the first line that libinih would cut in two, so that its rest became a setting; or 0. */
-static int too_long(const char *text)
-{
-	for (int line = 1;; line++) {
-		size_t len = strcspn(text, "\n");
-
-		if (len > MAX_LINE)
-			return line;
-		if (text[len] == '\0')
-			return 0;
-		text += len + 1;
-	}
-}
-
-int settings_lines(const char *text,
-    int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
-    struct reason *why)
-{
-	struct reason cause = {.text = "not \"name = value\""};
-	struct parsing p = {take, ctx, &cause, false};
-	int line;
-
-	/* An empty section is not told to take_line(). */
-	if (*text == '[' || strstr(text, "\n[") != NULL)
-		return reason_set(why, "there are no [sections] here");
-	if ((line = too_long(text)) > 0)
-		return reason_set(why, "line %d: has more than %d bytes", line, MAX_LINE);
-	if ((line = ini_parse_string(text, take_line, &p)) <= 0)
-		return line == 0 ? 0 : reason_memory(why);
-	return reason_because(why, &cause, "line %d: %s", line, cause.text);
-}
-
 int settings_parse(struct settings *c, const char *text, struct reason *why)
 {
 	*c = defaults;
-	return settings_lines(text, take_setting, c, why);
+	return ini_lines(text, take_setting, c, why);
 }
 
 /* The whole file; the caller frees. NULL with a reason. */
@@ -396,7 +344,7 @@ int settings_templates(int dirfd, const char *name,
 {
 	struct picking p = {name, take, ctx, 0};
 	char *text = slurp(dirfd, why);
-	int result = text != NULL ? settings_lines(text, pick, &p, why) : -1;
+	int result = text != NULL ? ini_lines(text, pick, &p, why) : -1;
 
 	free(text);
 	return result == 0 ? p.n : -1;

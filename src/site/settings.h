@@ -53,11 +53,6 @@ int settings_templates(int dirfd, const char *name,
     int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
     struct reason *);
 
-/* Calls take for each "name = value" line of a text. -1 with a reason that names the line. */
-int settings_lines(const char *text,
-    int (*take)(void *ctx, const char *name, const char *value, struct reason *), void *ctx,
-    struct reason *);
-
 /* The file as capf-init writes it: every setting, commented out, with its default. */
 extern const char settings_template[];
 
