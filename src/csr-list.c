@@ -36,7 +36,7 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	time_t now = time(NULL), span = -1, since = 0;
-	char first[UTC_STAMP + 1], last[UTC_STAMP + 1] = "99991231T235959Z";
+	char first[UTC_STAMP + 1], last[UTC_STAMP + 1];
 	bool null = false, header = false;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
@@ -55,8 +55,7 @@ int main(int argc, char *argv[])
 	if (arg != argc)
 		status_usage("takes no arguments");
 	utc_stamp(since, first);
-	if (span >= 0)
-		utc_stamp(now - span, last);
+	utc_stamp(span >= 0 ? now - span : UTC_LAST, last);
 	s = open_spool(path, now);
 	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (spool_list(s, SPOOL_CSR, &list, &n) != 0)

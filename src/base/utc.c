@@ -7,13 +7,12 @@
 
 #include "base/utc.h"
 
-/* Years 0 to 9999 are what four digits can say; others are shown as the nearest of these. */
+/* A time that four digits of a year cannot say is shown as the nearest that they can. */
 static struct tm split(time_t t)
 {
-	const time_t first = -62167219200, last = 253402300799;
 	struct tm tm;
 
-	t = t < first ? first : t > last ? last : t;
+	t = t < UTC_FIRST ? UTC_FIRST : t > UTC_LAST ? UTC_LAST : t;
 	gmtime_r(&t, &tm);
 	return tm;
 }
@@ -94,7 +93,7 @@ bool utc_clock(const char *text, time_t *out)
 
 	errno = 0;
 	n = strtoll(text, &end, 10);
-	if (errno != 0 || end == text || *end != '\0' || n < 0 || n > 253402300799)
+	if (errno != 0 || end == text || *end != '\0' || n < 0 || n > UTC_LAST)
 		return false;
 	*out = (time_t)n;
 	return true;

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-/* Times as people and file names write them; always UTC. */
+/* Times as options, output and the names of the spool's files write them; always UTC. */
 #ifndef UTC_H
 #define UTC_H
 
 #include <stdbool.h>
 #include <time.h>
 
+/* What four digits of a year can say: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z. RFC 5280 4.1.2.5 has no others. */
+#define UTC_FIRST ((time_t)-62167219200)
+#define UTC_LAST ((time_t)253402300799)
 #define UTC_STAMP 16		/* YYYYMMDDThhmmssZ, as in the names of the spool's files */
 #define UTC_ISO 20		/* YYYY-MM-DDThh:mm:ssZ, as on stdout */
 
 void utc_stamp(time_t, char out[UTC_STAMP + 1]);
 void utc_iso(time_t, char out[UTC_ISO + 1]);
-/* Exactly a stamp, nothing behind it is looked at. */
+/* Reads a stamp; what follows it is not looked at. False when it is not one. */
 bool utc_from_stamp(const char *, time_t *);
-/* A point in time: date, date and time, stamp, or seconds since 1970 behind an @. */
+/* A time as an option takes it: a date, date and time, a stamp, or @ and seconds since 1970. */
 bool utc_parse(const char *, time_t *);
 /* A span: a number with s, m, h, d or w behind it. */
 bool utc_span(const char *, time_t *);

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "base/utc.h"
 #include "quarantine/verdict.h"
-
-#define FIRST_SECOND (-(int64_t)62135596800)	/* of the year 1 */
-#define LAST_SECOND ((int64_t)253402300799)	/* of the year 9999 */
 
 void verdict_encode(const struct verdict *v, struct buf *out)
 {
@@ -74,7 +72,7 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 	    !bytes_get_sized(&in, &v->der, &v->der_len))
 		return false;
 	v->not_after = (time_t)(int64_t)when;
-	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= LAST_SECOND &&
-	    v->not_after >= FIRST_SECOND &&
+	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= UTC_LAST &&
+	    v->not_after >= UTC_FIRST &&
 	    (v->good ? is_framed(v->der, v->der_len) : v->der_len == 0);
 }

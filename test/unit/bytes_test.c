@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/utc.h"
 #include "quarantine/verdict.h"
 #include "tap.h"
 
@@ -67,6 +68,16 @@ static void verdicts(void)
 	b.p[0] = 0;
 	ok(!verdict_decode((struct bytes){b.p, b.len - 1}, &w), "none that is bad and has a certificate");
 	buf_free(&b);
+	/* A certificate may say any year of four digits, and so may a process that tells of it. */
+	for (int i = 0; i < 4; i++) {
+		static const time_t ends[] = {UTC_FIRST, UTC_LAST, UTC_FIRST - 1, UTC_LAST + 1};
+
+		v = (struct verdict){.read = true, .not_after = ends[i]};
+		verdict_encode(&v, &b);
+		ok(verdict_decode((struct bytes){b.p, b.len}, &w) == (i < 2), "a verdict that ends at %lld",
+		    (long long)ends[i]);
+		buf_free(&b);
+	}
 	v = (struct verdict){.entry = "x", .reason = {.text = "is empty"}};
 	verdict_encode(&v, &b);
 	ok(verdict_decode((struct bytes){b.p, b.len}, &w) && !w.good && !w.read, "a refusal and back");
