@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/outfile.h"
+#include "ca/ca_cert.h"
 #include "ca/ca_chain.h"
-#include "ca/issue.h"
 #include "cli/confine.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -122,8 +122,8 @@ static void make(const char *prefix, struct asked *a)
 	if ((key = key_make(a->spec, &why)) == NULL)
 		status_die(status_of_input(why.trouble), a->spec, "%s", why.text);
 	if (a->request)
-		text = issue_ca_request(&a->profile, key, &len, &why);
-	else if ((x = issue_ca(&a->profile, key, parent.cert, parent.key, a->now, &why)) != NULL) {
+		text = ca_cert_request(&a->profile, key, &len, &why);
+	else if ((x = ca_cert_make(&a->profile, key, parent.cert, parent.key, a->now, &why)) != NULL) {
 		if ((text = cert_pem(x, &len)) == NULL)
 			reason_memory(&why);
 		X509_free(x);

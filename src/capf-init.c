@@ -8,7 +8,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "ca/issue.h"
+#include "ca/ca_cert.h"
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
@@ -51,7 +51,7 @@ static int make_pair(struct pair *p, const char *spec, const char *name, int day
 	if ((p->key = key_make(spec, why)) != NULL)
 		*object = *name != '\0' ? name : "CAPF";
 	if (p->key != NULL &&
-	    (x = issue_ca(&profile, p->key, NULL, NULL, now, why)) != NULL) {
+	    (x = ca_cert_make(&profile, p->key, NULL, NULL, now, why)) != NULL) {
 		if ((len = i2d_X509(x, &der)) > 0)
 			p->cert = cert_parse(der, (size_t)len, why);
 		else

@@ -27,7 +27,7 @@
 #include "spool/index.h"
 #include "spool/spool.h"
 #include "x509/csr.h"
-#include "x509/der.h"
+#include "x509/pem.h"
 
 const char program[] = "csr-add";
 const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";

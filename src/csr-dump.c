@@ -24,7 +24,7 @@
 #include "spool/spool.h"
 #include "x509/csr.h"
 #include "x509/csr_make.h"
-#include "x509/der.h"
+#include "x509/pem.h"
 
 const char program[] = "csr-dump";
 const char synopsis[] =

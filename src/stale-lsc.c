@@ -45,8 +45,8 @@ static int view_one(struct spool *s, const struct reqid *reqid)
 	status = c == NULL && errno != 0 ? STATUS_TROUBLE : STATUS_REFUSED;
 	if (c == NULL && errno == ENOENT)
 		return STATUS_OK;
-	if (c != NULL && ((subject = cert_name_line(X509_get_subject_name(c->x509))) == NULL ||
-	    (issuer = cert_name_line(X509_get_issuer_name(c->x509))) == NULL)) {
+	if (c != NULL && ((subject = name_line(X509_get_subject_name(c->x509))) == NULL ||
+	    (issuer = name_line(X509_get_issuer_name(c->x509))) == NULL)) {
 		reason_memory(&why);
 		status = STATUS_TROUBLE;
 	}

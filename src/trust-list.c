@@ -26,7 +26,7 @@ static int show(void *ctx, const char *file, const char *description, const stru
 {
 	struct listing *l = ctx;
 	char escaped[1024], said[1024], iso[UTC_ISO + 1], hex[2 * sizeof c->digest + 1];
-	char *subject = c != NULL ? cert_name_line(X509_get_subject_name(c->x509)) : NULL;
+	char *subject = c != NULL ? name_line(X509_get_subject_name(c->x509)) : NULL;
 	struct reason cause = *why;
 
 	if (c != NULL && subject == NULL)

@@ -49,20 +49,4 @@ struct issued {
 int issue_phone(const struct issuer *, const struct csr *, time_t now, struct issued *,
     struct reason *);
 
-struct ca_profile {
-	const char *subject;	/* "CN=Lab root,O=Example,C=DE" */
-	int days;
-	int pathlen;		/* -1: none */
-	bool crl_sign;		/* keyUsage cRLSign besides digitalSignature and keyCertSign */
-};
-
-/* A CA's certificate for key, signed by itself, or by parent with its key when both are given.
- * NULL with a reason. */
-X509 *issue_ca(const struct ca_profile *, EVP_PKEY *key, const struct cert *parent,
-    EVP_PKEY *parent_key, time_t now, struct reason *);
-
-/* A request for such a certificate, for an outside CA: it asks for the subject, and for the same constraints, usage
- * and key identifier, which that CA may grant or not. PEM; the caller frees. NULL with a reason. */
-char *issue_ca_request(const struct ca_profile *, EVP_PKEY *key, size_t *len, struct reason *);
-
 #endif

@@ -16,7 +16,7 @@
 #include "process/sandbox.h"
 #include "process/workers.h"
 #include "quarantine/unpack.h"
-#include "x509/der.h"
+#include "x509/pem.h"
 
 /* So much goes over the pipe at once: system calls do not count, and the parent has work early. */
 #define PARCEL ((size_t)64 * 1024)

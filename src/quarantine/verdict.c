@@ -3,6 +3,7 @@
 
 #include "base/utc.h"
 #include "quarantine/verdict.h"
+#include "x509/der.h"
 
 void verdict_encode(const struct verdict *v, struct buf *out)
 {
@@ -36,25 +37,6 @@ static bool is_hex(const char *text)
 	return *text != '\0' && text[strspn(text, "0123456789abcdefABCDEF")] == '\0';
 }
 
-/* Is this the frame of one DER object, to its last byte? Nothing inside is looked at. */
-static bool is_framed(const unsigned char *p, size_t len)
-{
-	size_t head = 2, body;
-
-	if (len < 2 || len > VERDICT_DER_MAX || p[0] != 0x30)
-		return false;
-	body = p[1];
-	if (p[1] >= 0x80) {
-		head += p[1] & 0x7f;
-		if (head < 3 || head > 5 || head > len)
-			return false;
-		body = 0;
-		for (size_t i = 2; i < head; i++)
-			body = body << 8 | p[i];
-	}
-	return head + body == len;
-}
-
 bool verdict_decode(struct bytes in, struct verdict *v)
 {
 	uint64_t when;
@@ -74,5 +56,6 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 	v->not_after = (time_t)(int64_t)when;
 	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= UTC_LAST &&
 	    v->not_after >= UTC_FIRST &&
-	    (v->good ? is_framed(v->der, v->der_len) : v->der_len == 0);
+	    (v->good ? v->der_len <= VERDICT_DER_MAX && der_is_sequence((struct bytes){v->der, v->der_len}) :
+	    v->der_len == 0);
 }

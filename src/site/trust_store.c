@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "site/trust_store.h"
-#include "x509/der.h"
+#include "x509/pem.h"
 
 /* A file of a trust store is PEM under this line; its name is the fingerprint. */
 #define DESCRIPTION "# description: "
@@ -311,7 +311,7 @@ void trust_store_vouchers_free(EVP_PKEY **key)
 /* The .0 file: PEM, named after the CN. */
 static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
 {
-	char name[CERT_CN_MAX + sizeof ".0"];
+	char name[NAME_CN_MAX + sizeof ".0"];
 	size_t len;
 	char *pem;
 	int result;
@@ -376,7 +376,7 @@ static int is_copy(const struct spool *s, const char *name, const struct cert *c
 
 int capf_identity_check(struct spool *s, bool repair, struct reason *why)
 {
-	char name[CERT_CN_MAX + sizeof ".0"];
+	char name[NAME_CN_MAX + sizeof ".0"];
 	struct cert *c;
 	EVP_PKEY *key;
 	int result;

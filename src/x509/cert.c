@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
@@ -12,10 +11,11 @@
 #include "base/bytes.h"
 #include "base/fileio.h"
 #include "x509/cert.h"
-#include "x509/der.h"
 #include "x509/key.h"
+#include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
+#include "x509/pem.h"
 
 #define CERT_MAX_EXTENSIONS 32	/* each is compared with each; a full certificate has about ten */
 
@@ -34,27 +34,6 @@ static int decode(struct cert *c, struct reason *r)
 		return reason_memory(r);
 	if (p != c->der + c->der_len)
 		return reason_set(r, "has bytes behind the certificate");
-	return 0;
-}
-
-static int read_cn(struct cert *c, struct reason *r)
-{
-	const X509_NAME *subject = X509_get_subject_name(c->x509);
-	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1), len;
-	unsigned char *utf8 = NULL;
-
-	if (at < 0)
-		return 0;
-	if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
-		return reason_set(r, "has two common names");
-	len = ASN1_STRING_to_UTF8(&utf8,
-	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	if (len < 0 || len > CERT_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
-		OPENSSL_free(utf8);
-		return reason_set(r, "has a common name that is too long or no text");
-	}
-	memcpy(c->cn, utf8, (size_t)len);
-	OPENSSL_free(utf8);
 	return 0;
 }
 
@@ -98,7 +77,7 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 		return NULL;
 	}
 	c->der = pem_unwrap(data, len, DER_CERT, false, &c->der_len, &c->pem, r);
-	if (c->der == NULL || decode(c, r) < 0 || read_cn(c, r) < 0 || read_serial(c, r) < 0 ||
+	if (c->der == NULL || decode(c, r) < 0 || name_cn(X509_get_subject_name(c->x509), c->cn, r) < 0 || read_serial(c, r) < 0 ||
 	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
 	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
 	    key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
@@ -271,21 +250,4 @@ char *cert_pem(X509 *x, size_t *len)
 	OPENSSL_free(der);
 	ERR_clear_error();
 	return pem;
-}
-
-char *cert_name_line(const X509_NAME *name)
-{
-	/* RFC 2253's escapes leave nothing but printable ASCII, whatever stands in the name. */
-	unsigned long flags = (XN_FLAG_RFC2253 & ~(unsigned long)XN_FLAG_DN_REV &
-	    ~(unsigned long)XN_FLAG_SEP_MASK) | XN_FLAG_SEP_CPLUS_SPC;
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *line = NULL, *data;
-	long n;
-
-	if (bio != NULL && X509_NAME_print_ex(bio, name, 0, flags) >= 0 &&
-	    (n = BIO_get_mem_data(bio, &data)) >= 0)
-		line = strndup(n > 0 ? data : "", (size_t)n);
-	BIO_free(bio);
-	ERR_clear_error();
-	return line;
 }

@@ -10,9 +10,9 @@
 #include <openssl/x509.h>
 
 #include "base/reason.h"
+#include "x509/name.h"
 
 #define CERT_MAX_BYTES 65536	/* a phone certificate has 1 to 2 KiB */
-#define CERT_CN_MAX 256		/* 64 characters of four bytes, RFC 5280 ub-common-name */
 #define CERT_SERIAL_MAX 40	/* 20 octets in hex, RFC 5280 4.1.2.2 */
 
 struct cert {
@@ -22,7 +22,7 @@ struct cert {
 	size_t der_len;
 	unsigned char spki[32];		/* SHA-256 of the SubjectPublicKeyInfo */
 	unsigned char digest[32];	/* SHA-256 of the DER */
-	char cn[CERT_CN_MAX + 1];	/* of the subject, UTF-8; "" when there is none */
+	char cn[NAME_CN_MAX + 1];	/* of the subject, UTF-8; "" when there is none */
 	char serial[CERT_SERIAL_MAX + 1];	/* lower-case hex */
 	time_t not_before, not_after;
 };
@@ -46,8 +46,5 @@ int cert_check_ca(const struct cert *, struct reason *);
 
 /* One certificate as PEM, NUL-terminated; the caller frees. NULL when out of memory. */
 char *cert_pem(X509 *, size_t *len);
-/* Its subject or issuer on one line, RFC 2253 order reversed ("C=DE, O=x, CN=y"); the caller
- * frees. */
-char *cert_name_line(const X509_NAME *);
 
 #endif

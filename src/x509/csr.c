@@ -6,12 +6,11 @@
 #include <string.h>
 
 #include "x509/csr.h"
-#include "x509/der.h"
 #include "x509/key.h"
+#include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
-
-#define CSR_CN_MAX 256	/* 64 characters of four bytes, RFC 5280 ub-common-name */
+#include "x509/pem.h"
 
 /* OpenSSL's form of the request, when that gives the same bytes again. */
 static int decode(struct csr *c, struct reason *r)
@@ -65,29 +64,16 @@ static int check_signature(struct csr *c, EVP_PKEY *const *ra, struct reason *r)
 	    ", nor by the RA" : "; if CAPF vouches for it, add --ra CAPF.cer");
 }
 
-/* The one common name of the subject, and the device that it speaks of. */
-static int read_names(struct csr *c, struct reason *r)
+/* The one common name of the subject, and the device that it names. */
+static int read_device(struct csr *c, struct reason *r)
 {
-	const X509_NAME *subject = X509_REQ_get_subject_name(c->req);
-	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1), len;
-	unsigned char *utf8 = NULL;
-	char cn[CSR_CN_MAX + 1];
+	char cn[NAME_CN_MAX + 1];
+	int found = name_cn(X509_REQ_get_subject_name(c->req), cn, r);
 
-	if (at < 0)
-		return reason_set(r, "has no common name");
-	if (X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0)
-		return reason_set(r, "has two common names");
-	len = ASN1_STRING_to_UTF8(&utf8,
-	    X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
-	if (len < 0 || len > CSR_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
-		OPENSSL_free(utf8);
-		return reason_set(r, "has a common name that is too long or no text");
-	}
-	memcpy(cn, utf8, (size_t)len);
-	cn[len] = '\0';
-	OPENSSL_free(utf8);
+	if (found <= 0)
+		return found < 0 ? -1 : reason_set(r, "has no common name");
 	if (!device_from_cn(cn, c->device))
-		return reason_set(r, "has a common name that is no device name");
+		return reason_set(r, "has a common name that is not a device name");
 	return 0;
 }
 
@@ -107,7 +93,7 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *const *ra, struct 
 	/* Attributes may hold a FALSE that is no default; encoding again decides. */
 	c->der = pem_unwrap(data, len, DER_REQUEST, true, &c->der_len, &pem, r);
 	if (c->der == NULL || decode(c, r) < 0 || check_signature(c, ra, r) < 0 ||
-	    read_names(c, r) < 0 || key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
+	    read_device(c, r) < 0 || key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
 		csr_free(c);
 		c = NULL;
 	}

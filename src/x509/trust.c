@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/utc.h"
-#include "x509/der.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
+#include "x509/pem.h"
 #include "x509/trust.h"
 
 struct trust {
@@ -115,7 +115,7 @@ static char *whose(const X509 *x, int depth)
 	static const char text[] = "has a CA, ";
 	char *name, *out;
 
-	if (depth == 0 || x == NULL || (name = cert_name_line(X509_get_subject_name(x))) == NULL)
+	if (depth == 0 || x == NULL || (name = name_line(X509_get_subject_name(x))) == NULL)
 		return NULL;
 	if ((out = malloc(sizeof text + strlen(name) + 8)) != NULL) {
 		strcpy(out, text);
@@ -160,7 +160,7 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
 	case X509_V_ERR_CERT_UNTRUSTED:
 		if (x != NULL)
-			issuer = cert_name_line(X509_get_issuer_name(x));
+			issuer = name_line(X509_get_issuer_name(x));
 		reason_set(r, "%sis signed by a CA that is not trusted: %s", before,
 		    issuer != NULL ? issuer : "?");
 		if (issuer == NULL && x != NULL)

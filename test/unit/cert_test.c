@@ -9,8 +9,8 @@
 
 #include "tap.h"
 #include "x509/cert.h"
-#include "x509/der.h"
 #include "x509/key.h"
+#include "x509/pem.h"
 
 static struct reason r;
 static EVP_PKEY *rsa, *ec;
@@ -185,7 +185,7 @@ static void test_parse(void)
 	ok(again != NULL && again->pem && memcmp(again->digest, digest, 32) == 0, "and back");
 	cert_free(again);
 	free(pem);
-	line = cert_name_line(X509_get_issuer_name(c->x509));
+	line = name_line(X509_get_issuer_name(c->x509));
 	ok(line != NULL && strcmp(line, "O=Someone") == 0, "its issuer");
 	free(line);
 	dup = X509_dup(c->x509);
@@ -210,7 +210,7 @@ static void test_name_line(void)
 	    (const unsigned char *)"A, B\n\033[31m", -1, -1, 0);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"y", -1, -1,
 	    0);
-	line = cert_name_line(name);
+	line = name_line(name);
 	ok(line != NULL && strcmp(line, "C=DE, O=A\\, B\\0A\\1B[31m, CN=y") == 0,
 	    "a name, escaped: %s", line);
 	free(line);

@@ -9,8 +9,8 @@
 
 #include "tap.h"
 #include "x509/csr.h"
-#include "x509/der.h"
 #include "x509/key.h"
+#include "x509/pem.h"
 
 static struct reason r;
 static EVP_PKEY *rsa, *other, *ec;
@@ -170,7 +170,7 @@ static void test_policy(void)
 	ok(refused_made(make(rsa, rsa, EVP_md5(), cn, NULL), NULL, "MD5"), "MD5");
 	ok(refused_made(make(rsa, rsa, EVP_sha256(), NULL, NULL), NULL, "no common name"), "no CN");
 	ok(refused_made(make(rsa, rsa, EVP_sha256(), cn, cn), NULL, "two common names"), "two CN");
-	ok(refused_made(make(rsa, rsa, EVP_sha256(), "../x", NULL), NULL, "no device name"),
+	ok(refused_made(make(rsa, rsa, EVP_sha256(), "../x", NULL), NULL, "not a device name"),
 	    "a path");
 	EVP_PKEY_free(small);
 	EVP_PKEY_free(curve);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "ca/ca_cert.h"
 #include "ca/issue.h"
 #include "tap.h"
 #include "x509/trust.h"
@@ -76,12 +77,12 @@ static struct cert *ca(const char *subject, EVP_PKEY *key, int days)
 	const struct ca_profile p = {
 	    .subject = subject, .days = days, .pathlen = -1, .crl_sign = true};
 
-	return reread(issue_ca(&p, key, NULL, NULL, NOW, &r));
+	return reread(ca_cert_make(&p, key, NULL, NULL, NOW, &r));
 }
 
 static bool name_is(const X509_NAME *name, const char *want)
 {
-	char *line = cert_name_line(name);
+	char *line = name_line(name);
 	bool same = line != NULL && strcmp(line, want) == 0;
 
 	if (!same)
@@ -242,7 +243,7 @@ static void test_policy(EVP_PKEY *ca_key, EVP_PKEY *key)
 static bool subject_refused(EVP_PKEY *key, const char *subject, const char *why)
 {
 	const struct ca_profile p = {.subject = subject, .days = 10, .pathlen = -1};
-	X509 *x = issue_ca(&p, key, NULL, NULL, NOW, &r);
+	X509 *x = ca_cert_make(&p, key, NULL, NULL, NOW, &r);
 	bool right = x == NULL && strstr(r.text, why) != NULL && ERR_peek_error() == 0;
 
 	if (!right)
@@ -255,7 +256,7 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 {
 	struct ca_profile p = {.subject = "CN=Sub", .days = 1000, .pathlen = 0};
 	struct cert *root = ca("CN=Root", ca_key, 500),
-		    *sub = reread(issue_ca(&p, key, root, ca_key, NOW, &r));
+		    *sub = reread(ca_cert_make(&p, key, root, ca_key, NOW, &r));
 	struct issue_policy policy = issue_policy_default;
 	struct trust *t = trust_new();
 	EVP_PKEY *ec = key_make("ec:256", &r);
@@ -279,12 +280,12 @@ static void test_ca(EVP_PKEY *ca_key, EVP_PKEY *key)
 	ok(c != NULL && trust_verify(t, c, NOW, &r) == 0, "the chain of three is strictly right");
 	cert_free(c);
 	issuer_free(i);
-	ok(issue_ca(&p, ec, root, key, NOW, &r) == NULL && strstr(r.text, "not the key"),
+	ok(ca_cert_make(&p, ec, root, key, NOW, &r) == NULL && strstr(r.text, "not the key"),
 	    "a foreign parent key");
 	p.days = 0;
-	ok(issue_ca(&p, ec, NULL, NULL, NOW, &r) == NULL, "0 days");
+	ok(ca_cert_make(&p, ec, NULL, NULL, NOW, &r) == NULL, "0 days");
 	p.days = 36501;
-	ok(issue_ca(&p, ec, NULL, NULL, NOW, &r) == NULL, "too many days");
+	ok(ca_cert_make(&p, ec, NULL, NULL, NOW, &r) == NULL, "too many days");
 
 	ok(subject_refused(ec, "", "is empty"), "an empty subject");
 	ok(subject_refused(ec, "Root", "no '='"), "no key");

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "archive/manifest.h"
-#include "ca/issue.h"
+#include "ca/ca_cert.h"
 #include "tap.h"
 
 #define MANY 100000
@@ -16,7 +16,7 @@ static struct reason r;
 static struct cert *capf(EVP_PKEY *key)
 {
 	const struct ca_profile p = {.subject = "CN=CAPF-12345678", .days = 100, .pathlen = 0};
-	X509 *x = issue_ca(&p, key, NULL, NULL, time(NULL), &r);
+	X509 *x = ca_cert_make(&p, key, NULL, NULL, time(NULL), &r);
 	unsigned char *der = NULL;
 	int n = x != NULL ? i2d_X509(x, &der) : -1;
 	struct cert *c = n > 0 ? cert_parse(der, (size_t)n, &r) : NULL;

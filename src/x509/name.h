@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/* The names in certificates and requests (RFC 5280 4.1.2.4): the common name, which names the phone, and the whole
+ * name on one line, as trust-list prints it. */
+#ifndef NAME_H
+#define NAME_H
+
+#include <openssl/x509.h>
+
+#include "base/bytes.h"
+#include "base/reason.h"
+
+#define NAME_CN_MAX 256		/* 64 characters (RFC 5280 ub-common-name) of four bytes */
+
+/* The one common name, UTF-8. 1; 0 and "" when there is none; -1 with a reason for two, or one that is not text. */
+int name_cn(const X509_NAME *, char out[NAME_CN_MAX + 1], struct reason *);
+/* Appends the DER of an RDN with this common name, a UTF8String. */
+void name_put_cn(struct buf *, const char *cn);
+
+/* The name as "C=DE, O=x, CN=y", in the order in which it stands, with the escapes of RFC 2253; the caller frees.
+ * NULL when out of memory. */
+char *name_line(const X509_NAME *);
+
+#endif
