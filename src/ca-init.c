@@ -17,6 +17,7 @@
 #include "cli/status.h"
 #include "x509/cert.h"
 #include "x509/key.h"
+#include "x509/secret.h"
 
 const char program[] = "ca-init";
 const char synopsis[] = "[-hV] [-c cert -k key [-p file]] [-d days] [-e file] [-L pathlen]\n"
@@ -96,7 +97,7 @@ static void write_pair(const char *prefix, EVP_PKEY *key, const struct secret *s
 	must_be_free(path);
 	if (outfile_create(key_path, 0600, key_text, key_len) != 0)
 		status_die_path(key_path, "cannot write");
-	key_pem_free(key_text, key_len);
+	secret_free(key_text, key_len);
 	if (outfile_create(path, 0644, text, len) != 0) {
 		/* Alone it is of no use, and would be in the way of the next run. */
 		outfile_remove(key_path);

@@ -10,9 +10,9 @@
 #include "ca/ca_cert.h"
 #include "ca/extension.h"
 #include "ca/rules.h"
-#include "x509/key.h"
 #include "x509/openssl_error.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 #define DAYS_MAX 36500	/* a hundred years; more is a mistyped number */
 
@@ -129,7 +129,7 @@ char *ca_cert_request(const struct ca_profile *p, EVP_PKEY *key, size_t *len, st
 
 	if (req == NULL)
 		reason_memory(r);
-	else if (key_check(key, r) < 0 || read_subject(X509_REQ_get_subject_name(req), p->subject, r) < 0)
+	else if (public_key_check(key, r) < 0 || read_subject(X509_REQ_get_subject_name(req), p->subject, r) < 0)
 		; /* said already */
 	else if (md == NULL || !X509_REQ_set_version(req, X509_REQ_VERSION_1) || !X509_REQ_set_pubkey(req, key) ||
 	    !ca_extensions(&all, p, X509_REQ_get_X509_PUBKEY(req)) || !X509_REQ_add_extensions(req, all) ||
@@ -160,7 +160,7 @@ X509 *ca_cert_make(const struct ca_profile *p, EVP_PKEY *key, const struct cert 
 	}
 	if (parent != NULL && rules_check_ca(parent, signer, now, r) < 0)
 		return NULL;
-	if (key_check(key, r) < 0)
+	if (public_key_check(key, r) < 0)
 		return NULL;
 	if ((x = X509_new()) == NULL) {
 		reason_memory(r);

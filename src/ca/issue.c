@@ -15,10 +15,10 @@
 #include "ca/issue.h"
 #include "ca/rules.h"
 #include "x509/der.h"
-#include "x509/key.h"
 #include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
+#include "x509/public_key.h"
 
 const struct issue_policy issue_policy_default = {
     .days = ISSUE_DAYS_MAX,
@@ -290,8 +290,8 @@ int issue_phone(const struct issuer *i, const struct csr *csr, time_t now, struc
 
 	if (now < i->not_before || now >= i->not_after)
 		return reason_set(r, "the CA is not valid now");
-	if (key_check(X509_REQ_get0_pubkey(csr->req), r) < 0 ||
-	    key_check_form(X509_REQ_get_X509_PUBKEY(csr->req), r) < 0)
+	if (public_key_check(X509_REQ_get0_pubkey(csr->req), r) < 0 ||
+	    public_key_check_form(X509_REQ_get_X509_PUBKEY(csr->req), r) < 0)
 		return -1;
 	rules_dates(now, i->policy.days, i->not_before, i->not_after, &from, &out->not_after);
 	ok = rules_serial(serial);

@@ -10,6 +10,7 @@
 #include "base/outfile.h"
 #include "phone-sim/sim_files.h"
 #include "x509/key.h"
+#include "x509/secret.h"
 
 #define PATH_LENGTH 4096
 
@@ -140,7 +141,7 @@ static int write_key(const char *dir, const struct sim *s, EVP_PKEY *key, struct
 		return reason_set(r, "%.100s: %s", dir, strerror(ENAMETOOLONG));
 	if ((pem = key_pem(key, NULL, &len, r)) != NULL)
 		res = write_file(path, 0600, pem, len, r);
-	key_pem_free(pem, len);
+	secret_free(pem, len);
 	return res;
 }
 

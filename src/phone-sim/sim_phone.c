@@ -10,8 +10,8 @@
 
 #include "phone-sim/sim_phone.h"
 #include "x509/cert.h"
-#include "x509/key.h"
 #include "x509/phone_auth.h"
+#include "x509/public_key.h"
 
 #define RSA_BITS_MIN 512
 #define RSA_BITS_MAX 8192
@@ -391,7 +391,7 @@ static bool fits(struct sim *s, const struct capfmsg *m, struct reason *r)
 		return false;
 	if (s->key == NULL)
 		reason_set(r, "has lost the key that the certificate is for");
-	else if (key_spki(s->key, spki, r) < 0)
+	else if (public_key_spki(s->key, spki, r) < 0)
 		;	/* said already */
 	else if (memcmp(spki, c->spki, sizeof spki) != 0)
 		reason_set(r, "has another key than the certificate");

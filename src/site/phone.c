@@ -12,7 +12,7 @@
 #include "site/settings.h"
 
 #define ENCODED_MAX 180		/* libinih reads lines of 200, with their name */
-#define RSA_LEAST 2048		/* key_check refuses shorter keys of phones, whatever the settings say */
+#define RSA_LEAST 2048		/* public_key_check refuses shorter keys of phones, whatever the settings say */
 
 const char *const phone_operations[] = {"none", "install", "delete", "troubleshoot", NULL};
 const char *const phone_auths[] = {"string", "null", "existing-lsc", "existing-mic", NULL};

@@ -7,6 +7,7 @@
 
 #include "site/trust_store.h"
 #include "x509/pem.h"
+#include "x509/secret.h"
 
 /* A file of a trust store is PEM under this line; its name is the fingerprint. */
 #define DESCRIPTION "# description: "
@@ -175,11 +176,11 @@ int capf_identity_load(const struct spool *s, struct cert **cert, EVP_PKEY **key
 	size_t len;
 
 	/* The file has the key. */
-	key_guard();
+	secret_guard();
 	if (spool_read(s, SPOOL_CA, CAPF_IDENTITY_PAIR, &text, &len) != 0)
 		return reason_errno(why);
 	*cert = cert_of_pair(text, len, why);
-	key_pem_free((char *)text, len);
+	secret_free((char *)text, len);
 	if (*cert == NULL || key == NULL)
 		return *cert != NULL ? 0 : -1;
 	if (asprintf(&path, "%s/%s/" CAPF_IDENTITY_PAIR, s->path, spool_dir_name(SPOOL_CA)) < 0) {
@@ -346,8 +347,8 @@ int capf_identity_put(struct spool *s, const struct cert *c, EVP_PKEY *key, stru
 		result = reason_memory(why);
 	else if ((result = spool_put(s, SPOOL_CA, CAPF_IDENTITY_PAIR, pair.p, pair.len, true)) != 0)
 		reason_errno(why);
-	key_pem_free(pem, key_len);
-	key_pem_free((char *)pair.p, pair.len);
+	secret_free(pem, key_len);
+	secret_free((char *)pair.p, pair.len);
 	free(cert);
 	/* The pair is what counts; whoever dies before the copies are made leaves them to spool-check. */
 	return result == 0 ? put_copies(s, c, why) : -1;

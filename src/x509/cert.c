@@ -11,11 +11,11 @@
 #include "base/bytes.h"
 #include "base/fileio.h"
 #include "x509/cert.h"
-#include "x509/key.h"
 #include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 #define CERT_MAX_EXTENSIONS 32	/* each is compared with each; a full certificate has about ten */
 
@@ -80,7 +80,7 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 	if (c->der == NULL || decode(c, r) < 0 || name_cn(X509_get_subject_name(c->x509), c->cn, r) < 0 || read_serial(c, r) < 0 ||
 	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
 	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
-	    key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
+	    public_key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
 	    openssl_sha256(c->der, c->der_len, c->digest, r) < 0) {
 		cert_free(c);
 		c = NULL;
@@ -169,8 +169,8 @@ int cert_check_phone(const struct cert *c, struct reason *r)
 		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
 	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
 		reason_set(r, "names two different signature algorithms");
-	else if (key_check_signature(algor, r) < 0 || check_serial(c, r) < 0 ||
-	    key_check(key, r) < 0 || key_check_form(X509_get_X509_PUBKEY(x), r) < 0 ||
+	else if (public_key_check_signature(algor, r) < 0 || check_serial(c, r) < 0 ||
+	    public_key_check(key, r) < 0 || public_key_check_form(X509_get_X509_PUBKEY(x), r) < 0 ||
 	    check_extensions(x, r) < 0)
 		; /* said already */
 	/* CA:TRUE without keyCertSign is no CA to OpenSSL, but it is not a phone either. */
@@ -222,7 +222,7 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 	int res = -1;
 
 	X509_get0_signature(NULL, &algor, x);
-	if (key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
+	if (public_key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
 		; /* said already */
 	else if (X509_get_version(x) != X509_VERSION_3)
 		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);

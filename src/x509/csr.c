@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "x509/csr.h"
-#include "x509/key.h"
 #include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 /* OpenSSL's form of the request, when that gives the same bytes again. */
 static int decode(struct csr *c, struct reason *r)
@@ -48,8 +48,8 @@ static int check_signature(struct csr *c, EVP_PKEY *const *ra, struct reason *r)
 	if (X509_REQ_get_version(c->req) != X509_REQ_VERSION_1)
 		return reason_set(r, "has a version other than 1");
 	X509_REQ_get0_signature(c->req, NULL, &algor);
-	if (key_check(own, r) < 0 || key_check_form(X509_REQ_get_X509_PUBKEY(c->req), r) < 0 ||
-	    key_check_signature(algor, r) < 0)
+	if (public_key_check(own, r) < 0 || public_key_check_form(X509_REQ_get_X509_PUBKEY(c->req), r) < 0 ||
+	    public_key_check_signature(algor, r) < 0)
 		return -1;
 	c->proof = CSR_OWN;
 	if (X509_REQ_verify_ex(c->req, own, openssl_context(), NULL) == 1)
@@ -93,7 +93,7 @@ struct csr *csr_parse(const void *data, size_t len, EVP_PKEY *const *ra, struct 
 	/* Attributes may hold a FALSE that is no default; encoding again decides. */
 	c->der = pem_unwrap(data, len, DER_REQUEST, true, &c->der_len, &pem, r);
 	if (c->der == NULL || decode(c, r) < 0 || check_signature(c, ra, r) < 0 ||
-	    read_device(c, r) < 0 || key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
+	    read_device(c, r) < 0 || public_key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) < 0) {
 		csr_free(c);
 		c = NULL;
 	}

@@ -7,10 +7,10 @@
 
 #include "x509/csr_make.h"
 #include "x509/der.h"
-#include "x509/key.h"
 #include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
+#include "x509/public_key.h"
 
 #define SPKI_MAX 4096		/* RSA-8192 has 1,050 bytes */
 
@@ -50,7 +50,7 @@ static int check_key(X509_REQ *req, struct bytes spki, struct reason *r)
 	OPENSSL_free(again);
 	if (!same)
 		return reason_set(r, "the phone's key is not DER");
-	return key_check(key, r) == 0 && key_check_form(pub, r) == 0 ? 0 : -1;
+	return public_key_check(key, r) == 0 && public_key_check_form(pub, r) == 0 ? 0 : -1;
 }
 
 /* The RA signs what was checked. -1 with a reason. */
@@ -103,7 +103,7 @@ struct csr *csr_make(struct bytes spki, const char *device, EVP_PKEY *ra, struct
 	c->proof = CSR_RA;
 	strcpy(c->device, device);
 	if ((c->req = make_request(spki, device, r)) == NULL || check_key(c->req, spki, r) != 0 ||
-	    key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) != 0 ||
+	    public_key_spki_of(X509_REQ_get_X509_PUBKEY(c->req), c->spki, r) != 0 ||
 	    (ra != NULL && sign(c, ra, r) != 0)) {
 		openssl_error_end(-1, r);
 		csr_free(c);

@@ -2,121 +2,31 @@
 /* Engines are deprecated, but on Debian 12 an engine is the only way to a PKCS#11 token. On Debian 13 it is a provider. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #ifndef OPENSSL_NO_ENGINE
 #include <openssl/engine.h>
 #endif
 #include <openssl/err.h>
-#include <openssl/params.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/provider.h>
-#include <openssl/rsa.h>
 #include <openssl/store.h>
 #include <openssl/ui.h>
 #include <openssl/x509.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#include "x509/der.h"
+#include "base/fileio.h"
 #include "x509/key.h"
-#include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 
-#define KEY_MAX_BYTES 262144	/* an 8192-bit key has 7 KiB; a PKCS#12 may carry a chain besides */
-#define SECRET_MAX 512		/* half of what OpenSSL's own prompt takes */
-#define KEY_ROUNDS 200000	/* of PBKDF2, a tenth of a second; OpenSSL's default is 2048 */
-
-void key_guard(void)
-{
-	prctl(PR_SET_DUMPABLE, 0);
-}
-
-int secret_read(struct secret *s, const char *path, struct reason *r)
-{
-	char line[SECRET_MAX + 2];
-	size_t len = 0, end;
-	ssize_t n = 0;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), saved, res = -1;
-
-	key_guard();
-	if (fd < 0)
-		return reason_errno(r);
-	while (len < sizeof line && ((n = read(fd, line + len, sizeof line - len)) > 0 ||
-	    (n < 0 && errno == EINTR)))
-		len += n > 0 ? (size_t)n : 0;
-	saved = errno;
-	close(fd);
-	for (end = 0; end < len && line[end] != '\n' && line[end] != '\0'; end++)
-		;
-	if (end > 0 && line[end - 1] == '\r')
-		end--;
-	errno = saved;
-	if (n < 0)
-		reason_errno(r);
-	else if (end == 0)
-		reason_set(r, "the first line is empty");
-	else if (end > SECRET_MAX)
-		reason_set(r, "the first line has more than %d bytes", SECRET_MAX);
-	else {
-		secret_wipe(s);
-		if ((s->text = strndup(line, end)) != NULL)
-			res = 0;
-		else
-			reason_errno(r);
-	}
-	OPENSSL_cleanse(line, sizeof line);
-	return res;
-}
-
-int secret_ask(struct secret *s, const char *prompt, struct reason *r)
-{
-	char line[SECRET_MAX + 1];
-	int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), ok;
-	sigset_t child, before;
-
-	key_guard();
-	/* Without a terminal OpenSSL would read stdin, where the archive comes from. */
-	if (fd < 0)
-		return reason_set(r, "needs a pass phrase, and there is no terminal to ask on");
-	close(fd);
-	/* OpenSSL catches every signal meanwhile; a child that ends would be taken for an interruption. */
-	sigemptyset(&child);
-	sigaddset(&child, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &child, &before);
-	ok = EVP_read_pw_string_min(line, 1, SECRET_MAX, prompt, 0) == 0;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (ok) {
-		secret_wipe(s);
-		s->text = strdup(line);
-	}
-	OPENSSL_cleanse(line, sizeof line);
-	ERR_clear_error();
-	if (!ok)
-		return reason_set(r, "no pass phrase was given");
-	return s->text != NULL ? 0 : reason_memory(r);
-}
-
-void secret_wipe(struct secret *s)
-{
-	if (s->text != NULL) {
-		OPENSSL_cleanse(s->text, strlen(s->text));
-		free(s->text);
-	}
-	s->text = NULL;
-}
+#define MAX_BYTES 262144	/* an 8192-bit key has 7 KiB; a PKCS#12 may carry a chain besides */
+#define ROUNDS 200000	/* of PBKDF2, a tenth of a second; OpenSSL's default is 2048 */
 
 /* What OpenSSL's question for a pass phrase needs, and what became of it. */
 struct asking {
@@ -221,30 +131,25 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	EVP_PKEY *key = NULL;
 	OSSL_STORE_CTX *store;
 	BIO *bio = NULL;
-	size_t len = 0;
 	ssize_t n = -1;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd >= 0 && (data = malloc(KEY_MAX_BYTES + 1)) != NULL)
-		while (len <= KEY_MAX_BYTES &&
-		    ((n = read(fd, data + len, KEY_MAX_BYTES + 1 - len)) > 0 ||
-			(n < 0 && errno == EINTR)))
-			len += n > 0 ? (size_t)n : 0;
-	if (data == NULL || n < 0)
+	/* Into memory of its full size: a buffer that grows would leave copies behind. */
+	if (fd >= 0 && (data = malloc(MAX_BYTES + 1)) != NULL)
+		n = fileio_read_full(fd, data, MAX_BYTES + 1);
+	if (n < 0)
 		reason_errno(r);
-	else if (len == 0)
+	else if (n == 0)
 		reason_set(r, "is empty");
-	else if (len > KEY_MAX_BYTES)
-		reason_set(r, "has more than %d bytes", KEY_MAX_BYTES);
-	else if ((bio = BIO_new_mem_buf(data, (int)len)) == NULL ||
+	else if (n > MAX_BYTES)
+		reason_set(r, "has more than %d bytes", MAX_BYTES);
+	else if ((bio = BIO_new_mem_buf(data, (int)n)) == NULL ||
 	    (store = OSSL_STORE_attach(bio, "file", NULL, NULL, ui, a, NULL, NULL, NULL)) == NULL)
 		openssl_error_set(r, "cannot be read as a key");
 	else
 		key = from_store(store, a, r);
 	BIO_free(bio);
-	if (data != NULL)
-		OPENSSL_cleanse(data, len);
-	free(data);
+	secret_free(data, MAX_BYTES + 1);
 	if (fd >= 0)
 		close(fd);
 	return key;
@@ -358,7 +263,7 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 	UI_METHOD *ui = UI_UTIL_wrap_read_pem_callback(answer, 0);
 	EVP_PKEY *key = NULL;
 
-	key_guard();
+	secret_guard();
 	ERR_clear_error();
 	if (ui == NULL)
 		reason_memory(r);
@@ -383,7 +288,7 @@ EVP_PKEY *key_make(const char *spec, struct reason *r)
 	};
 	EVP_PKEY *key;
 
-	key_guard();
+	secret_guard();
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
 		if (strcmp(spec, known[i].spec) != 0)
 			continue;
@@ -408,7 +313,7 @@ char *key_pem(EVP_PKEY *key, const struct secret *secret, size_t *len, struct re
 
 	if (ok && secret != NULL && secret->text != NULL) {
 		locked = PKCS8_encrypt(-1, EVP_aes_256_cbc(), secret->text,
-		    (int)strlen(secret->text), NULL, 0, KEY_ROUNDS, plain);
+		    (int)strlen(secret->text), NULL, 0, ROUNDS, plain);
 		ok = locked != NULL && PEM_write_bio_PKCS8(bio, locked);
 	} else if (ok)
 		ok = PEM_write_bio_PKCS8_PRIV_KEY_INFO(bio, plain);
@@ -425,173 +330,4 @@ char *key_pem(EVP_PKEY *key, const struct secret *secret, size_t *len, struct re
 	X509_SIG_free(locked);
 	BIO_free(bio);
 	return pem;
-}
-
-void key_pem_free(char *pem, size_t len)
-{
-	if (pem != NULL)
-		OPENSSL_cleanse(pem, len);
-	free(pem);
-}
-
-int key_spki(EVP_PKEY *key, unsigned char out[32], struct reason *r)
-{
-	unsigned char *der = NULL;
-	int len = i2d_PUBKEY(key, &der);
-	int res = len > 0 ? openssl_sha256(der, (size_t)len, out, r) :
-	    openssl_error_set(r, "the public key cannot be encoded");
-	OPENSSL_free(der);
-	return res;
-}
-
-int key_spki_of(const X509_PUBKEY *pub, unsigned char out[32], struct reason *r)
-{
-	unsigned char *der = NULL;
-	int len = i2d_X509_PUBKEY(pub, &der);
-	int res = len > 0 ? openssl_sha256(der, (size_t)len, out, r) :
-	    openssl_error_set(r, "the public key cannot be encoded");
-
-	OPENSSL_free(der);
-	return res;
-}
-
-static int check_rsa(EVP_PKEY *key, struct reason *r)
-{
-	unsigned char n[1024];
-	uint64_t e = 0;
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, n, sizeof n),
-	    OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &e), OSSL_PARAM_construct_end()};
-	int bits = EVP_PKEY_get_bits(key), odd;
-	BIGNUM *bn;
-
-	if (bits < 2048 || bits > 8192)
-		return reason_set(r, "has an RSA key of %d bits, not 2048 to 8192", bits);
-	/* One of the vendor's own roots has exponent 3; one of more than 64 bits only costs time.
-	 * Both in one call, which takes a third of the time of EVP_PKEY_get_bn_param for each. */
-	if (!EVP_PKEY_get_params(key, params) || e % 2 == 0 || e == 1) {
-		ERR_clear_error();
-		return reason_set(r, "has an RSA key with a bad exponent");
-	}
-	bn = BN_native2bn(n, (int)params[0].return_size, NULL);
-	odd = bn != NULL && BN_is_odd(bn);
-	BN_free(bn);
-	return odd ? 0 : reason_set(r, "has an RSA key with an even modulus");
-}
-
-static int check_ec(EVP_PKEY *key, struct reason *r)
-{
-	char curve[32];
-	int explicit = 0;
-
-	if (EVP_PKEY_get_int_param(key, OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS,
-		&explicit) &&
-	    explicit)
-		return reason_set(r, "has an EC key with explicit parameters, not a named curve");
-	if (!EVP_PKEY_get_group_name(key, curve, sizeof curve, NULL))
-		return openssl_error_set(r, "has an EC key without a named curve");
-	if (strcmp(curve, SN_X9_62_prime256v1) != 0 && strcmp(curve, SN_secp384r1) != 0 &&
-	    strcmp(curve, SN_secp521r1) != 0)
-		return reason_set(r, "has an EC key on %s, not on P-256, P-384 or P-521", curve);
-	return 0;
-}
-
-int key_check(EVP_PKEY *key, struct reason *r)
-{
-	if (key == NULL)
-		return openssl_error_end(reason_set(r,
-		    "has a key that is neither RSA nor EC on P-256, P-384 or P-521"), r);
-	switch (EVP_PKEY_get_base_id(key)) {
-	case EVP_PKEY_RSA:
-		return openssl_error_end(check_rsa(key, r), r);
-	case EVP_PKEY_EC:
-		return openssl_error_end(check_ec(key, r), r);
-	}
-	return reason_set(r, "has a key that is neither RSA nor EC");
-}
-
-int key_check_form(const X509_PUBKEY *pub, struct reason *r)
-{
-	const unsigned char *bits;
-	const void *param;
-	X509_ALGOR *algor;
-	ASN1_OBJECT *oid;
-	int len, type;
-
-	if (!X509_PUBKEY_get0_param(&oid, &bits, &len, &algor, pub))
-		return openssl_error_set(r, "has a key that cannot be read");
-	X509_ALGOR_get0(NULL, &type, &param, algor);
-	switch (OBJ_obj2nid(oid)) {
-	case NID_rsaEncryption:
-		/* RFC 3279 2.3.1: NULL, not absent. */
-		if (type != V_ASN1_NULL)
-			return reason_set(r, "has an RSA key with parameters other than NULL");
-		if (!der_exact(bits, (size_t)len, true))
-			return reason_set(r, "has an RSA key that is not DER");
-		return 0;
-	case NID_X9_62_id_ecPublicKey:
-		/* RFC 5480 2.1.1: a named curve and nothing else. */
-		if (type != V_ASN1_OBJECT)
-			return reason_set(r,
-			    "has an EC key with explicit parameters, not a named curve");
-		if (len < 1 || bits[0] != 0x04)
-			return reason_set(r, "has an EC key with a compressed point");
-		return 0;
-	}
-	return reason_set(r, "has a key that is neither RSA nor EC");
-}
-
-/* The digest of an RSASSA-PSS signature; its default is SHA-1. */
-static int pss_digest(int type, const void *param)
-{
-	RSA_PSS_PARAMS *pss = NULL;
-	const ASN1_OBJECT *oid;
-	int nid = NID_sha1;
-
-	if (type == V_ASN1_SEQUENCE) {
-		const ASN1_STRING *s = param;
-		const unsigned char *p = ASN1_STRING_get0_data(s);
-
-		pss = d2i_RSA_PSS_PARAMS(NULL, &p, ASN1_STRING_length(s));
-	}
-	if (pss == NULL)
-		return NID_undef;
-	if (pss->hashAlgorithm != NULL) {
-		X509_ALGOR_get0(&oid, NULL, NULL, pss->hashAlgorithm);
-		nid = OBJ_obj2nid(oid);
-	}
-	RSA_PSS_PARAMS_free(pss);
-	return nid;
-}
-
-int key_check_signature(const X509_ALGOR *algor, struct reason *r)
-{
-	const ASN1_OBJECT *oid;
-	const void *param;
-	char name[80];
-	int type, nid, digest = NID_undef, pkey = NID_undef;
-
-	X509_ALGOR_get0(&oid, &type, &param, algor);
-	nid = OBJ_obj2nid(oid);
-	if (nid == NID_rsassaPss) {
-		digest = pss_digest(type, param);
-		pkey = NID_rsaEncryption;
-	} else
-		OBJ_find_sigid_algs(nid, &digest, &pkey);
-	if (pkey == NID_rsaEncryption || pkey == NID_X9_62_id_ecPublicKey)
-		switch (digest) {
-		case NID_sha256:
-		case NID_sha384:
-		case NID_sha512:
-		case NID_sha3_256:
-		case NID_sha3_384:
-		case NID_sha3_512:
-			return 0;
-		case NID_sha1:
-			return reason_set(r, "is signed with SHA-1, which is too weak");
-		case NID_md5:
-			return reason_set(r, "is signed with MD5, which is too weak");
-		}
-	OBJ_obj2txt(name, sizeof name, oid, 0);
-	return reason_set(r, "is signed with %s, not with RSA or ECDSA and SHA-256 or better",
-	    name);
 }

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/device.h"
-#include "x509/key.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 #include "x509/phone_auth.h"
+#include "x509/public_key.h"
 
 #define SIGNATURE_MAX 1024	/* RSA with 8192 bits */
 
@@ -110,7 +110,7 @@ static int check_chain(const struct cert *c, const struct phone_auth_policy *p, 
 	strong = trust_verify(p->trust, c, when, r) >= 0;
 	if (!strong && (!p->allow_weak || trust_verify_weak(p->trust, c, when, &weak) < 0))
 		return -1;
-	if (!strong || key_check(X509_get0_pubkey(c->x509), &weak) < 0)
+	if (!strong || public_key_check(X509_get0_pubkey(c->x509), &weak) < 0)
 		reason_set(r, "is weak (SHA-1, or a short key)%s, which the settings allow",
 		    expired ? ", and has expired" : "");
 	else if (expired)
@@ -140,7 +140,7 @@ static struct cert *read_certificate(struct bytes der, const char *device,
 	else if (cert_check_client(c, r) < 0)
 		; /* said already */
 	else if (((p->allow_weak && short_key(X509_get0_pubkey(c->x509))) ||
-	    key_check(X509_get0_pubkey(c->x509), r) == 0) && check_chain(c, p, r) == 0)
+	    public_key_check(X509_get0_pubkey(c->x509), r) == 0) && check_chain(c, p, r) == 0)
 		return c;
 	cert_free(c);
 	return NULL;

@@ -11,6 +11,8 @@
 #include "x509/cert.h"
 #include "x509/key.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
+#include "x509/secret.h"
 
 static struct reason r;
 static EVP_PKEY *rsa, *ec;
@@ -173,7 +175,7 @@ static void test_parse(void)
 
 	must(c != NULL, r.text);
 	ok(!c->pem && c->der_len == d.len && memcmp(c->der, d.p, d.len) == 0, "its bytes");
-	ok(key_spki(rsa, spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0, "its key");
+	ok(public_key_spki(rsa, spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0, "its key");
 	ok(EVP_Digest(d.p, d.len, digest, NULL, EVP_sha256(), NULL) &&
 	    memcmp(digest, c->digest, 32) == 0, "its digest");
 	ok(strcmp(c->cn, "SEP001122334455") == 0, "its common name");
@@ -340,7 +342,7 @@ static void test_form(void)
 	memcpy(big + 6, pem, len);
 	ok(refused(big, 6 + len, "not text"), "bytes in front of PEM");
 	free(pem);
-	key_pem_free(key, key_len);
+	secret_free(key, key_len);
 	OPENSSL_free(d.p);
 	X509_REQ_free(req);
 	free(big);

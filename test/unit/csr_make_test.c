@@ -6,6 +6,7 @@
 #include "tap.h"
 #include "x509/csr_make.h"
 #include "x509/key.h"
+#include "x509/public_key.h"
 
 #define DEVICE "SEP001122334455"
 
@@ -64,7 +65,7 @@ static void vouches(const char *spec, const char *device, EVP_PKEY *ra, const ch
 	EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)len);
 
 	ok(c != NULL && c->proof == CSR_RA && strcmp(c->device, device) == 0 && as_openssl(c, b) &&
-	    EVP_PKEY_eq(X509_REQ_get0_pubkey(c->req), key) == 1 && key_spki(key, spki, &r) == 0 &&
+	    EVP_PKEY_eq(X509_REQ_get0_pubkey(c->req), key) == 1 && public_key_spki(key, spki, &r) == 0 &&
 	    memcmp(c->spki, spki, sizeof spki) == 0 && (ra != NULL) == (c->der != NULL), "%s", name);
 	if (ra != NULL) {
 		again = csr_parse(c->der, c->der_len, (EVP_PKEY *[]){ra, NULL}, &r);

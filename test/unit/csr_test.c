@@ -11,6 +11,7 @@
 #include "x509/csr.h"
 #include "x509/key.h"
 #include "x509/pem.h"
+#include "x509/public_key.h"
 
 static struct reason r;
 static EVP_PKEY *rsa, *other, *ec;
@@ -106,7 +107,7 @@ static void test_good(void)
 			}
 			ok(strcmp(c->device, names[i].device) == 0, "its device is %s",
 			    names[i].device);
-			ok(key_spki(keys[k], spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0,
+			ok(public_key_spki(keys[k], spki, &r) == 0 && memcmp(spki, c->spki, 32) == 0,
 			    "its key");
 			ok(c->der_len == d.len && memcmp(c->der, d.p, d.len) == 0, "its bytes");
 			pem = csr_pem(c, &len);

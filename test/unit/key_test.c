@@ -13,6 +13,8 @@
 
 #include "tap.h"
 #include "x509/key.h"
+#include "x509/public_key.h"
+#include "x509/secret.h"
 
 static struct reason r;
 static const char *dir;
@@ -61,12 +63,12 @@ static void test_make(void)
 		EVP_PKEY *key = key_make(specs[i], &r);
 		X509_PUBKEY *pub = NULL;
 
-		ok(key != NULL && key_check(key, &r) == 0, "%s is made and good", specs[i]);
+		ok(key != NULL && public_key_check(key, &r) == 0, "%s is made and good", specs[i]);
 		must(key != NULL && X509_PUBKEY_set(&pub, key), "public key");
-		ok(key_spki(key, a, &r) == 0 && key_spki_of(pub, b, &r) == 0 &&
+		ok(public_key_spki(key, a, &r) == 0 && public_key_spki_of(pub, b, &r) == 0 &&
 			memcmp(a, b, 32) == 0,
 		    "%s has one SHA-256", specs[i]);
-		ok(key_check_form(pub, &r) == 0, "%s is in its one form", specs[i]);
+		ok(public_key_check_form(pub, &r) == 0, "%s is in its one form", specs[i]);
 		X509_PUBKEY_free(pub);
 		EVP_PKEY_free(key);
 	}
@@ -114,7 +116,7 @@ static void test_numbers(void)
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		EVP_PKEY *key = rsa_of(from, cases[i].more, cases[i].exponent);
-		int res = key_check(key, &r);
+		int res = public_key_check(key, &r);
 
 		ok(cases[i].why == NULL ? res == 0
 					: res == -1 && strstr(r.text, cases[i].why) != NULL,
@@ -128,15 +130,15 @@ static void test_check(void)
 {
 	EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024);
 
-	ok(key_check(key, &r) == -1 && strstr(r.text, "1024 bits"), "1024 bits are too few");
+	ok(public_key_check(key, &r) == -1 && strstr(r.text, "1024 bits"), "1024 bits are too few");
 	EVP_PKEY_free(key);
 	key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "secp256k1");
-	ok(key_check(key, &r) == -1 && strstr(r.text, "secp256k1"), "another curve");
+	ok(public_key_check(key, &r) == -1 && strstr(r.text, "secp256k1"), "another curve");
 	EVP_PKEY_free(key);
 	key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-	ok(key_check(key, &r) == -1 && strstr(r.text, "neither RSA nor EC"), "another algorithm");
+	ok(public_key_check(key, &r) == -1 && strstr(r.text, "neither RSA nor EC"), "another algorithm");
 	EVP_PKEY_free(key);
-	ok(key_check(NULL, &r) == -1, "a key that OpenSSL could not read");
+	ok(public_key_check(NULL, &r) == -1, "a key that OpenSSL could not read");
 }
 
 static void test_files(void)
@@ -157,7 +159,7 @@ static void test_files(void)
 	put("plain.pem", pem, len);
 	put("pkcs11.pem:a", pem, len);
 	put("http:b", pem, len);
-	key_pem_free(pem, len);
+	secret_free(pem, len);
 	ok(loads("plain.pem", NULL, rsa), "a PEM file loads");
 	ok(loads("pkcs11.pem:a", NULL, rsa), "so does one with a colon in its name");
 	ok(loads("http:b", NULL, rsa), "so does one that looks like a URI");
@@ -166,7 +168,7 @@ static void test_files(void)
 	pem = key_pem(rsa, &pass, &len, &r);
 	ok(pem != NULL && strstr(pem, "BEGIN ENCRYPTED PRIVATE KEY"), "encrypted PEM");
 	put("locked.pem", pem, len);
-	key_pem_free(pem, len);
+	secret_free(pem, len);
 	ok(loads("locked.pem", "correct horse", rsa), "it loads with its pass phrase");
 	ok(refuses("locked.pem", "wrong", "wrong pass phrase"), "not with a wrong one");
 	n = i2d_PrivateKey(ec, &der);
@@ -202,7 +204,7 @@ static void test_files(void)
 	pem = key_pem(ec, &none, &len, &r);
 	must(pipe(fds) == 0 && write(fds[1], pem, len) == (ssize_t)len, "pipe");
 	close(fds[1]);
-	key_pem_free(pem, len);
+	secret_free(pem, len);
 	snprintf(sub, sizeof sub, "/dev/fd/%d", fds[0]);
 	ok(loads(sub, NULL, ec), "a pipe loads");
 	close(fds[0]);
