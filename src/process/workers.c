@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/fileio.h"
+#include "process/child.h"
 #include "process/workers.h"
 
 #define MAX_WORKERS 256
@@ -44,54 +42,6 @@ struct workers {
 	atomic_uint *begun;	/* shared with them: how many jobs of its parcel each has begun */
 };
 
-int child_read_parcel(int fd, struct buf *b, size_t most)
-{
-	unsigned char head[4];
-	struct bytes cursor = {head, sizeof head};
-	uint32_t len = 0;
-	ssize_t n = fileio_read_full(fd, head, sizeof head);
-
-	b->len = 0;
-	if (n <= 0)
-		return (int)n;
-	if (n != sizeof head || !bytes_get_u32(&cursor, &len))
-		goto torn;
-	if (len > most) {
-		errno = EPROTO;
-		return -1;
-	}
-	if (len > b->cap) {
-		unsigned char *grown = realloc(b->p, len);
-
-		if (grown == NULL)
-			return -1;
-		b->p = grown;
-		b->cap = len;
-	}
-	n = fileio_read_full(fd, b->p, len);
-	if (n < 0)
-		return -1;
-	if ((size_t)n != len)
-		goto torn;
-	b->len = len;
-	return 1;
-torn:
-	errno = EPIPE;
-	return -1;
-}
-
-int child_write_parcel(int fd, const struct buf *b)
-{
-	unsigned char head[4] = {(unsigned char)(b->len >> 24), (unsigned char)(b->len >> 16),
-	    (unsigned char)(b->len >> 8), (unsigned char)b->len};
-
-	if (b->failed || b->len > UINT32_MAX) {
-		errno = ENOMEM;
-		return -1;
-	}
-	return fileio_write_all(fd, head, sizeof head) == 0 ? fileio_write_all(fd, b->p, b->len) : -1;
-}
-
 static void give_up(int sig)
 {
 	(void)sig;
@@ -104,8 +54,8 @@ static int work(const struct workers_task *task, int in, int out, atomic_uint *b
 	struct buf parcel = {0}, answers = {0}, one = {0};
 	int result;
 
-	/* Who dies before it has read anything has not died of that: OpenSSL does, when a key is loaded and memory
-	 * is short. */
+	/* A worker that crashes before it has read a job was not made to by one: OpenSSL crashes when it loads a key
+	 * and memory is short. That must not look like an attack. */
 	signal(SIGSEGV, give_up);
 	if (task->init != NULL && task->init(task->ctx) != 0)
 		return 1;
@@ -131,81 +81,36 @@ static int work(const struct workers_task *task, int in, int out, atomic_uint *b
 	return result == 0 ? 0 : 1;
 }
 
-/* In a new child: its life is tied to ours, and of our descriptors it has only those two, as 0 and 3, and
- * stderr. What it printed would be taken for ours. */
-static void keep_only(pid_t parent, int in, int out)
-{
-	int null, up;
+/* For a new worker. */
+struct life {
+	const struct workers_task *task;
+	atomic_uint *begun;
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent || (up = fcntl(out, F_DUPFD_CLOEXEC, 4)) < 0 || dup2(in, 0) != 0 ||
-	    dup2(up, 3) != 3 || close_range(4, ~0u, 0) != 0 || (null = open("/dev/null", O_RDWR)) < 0 ||
-	    dup2(null, 1) != 1 || close(null) != 0)
-		_exit(1);
+static int live(void *ctx, int out)
+{
+	const struct life *life = ctx;
+
+	return work(life->task, STDIN_FILENO, out, life->begun);
 }
 
 static int start_worker(struct workers *p, size_t i, const struct workers_task *task)
 {
-	int to[2], from[2];
-	pid_t parent = getpid(), pid;
+	struct life life = {task, &p->begun[i]};
+	int to[2], from;
+	pid_t pid;
 
 	if (pipe2(to, O_CLOEXEC) != 0)
 		return -1;
-	if (pipe2(from, O_CLOEXEC) != 0) {
-		close(to[0]);
-		close(to[1]);
-		return -1;
-	}
-	if ((pid = fork()) == 0) {
-		keep_only(parent, to[0], from[1]);
-		_exit(work(task, 0, 3, &p->begun[i]));
-	}
+	from = child_start(live, &life, to[0], &pid);
 	close(to[0]);
-	close(from[1]);
-	if (pid < 0) {
+	if (from < 0) {
 		close(to[1]);
-		close(from[0]);
 		return -1;
 	}
-	p->worker[i] = (struct worker){.pid = pid, .to = to[1], .from = from[0]};
+	p->worker[i] = (struct worker){.pid = pid, .to = to[1], .from = from};
 	p->n = i + 1;
 	return 0;
-}
-
-int child_feed(int (*life)(void *ctx, int out), void *ctx, int in, pid_t *pid)
-{
-	pid_t parent = getpid();
-	int pair[2], saved;
-
-	if (pipe2(pair, O_CLOEXEC) != 0)
-		return -1;
-	if ((*pid = fork()) == 0) {
-		keep_only(parent, in, pair[1]);
-		_exit(life(ctx, 3));
-	}
-	saved = errno;
-	close(pair[1]);
-	if (*pid > 0)
-		return pair[0];
-	close(pair[0]);
-	errno = saved;
-	return -1;
-}
-
-/* Waits for a child; its status. */
-static int reap(pid_t pid)
-{
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return status;
-}
-
-int child_unfeed(pid_t pid, int fd)
-{
-	close(fd);
-	return reap(pid);
 }
 
 struct workers *workers_start(size_t n, const struct workers_task *task)
@@ -319,8 +224,7 @@ static int end_worker(struct worker *w)
 {
 	if (w->pid > 0) {
 		close(w->to);
-		close(w->from);
-		w->status = reap(w->pid);
+		w->status = child_end(w->pid, w->from);
 		w->pid = 0;
 	}
 	return w->status;
@@ -365,49 +269,4 @@ int workers_stop(struct workers *p)
 	free(p->worker);
 	free(p);
 	return result;
-}
-
-/* Makes these files 3, 4, ... and closes all others above 2. By way of numbers above them all, so that
- * none takes the place of one that is still to be moved. */
-static int keep_files(int socket, const int *keep, size_t n)
-{
-	int above = 3 + (int)n + 1, at = 3;
-
-	for (size_t i = 0; i < n; i++)
-		above = keep[i] >= above ? keep[i] + 1 : above;
-	above = socket >= above ? socket + 1 : above;
-	for (size_t i = 0; i <= n; i++)
-		if (dup2(i == 0 ? socket : keep[i - 1], above + (int)i) < 0)
-			return -1;
-	for (size_t i = 0; i <= n; i++)
-		if (dup2(above + (int)i, at++) < 0)
-			return -1;
-	return close_range((unsigned)at, ~0u, 0);
-}
-
-int child_spawn(int (*life)(void *ctx, int fd), void *ctx, const int *keep, size_t n, pid_t *pid)
-{
-	pid_t parent = getpid();
-	int pair[2], saved;
-	sigset_t none;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
-		return -1;
-	if ((*pid = fork()) == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent || keep_files(pair[1], keep, n) != 0)
-			_exit(1);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		/* Not _exit(): a leak checker looks at the end. */
-		exit(life(ctx, 3));
-	}
-	saved = errno;
-	close(pair[1]);
-	if (*pid < 0 || fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0) {
-		close(pair[0]);
-		errno = saved;
-		return -1;
-	}
-	return pair[0];
 }

@@ -14,7 +14,7 @@
 #include "archive/untar.h"
 #include "base/fileio.h"
 #include "process/sandbox.h"
-#include "process/workers.h"
+#include "process/child.h"
 #include "quarantine/unpack.h"
 #include "x509/pem.h"
 
@@ -337,7 +337,7 @@ struct unpack *unpack_start(const struct unpack_task *task)
 	}
 	/* Now, since the caller starts nothing later. */
 	for (size_t i = 0; i < u->shares; i++)
-		if ((u->share[i].fd = child_feed(life, &u->share[i], task->fd, &u->share[i].pid)) < 0) {
+		if ((u->share[i].fd = child_start(life, &u->share[i], task->fd, &u->share[i].pid)) < 0) {
 			unpack_stop(u);
 			return NULL;
 		}
@@ -371,7 +371,7 @@ bool unpack_death(int signal, struct reason *why)
 static void died(struct unpack *u, struct unpacked *out)
 {
 	struct share *s = &u->share[u->at];
-	int status = child_unfeed(s->pid, s->fd);
+	int status = child_end(s->pid, s->fd);
 
 	s->pid = 0;
 	u->over = true;
@@ -449,7 +449,7 @@ void unpack_stop(struct unpack *u)
 
 		/* One that we have not come to may wait for a file: it ends with us. */
 		if (s->pid > 0 && i <= u->at)
-			child_unfeed(s->pid, s->fd);
+			child_end(s->pid, s->fd);
 		else if (s->pid > 0)
 			close(s->fd);
 	}

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "ca/issue.h"
+#include "process/child.h"
 #include "process/sandbox.h"
-#include "process/workers.h"
 #include "server/issuer_process.h"
 #include "site/phone.h"
 #include "site/phonebook.h"

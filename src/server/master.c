@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/monotime.h"
-#include "process/workers.h"
+#include "process/child.h"
 #include "server/control.h"
 #include "server/issuer_process.h"
 #include "server/load.h"

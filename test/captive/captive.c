@@ -41,7 +41,7 @@
 #include "ca/issue.h"
 #include "ca/ledger.h"
 #include "process/sandbox.h"
-#include "process/workers.h"
+#include "process/child.h"
 #include "quarantine/unpack.h"
 #include "quarantine/verdict.h"
 #include "server/connection.h"
