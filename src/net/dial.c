@@ -3,44 +3,13 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "net/address.h"
 #include "net/dial.h"
 
-#define HOST_MAX 256
-
-/* Cuts "host:port", "[host]:port" or "host" into its two parts. -1 when it is none of these. */
-static int split(const char *text, size_t len, char host[HOST_MAX], char port[8])
-{
-	const char *end = text + len, *colon = memrchr(text, ':', len), *close;
-
-	if (len > 0 && text[0] == '[') {
-		if ((close = memchr(text, ']', len)) == NULL || (close + 1 < end && close[1] != ':'))
-			return -1;
-		colon = close + 1 < end ? close + 1 : NULL;
-		text++;
-	} else {
-		close = colon != NULL ? colon : end;
-		/* Of an IPv6 address without brackets nobody can say where the port begins. */
-		if (memchr(text, ':', (size_t)(close - text)) != NULL)
-			return -1;
-	}
-	if (close == text || close - text >= HOST_MAX)
-		return -1;
-	memcpy(host, text, (size_t)(close - text));
-	host[close - text] = '\0';
-	if (colon == NULL) {
-		strcpy(port, "3804");
-		return 0;
-	}
-	if (end - colon < 2 || end - colon > 6)
-		return -1;
-	memcpy(port, colon + 1, (size_t)(end - colon - 1));
-	port[end - colon - 1] = '\0';
-	return strspn(port, "0123456789") == strlen(port) ? 0 : -1;
-}
+#define DEFAULT_PORT "3804"
 
 static void add(struct dial *d, const struct addrinfo *list, int family)
 {
@@ -55,19 +24,19 @@ static int resolve_one(struct dial *d, const char *text, size_t len, int family,
 {
 	struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_STREAM,
 	    .ai_flags = AI_NUMERICSERV}, *list;
-	char host[HOST_MAX], port[8];
+	struct address a;
 	int error;
 
-	if (split(text, len, host, port) < 0)
+	if (address_read(&a, text, len) != 0)
 		return reason_set(r, "%.*s is not HOST:PORT or [ADDRESS]:PORT", (int)len, text);
-	/* A phone of one family cannot reach a server of the other: not an error of the user. */
-	error = getaddrinfo(host, port, &hints, &list);
+	/* A phone with IPv4 alone does not reach a server with IPv6 alone, or the reverse: that is no error of the user. */
+	error = getaddrinfo(a.host, a.port[0] != '\0' ? a.port : DEFAULT_PORT, &hints, &list);
 	if (error == EAI_MEMORY)
 		return reason_memory(r);
 	if (error == EAI_ADDRFAMILY || error == EAI_NODATA)
 		return 0;
 	if (error != 0)
-		return reason_set(r, "%s: %s", host, gai_strerror(error));
+		return reason_set(r, "%s: %s", a.host, gai_strerror(error));
 	add(d, list, AF_INET6);
 	add(d, list, AF_INET);
 	freeaddrinfo(list);
@@ -96,7 +65,7 @@ int dial_from(struct dial *d, const char *address, struct reason *r)
 	if (error == EAI_MEMORY)
 		return reason_memory(r);
 	if (error != 0)
-		return reason_set(r, "%.100s is no address", address);
+		return reason_set(r, "%.100s is not an address", address);
 	memcpy(&d->from.addr, one->ai_addr, one->ai_addrlen);
 	d->from.len = one->ai_addrlen;
 	freeaddrinfo(one);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Where a simulated phone finds its servers, and the way there. */
+/* How phone-sim connects to the servers of its --server. */
 #ifndef DIAL_H
 #define DIAL_H
 

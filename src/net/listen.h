@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Sockets on which phones come: opened here, or handed over by systemd. */
+/* The sockets that capf-serve listens on for phones: it opens them (--listen, the setting listen), or systemd does. */
 #ifndef LISTEN_H
 #define LISTEN_H
 
@@ -20,8 +20,5 @@ struct listen {
 int listen_at(struct listen *, const char *list, bool ipv6, struct reason *);
 /* At what systemd's socket unit has opened, else at these addresses. -1 with a reason. */
 int listen_default(struct listen *, const char *list, bool ipv6, struct reason *);
-/* "192.0.2.1:3804", "[2001:db8::1]:3804": an address, and a socket's own. */
-void listen_text(const struct sockaddr_storage *, char *out, size_t size);
-void listen_name(int fd, char *out, size_t size);
 
 #endif

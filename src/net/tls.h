@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* TLS over a socket that does not block: the only file with openssl/ssl.h. The caller ignores SIGPIPE
- * and closes the socket. */
+/* TLS between capf-serve and phones, over a socket that does not block: the only file with openssl/ssl.h. The caller
+ * ignores SIGPIPE and closes the socket. */
 #ifndef TLS_H
 #define TLS_H
 

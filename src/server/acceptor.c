@@ -8,6 +8,7 @@
 #include <event2/event.h>
 
 #include "base/monotime.h"
+#include "net/address.h"
 #include "server/acceptor.h"
 
 /* A burst of phones is for all workers, and each of them handshakes between two turns. */
@@ -107,7 +108,7 @@ static void on_accept(evutil_socket_t fd, short what, void *ctx)
 		    connection_from(g->home, &peer) >= g->home->settings->max_per_address) {
 			char address[64];
 
-			listen_text(&peer, address, sizeof address);
+			address_text(&peer, address, sizeof address);
 			log_say(g->home->log, "turned-away", "peer", address, "why",
 			    "too many connections from there", NULL);
 			close(one);

@@ -13,7 +13,7 @@
 #include "base/monotime.h"
 #include "capf/capfmsg.h"
 #include "capf/session.h"
-#include "net/listen.h"
+#include "net/address.h"
 #include "server/connection.h"
 
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
@@ -87,7 +87,7 @@ static void say(const struct connection *l, const char *event, const char *key, 
 	char number[24], peer[PEER_MAX];
 
 	snprintf(number, sizeof number, "%llu", (unsigned long long)l->number);
-	listen_text(l->peer, peer, sizeof peer);
+	address_text(l->peer, peer, sizeof peer);
 	log_say(l->home->log, event, "conn", number, "peer", peer, "device",
 	    l->session != NULL ? session_device(l->session) : NULL, key, value, NULL);
 }

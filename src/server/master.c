@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/monotime.h"
+#include "net/address.h"
 #include "process/child.h"
 #include "server/control.h"
 #include "server/issuer_process.h"
@@ -555,7 +556,7 @@ int master_run(const struct master_task *task, struct reason *why)
 	char address[64];
 
 	for (size_t i = 0; i < task->listen->n; i++) {
-		listen_name(task->listen->fd[i], address, sizeof address);
+		address_of_socket(task->listen->fd[i], address, sizeof address);
 		log_say(&k.log, "listening", "address", address, NULL);
 	}
 	k.awake = k.now;
