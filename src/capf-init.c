@@ -15,8 +15,11 @@
 #include "cli/status.h"
 #include "site/settings.h"
 #include "site/trust_store.h"
+#include "spool/create.h"
+#include "spool/journal.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
+#include "spool/stage.h"
 #include "x509/cert.h"
 #include "x509/key.h"
 
@@ -71,7 +74,7 @@ static struct spool *open_or_create(const char *path, bool renew, time_t now)
 	if (renew)
 		return open_spool_to_write(path, now);
 	open_spool_as_owner(path);
-	if ((s = spool_create(path, program, now)) == NULL) {
+	if ((s = create_spool(path, program, now)) == NULL) {
 		if (errno == EEXIST)
 			status_die(STATUS_USAGE, path, "a spool is here already; --renew makes it a new certificate");
 		if (errno == ENOTEMPTY)
@@ -117,14 +120,14 @@ int main(int argc, char *argv[])
 	if (renew || (capf_identity_check(s, true, &why) != 0 && !why.trouble)) {
 		if (capf_identity_put(s, pair.cert, pair.key, &why) != 0)
 			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
-		spool_log_text(s, "capf", pair.cert->cn);
+		journal_add_text(s, "capf", pair.cert->cn);
 	} else if (why.trouble) {
 		status_die(STATUS_TROUBLE, "CAPF", "cannot check its certificate: %s", why.text);
 	}
-	if (spool_log_flush(s) != 0)
+	if (journal_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
 	/* Last, since it makes the directory a spool. */
-	if (!renew && spool_put_top(s, SPOOL_CONF, settings_template, strlen(settings_template)) != 0)
+	if (!renew && stage_put_top(s, SPOOL_CONF, settings_template, strlen(settings_template)) != 0)
 		status_die_errno(SPOOL_CONF, "cannot write");
 	EVP_PKEY_free(pair.key);
 	cert_free(pair.cert);

@@ -27,6 +27,7 @@
 #include "site/trust_store.h"
 #include "spool/batch.h"
 #include "spool/spool.h"
+#include "spool/stage.h"
 
 const char program[] = "cert-import";
 const char synopsis[] = "[-ahnV] [-j jobs] [-P seconds] [-s spool] [file|url]";
@@ -267,7 +268,7 @@ int main(int argc, char *argv[])
 		confine_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
 	from.fd = open_archive(name, &settings);
 	/* A dry run can do without, on a disk that is full or cannot be written. */
-	if ((scratch = spool_scratch(s)) < 0 && !dry_run)
+	if ((scratch = stage_scratch(s)) < 0 && !dry_run)
 		status_die_errno(path, "cannot import");
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");

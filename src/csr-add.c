@@ -26,6 +26,7 @@
 #include "spool/batch.h"
 #include "spool/index.h"
 #include "spool/spool.h"
+#include "spool/stage.h"
 #include "x509/csr.h"
 #include "x509/pem.h"
 
@@ -256,7 +257,7 @@ int main(int argc, char *argv[])
 	from.limits.total_bytes = settings.import_max_total_bytes;
 	from.limits.ratio = settings.import_max_ratio;
 	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
-	    (scratch = spool_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
+	    (scratch = stage_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
 	    (in = inspect_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
 	confine_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);

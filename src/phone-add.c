@@ -19,6 +19,7 @@
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
 #include "site/settings.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 /* Some 100,000 rows with all columns full. */
@@ -255,7 +256,7 @@ static void commit(struct adding *add)
 			refuse(add, device, item[i].fresh ? &(struct reason){.text = "is there already"} :
 			    &(struct reason){.text = "comes twice"});
 		else
-			spool_log_text(add->spool, item[i].fresh ? "added" : "changed", device);
+			journal_add_text(add->spool, item[i].fresh ? "added" : "changed", device);
 	}
 	add->status = open_spool_flush(add->spool, add->status);
 	if (n > 0)

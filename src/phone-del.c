@@ -12,6 +12,7 @@
 #include "cli/status.h"
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-del";
@@ -77,7 +78,7 @@ int main(int argc, char *argv[])
 	for (size_t i = 0; i < n; i++) {
 		puts(list[i].device);
 		if (!dry_run)
-			spool_log_text(s, "deleted", list[i].device);
+			journal_add_text(s, "deleted", list[i].device);
 	}
 	status = open_spool_flush(s, status);
 	status = devices_from_args_unused(&names, "there is no such phone", status);

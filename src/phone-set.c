@@ -19,6 +19,7 @@
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
 #include "site/settings.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-set";
@@ -136,7 +137,7 @@ static void commit(struct setting *set)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
 	phone_lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
-		spool_log_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
+		journal_add_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
 	set->status = open_spool_flush(set->spool, set->status);
 	for (size_t i = 0; i < n && set->digits > 0; i++)
 		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);

@@ -17,6 +17,7 @@
 #include "site/phonebook.h"
 #include "site/settings.h"
 #include "site/trust_store.h"
+#include "spool/create.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
 #include "x509/cert.h"
@@ -274,7 +275,7 @@ int main(int argc, char *argv[])
 	if (mend)
 		open_spool_as_owner(path);
 	/* Also when it lacks none: who made them may have died before they were durable. */
-	if (mend && (spool_lacks(path, &missing) < 0 || spool_mend(path) != 0))
+	if (mend && (create_missing(path, &missing) < 0 || create_mend(path) != 0))
 		status_die_path(path, "cannot mend the spool");
 	ck.spool = open_spool(path, now);
 	confine_below(mend ? SANDBOX_WRITER : SANDBOX_READER, ck.spool->root, NULL, 0);

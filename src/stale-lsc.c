@@ -16,6 +16,7 @@
 #include "cli/prune.h"
 #include "cli/status.h"
 #include "site/trust_store.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 const char program[] = "stale-lsc";
@@ -99,7 +100,7 @@ static void tell(const struct reqid *reqid, const char *path)
 
 static int delete(struct spool *s, struct devices *names, bool dry_run)
 {
-	if (prune_dir(s, SPOOL_STALE, names, dry_run, tell) != 0 || spool_log_flush(s) != 0) {
+	if (prune_dir(s, SPOOL_STALE, names, dry_run, tell) != 0 || journal_flush(s) != 0) {
 		status_warn_errno("stale", "cannot delete");
 		return STATUS_TROUBLE;
 	}

@@ -16,6 +16,7 @@
 #include "cli/options.h"
 #include "cli/status.h"
 #include "site/trust_store.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 #include "x509/trust.h"
 
@@ -107,7 +108,7 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 	if (result > 0)
 		return 0;
 	bytes_hex(c->digest, sizeof c->digest, hex);
-	spool_log_text(ad->spool, spool_dir_name(ad->dir), hex);
+	journal_add_text(ad->spool, spool_dir_name(ad->dir), hex);
 	return 0;
 }
 
@@ -162,7 +163,7 @@ int main(int argc, char *argv[])
 		ad.file = argv[arg];
 		status = status_worst(status, add_file(&ad));
 	}
-	if (spool_log_flush(ad.spool) != 0)
+	if (journal_flush(ad.spool) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
 	spool_close(ad.spool);
 	return status_flush(status);

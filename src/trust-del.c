@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/status.h"
 #include "site/trust_store.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 
 const char program[] = "trust-del";
@@ -72,7 +73,7 @@ static int delete(struct spool *s, enum spool_dir d, const char *fingerprint, bo
 	}
 	printf("%s/%s\n", spool_dir_name(d), w.file);
 	if (!dry_run)
-		spool_log_text(s, "untrusted", w.file);
+		journal_add_text(s, "untrusted", w.file);
 	return STATUS_OK;
 }
 

@@ -84,13 +84,13 @@ only() {
 	assert_output_has "online: in the table, but there is no such folder"
 }
 
-@test "only spool and outfile change directories or make things durable" {
+@test "only spool, stage, create and outfile change directories or make things durable" {
 	only '(link|linkat|rename|renameat|renameat2|unlink|unlinkat|rmdir|remove)\(' \
-	    src/spool/spool.c src/base/outfile.c
-	only '(fsync|fdatasync|syncfs|sync)\(' src/spool/spool.c src/base/outfile.c
-	only '(mkdir|mkdirat|mkstemp|mkostemp|mkdtemp|tmpfile|creat)\(' src/spool/spool.c src/base/outfile.c
-	# The board is in memory.
-	only 'ftruncate\(' src/spool/spool.c src/base/outfile.c src/server/load.c
+	    src/spool/spool.c src/spool/stage.c src/base/outfile.c
+	only '(fsync|fdatasync|syncfs|sync)\(' src/spool/spool.c src/spool/stage.c src/spool/create.c src/base/outfile.c
+	only '(mkdir|mkdirat|mkstemp|mkostemp|mkdtemp|tmpfile|creat)\(' src/spool/stage.c src/spool/create.c src/base/outfile.c
+	# The table of the workers' load is in memory.
+	only 'ftruncate\(' src/base/outfile.c src/server/load.c
 }
 
 @test "only child forks, and nobody starts threads or other programs" {
@@ -98,14 +98,14 @@ only() {
 	only '(pthread_create|thrd_create|system|popen|posix_spawnp?|exec[lv][a-z]*)\('
 }
 
-@test "only archive, gunzip, pack and its two writers know tar and gzip" {
+@test "only untar, gunzip, tgz and its two writers know tar and gzip" {
 	only '#[ 	]*include <(archive|archive_entry)\.h>' src/archive/untar.c src/archive/ustar_libarchive.c
 	only '#[ 	]*include <libtar\.h>' src/archive/ustar_libtar.c
 	only '#[ 	]*include <zlib\.h>' src/archive/gunzip.c src/archive/tgz.c
 	only 'include <ini\.h>' src/base/ini.c
 }
 
-@test "only ticks asks the clock that nobody sets" {
+@test "only monotime asks the clock that nobody sets" {
 	only 'CLOCK_(MONOTONIC|BOOTTIME)[A-Z_]*' src/base/monotime.c
 }
 
@@ -127,7 +127,7 @@ only() {
 	only '(exit|_exit|_Exit|abort|err|errx|warn|warnx|perror)\(' \
 	    $(cd "$ROOT" && echo src/*.c) src/cli/status.c src/cli/status.h src/process/workers.c src/process/child.c
 	only '(printf|vprintf|puts|putchar|putc)\(' $(cd "$ROOT" && echo src/*.c) \
-	    src/cli/status.c src/cli/results.c	# answers is the programs' output, a line for each item
+	    src/cli/status.c src/cli/results.c	# results is the programs' output, a line for each item
 }
 
 @test "no buffer without a bound" {
@@ -135,7 +135,7 @@ only() {
 }
 
 # Variables in the library's .data and .bss. .data.rel.ro is constant once the program has started;
-# lean's context is OpenSSL's way to do something once; that OpenSSL lacked memory is osslerr's to know, since its
+# openssl_context is OpenSSL's way to do something once; that OpenSSL lacked memory is openssl_error's to know, since its
 # functions for memory are the process's; sanitizers keep tables of their own.
 globals() {
 	objdump -t "$OBJ/libcapfkit.a" | awk '

@@ -154,6 +154,15 @@ int fileio_open_input(const char *path)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+int fileio_give_up(int fd)
+{
+	int saved = errno;
+
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
 char *fileio_line(FILE *in, int zero, char **line, size_t *cap)
 {
 	char end = zero ? '\0' : '\n';

@@ -25,6 +25,9 @@ int fileio_append_lines(int fd, int tail, const void *, size_t len, size_t *done
 /* Opens a file, or duplicates stdin for "-". */
 int fileio_open_input(const char *path);
 
+/* Closes a file after an error, whose errno stays. Returns -1. */
+int fileio_give_up(int fd);
+
 /* The next line of a stream without its end, '\n' or, when zero, NUL. NULL at the end or on error
  * (ferror tells). *line and *cap as for getline; the caller frees *line. */
 char *fileio_line(FILE *, int zero, char **line, size_t *cap);

@@ -6,6 +6,8 @@
 
 #include "cli/open_spool.h"
 #include "cli/status.h"
+#include "spool/create.h"
+#include "spool/journal.h"
 #include "spool/recover.h"
 
 struct spool *open_spool(const char *path, time_t now)
@@ -16,7 +18,7 @@ struct spool *open_spool(const char *path, time_t now)
 
 	if (s != NULL)
 		return s;
-	if (spool_lacks(path, &missing) > 0)
+	if (create_missing(path, &missing) > 0)
 		status_die(STATUS_USAGE, path, "the spool lacks %s/; spool-check --repair makes it",
 		    spool_dir_name(missing));
 	errno = saved;
@@ -49,7 +51,7 @@ struct spool *open_spool_to_write(const char *path, time_t now)
 
 int open_spool_flush(struct spool *s, int status)
 {
-	if (spool_log_flush(s) == 0)
+	if (journal_flush(s) == 0)
 		return status;
 	status_warn_errno(SPOOL_JOURNAL, "cannot write");
 	return STATUS_TROUBLE;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "cli/prune.h"
+#include "spool/journal.h"
 
 /* Removes one file. 1 when it is gone by our hand, 0 when somebody was quicker, -1 with errno. */
 static int prune(struct spool *s, enum spool_dir d, const char *file)
@@ -42,7 +43,7 @@ int prune_dir(struct spool *s, enum spool_dir d, struct devices *names, bool dry
 		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), file);
 		tell(&list[i], path);
 		if (!dry_run)
-			spool_log(s, "deleted", &list[i]);
+			journal_add(s, "deleted", &list[i]);
 	}
 	free(list);
 	errno = failed;

@@ -10,6 +10,7 @@
 #include "server/spool_watch.h"
 #include "server/turn.h"
 #include "spool/batch.h"
+#include "spool/journal.h"
 #include "x509/csr_make.h"
 #include "x509/phone_auth.h"
 
@@ -342,7 +343,7 @@ void enrol_settle_issued(struct client *v, bool done)
 	v->issued = false;
 	if (done) {
 		spool_watch_add(o->watch, &v->reqid, SPOOL_LSC);
-		spool_log(o->spool, "ready", &v->reqid);
+		journal_add(o->spool, "ready", &v->reqid);
 		log_say(o->log, "issued", "device", v->phone->device, "stamp", v->reqid.stamp, NULL);
 	} else
 		e = (struct session_event){.type = SESSION_REFUSED, .why = "its certificate cannot be kept"};

@@ -20,6 +20,7 @@
 #include "server/master.h"
 #include "server/worker.h"
 #include "site/trust_store.h"
+#include "spool/journal.h"
 
 /* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */
 #define CALM_MS 60000		/* it has lived long enough: what comes is no series */
@@ -169,7 +170,7 @@ static void send_issuing(struct master *k, unsigned i)
 /* The journal of today: it may have another one's name by now, and a worker cannot open the new one. */
 static void send_journal(struct master *k, unsigned i)
 {
-	int tail, fd = spool_log_open(k->task->spool, &tail);
+	int tail, fd = journal_open(k->task->spool, &tail);
 
 	if (fd < 0) {
 		complain(k, i, "cannot open the journal", strerror(errno));

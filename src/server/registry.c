@@ -16,6 +16,7 @@
 #include "server/turn.h"
 #include "site/trust_store.h"
 #include "spool/batch.h"
+#include "spool/journal.h"
 
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */
@@ -356,7 +357,7 @@ void registry_commit(struct registry *o)
 			else
 				enrol_settle_request(v, batch_fate(batch, v->item));
 		}
-		spool_log_flush(o->spool);
+		journal_flush(o->spool);
 		batch_close(batch);
 	}
 }

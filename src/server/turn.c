@@ -6,6 +6,8 @@
 
 #include "base/hash.h"
 #include "server/turn.h"
+#include "spool/journal.h"
+#include "spool/stage.h"
 
 #define NAME_MAX_HERE 160
 #define ITEM_NAME 20
@@ -152,7 +154,7 @@ bool turn_empty(const struct turn *g)
 }
 
 /* Writes all files into the stage and makes them durable there. */
-static int stage(struct turn *g, struct spool_stage *st)
+static int stage(struct turn *g, struct stage *st)
 {
 	const char **names = calloc(g->puts, sizeof *names);
 	size_t n = 0;
@@ -164,11 +166,11 @@ static int stage(struct turn *g, struct spool_stage *st)
 		if (p->old)
 			continue;
 		snprintf(p->staged, sizeof p->staged, "%zx", i);
-		result = spool_stage_write(st, p->staged, p->data, p->len);
+		result = stage_write(st, p->staged, p->data, p->len);
 		names[n++] = p->staged;
 	}
 	if (result == 0)
-		result = spool_stage_sync(st, names, n);
+		result = stage_sync(st, names, n);
 	saved = errno;
 	free(names);
 	errno = saved;
@@ -183,7 +185,7 @@ static int move_all(struct turn *g)
 		const struct step *t = &g->step[i];
 
 		if (spool_move(g->spool, &t->reqid, t->kind, t->from, t->to) == 0) {
-			spool_log(g->spool, t->event, &t->reqid);
+			journal_add(g->spool, t->event, &t->reqid);
 			used |= 1u << t->to;
 		} else if (errno != ENOENT) {
 			return -1;
@@ -192,7 +194,7 @@ static int move_all(struct turn *g)
 	return spool_sync_all(g->spool, used);
 }
 
-static int publish_all(struct turn *g, struct spool_stage *st)
+static int publish_all(struct turn *g, struct stage *st)
 {
 	unsigned used = 0;
 
@@ -201,7 +203,7 @@ static int publish_all(struct turn *g, struct spool_stage *st)
 
 		if (p->old)
 			continue;
-		if (spool_stage_replace(g->spool, st, p->staged, p->dir, p->name) != 0)
+		if (stage_replace(st, p->staged, g->spool->dir[p->dir], p->name) != 0)
 			return -1;
 		used |= 1u << p->dir;
 	}
@@ -210,7 +212,7 @@ static int publish_all(struct turn *g, struct spool_stage *st)
 
 int turn_commit(struct turn *g)
 {
-	struct spool_stage st;
+	struct stage st;
 	int result = 0, saved;
 
 	if (turn_empty(g))
@@ -220,7 +222,7 @@ int turn_commit(struct turn *g)
 		errno = ENOMEM;
 		return -1;
 	}
-	if (g->puts > 0 && (result = spool_stage_open(g->spool, &st)) != 0) {
+	if (g->puts > 0 && (result = stage_open(g->spool, &st)) != 0) {
 		saved = errno;
 		forget(g);
 		errno = saved;
@@ -234,9 +236,9 @@ int turn_commit(struct turn *g)
 		result = publish_all(g, &st);
 	saved = errno;
 	if (g->puts > 0)
-		spool_stage_close(g->spool, &st);
+		stage_close(g->spool, &st);
 	/* The journal is for people: a line that does not fit changes nothing. */
-	spool_log_flush(g->spool);
+	journal_flush(g->spool);
 	forget(g);
 	errno = saved;
 	return result;

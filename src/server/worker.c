@@ -19,6 +19,7 @@
 #include "server/control.h"
 #include "server/worker.h"
 #include "site/trust_store.h"
+#include "spool/journal.h"
 #include "spool/recover.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
@@ -127,7 +128,7 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	want_issuing(s);
 	look_at_clock(s);
 	/* Lines wait for a disk that is full, until it is not. */
-	if (spool_log_flush(s->spool) != 0)
+	if (journal_flush(s->spool) != 0)
 		complain(s, "cannot write to the journal", strerror(errno));
 	/* What ten thousand phones had would stay with us, page by page, in small holes. */
 	if (s->home.buried >= MANY) {
@@ -353,7 +354,7 @@ static void take_journal(struct server *s, const struct control *c)
 		return;
 	}
 	if (s->tail >= 0 && c->fd >= 0)
-		spool_log_hold(s->spool, c->fd, s->tail);
+		journal_hold(s->spool, c->fd, s->tail);
 	else if (c->fd >= 0)
 		close(c->fd);
 	s->tail = -1;
@@ -442,12 +443,12 @@ static int narrow(struct server *s, struct reason *why)
 {
 	struct sandbox_path path[SPOOL_DIRS];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
-	int tail, journal = spool_log_open(s->spool, &tail);
+	int tail, journal = journal_open(s->spool, &tail);
 
 	if (journal < 0)
 		return reason_trouble(why, SPOOL_JOURNAL ": %s", strerror(errno));
 	/* By its name it could not be opened later; the master hands over the next one. */
-	spool_log_hold(s->spool, journal, tail);
+	journal_hold(s->spool, journal, tail);
 	if (load_keep(s->task->load, s->task->number) != 0)
 		return reason_trouble(why, "cannot give up the other workers' numbers: %s", strerror(errno));
 	for (int d = 0; d < SPOOL_DIRS; d++) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "site/phonebook.h"
+#include "spool/stage.h"
 
 #define RECORD_BYTES 512	/* about what a record takes */
 
@@ -128,7 +129,7 @@ int phonebook_note(const struct spool *s, const char *device, struct phone_state
 }
 
 /* Writes one into the stage, under the name it will have. */
-static int stage_one(struct spool_stage *g, struct phonebook_item *item)
+static int stage_one(struct stage *g, struct phonebook_item *item)
 {
 	char name[PHONEBOOK_NAME_MAX + 1];
 	struct buf text = {0};
@@ -139,7 +140,7 @@ static int stage_one(struct spool_stage *g, struct phonebook_item *item)
 	if (text.failed)
 		errno = ENOMEM;
 	else
-		result = spool_stage_write(g, name, text.p, text.len);
+		result = stage_write(g, name, text.p, text.len);
 	if (text.p != NULL)
 		explicit_bzero(text.p, text.len);
 	buf_free(&text);
@@ -147,7 +148,7 @@ static int stage_one(struct spool_stage *g, struct phonebook_item *item)
 	return result == 0 || errno == EEXIST ? 0 : -1;
 }
 
-static int publish_one(struct spool *s, struct spool_stage *g, struct phonebook_item *item)
+static int publish_one(struct spool *s, struct stage *g, struct phonebook_item *item)
 {
 	char name[PHONEBOOK_NAME_MAX + 1];
 	int result;
@@ -155,14 +156,14 @@ static int publish_one(struct spool *s, struct spool_stage *g, struct phonebook_
 	if (item->error != 0)
 		return 0;
 	snprintf(name, sizeof name, "%s" PHONEBOOK_CONF, item->phone.device);
-	result = item->fresh ? spool_stage_publish(s, g, name, SPOOL_PHONE, name) :
-	    spool_stage_replace(s, g, name, SPOOL_PHONE, name);
+	result = item->fresh ? stage_publish(g, name, s->dir[SPOOL_PHONE], name) :
+	    stage_replace(g, name, s->dir[SPOOL_PHONE], name);
 	item->error = result == 0 ? 0 : errno;
 	return result == 0 || errno == EEXIST ? 0 : -1;
 }
 
 /* The names of what was staged, for a stage that syncs file by file. */
-static int sync_all(struct spool_stage *g, const struct phonebook_item *item, size_t n)
+static int sync_all(struct stage *g, const struct phonebook_item *item, size_t n)
 {
 	char (*name)[PHONEBOOK_NAME_MAX + 1] = calloc(n, sizeof *name);
 	const char **list = calloc(n, sizeof *list);
@@ -173,7 +174,7 @@ static int sync_all(struct spool_stage *g, const struct phonebook_item *item, si
 			snprintf(name[i], sizeof name[i], "%s" PHONEBOOK_CONF, item[i].phone.device);
 			list[i] = name[i];
 		}
-		result = spool_stage_sync(g, list, n);
+		result = stage_sync(g, list, n);
 	}
 	saved = errno;
 	free(name);
@@ -184,12 +185,12 @@ static int sync_all(struct spool_stage *g, const struct phonebook_item *item, si
 
 int phonebook_save(struct spool *s, struct phonebook_item *item, size_t n)
 {
-	struct spool_stage stage;
+	struct stage stage;
 	int result = 0, saved;
 
 	if (n == 0)
 		return 0;
-	if (spool_room(s, n, n * RECORD_BYTES) != 0 || spool_stage_open(s, &stage) != 0)
+	if (spool_room(s, n, n * RECORD_BYTES) != 0 || stage_open(s, &stage) != 0)
 		return -1;
 	for (size_t i = 0; i < n && result == 0; i++)
 		result = stage_one(&stage, &item[i]);
@@ -200,7 +201,7 @@ int phonebook_save(struct spool *s, struct phonebook_item *item, size_t n)
 	if (result == 0)
 		result = spool_sync(s, SPOOL_PHONE);
 	saved = errno;
-	spool_stage_close(s, &stage);
+	stage_close(s, &stage);
 	errno = saved;
 	return result;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "site/trust_store.h"
+#include "spool/stage.h"
 #include "x509/pem.h"
 #include "x509/secret.h"
 
@@ -322,10 +323,10 @@ static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
 		return reason_set(why, "its CN cannot be a file name");
 	if ((pem = cert_pem(c->x509, &len)) == NULL)
 		return reason_memory(why);
-	result = spool_put(s, SPOOL_CA, name, pem, len, true);
+	result = stage_put(s, SPOOL_CA, name, pem, len, true);
 	free(pem);
 	if (result == 0)
-		result = spool_put(s, SPOOL_CA, CAPF_IDENTITY_CER, c->der, c->der_len, true);
+		result = stage_put(s, SPOOL_CA, CAPF_IDENTITY_CER, c->der, c->der_len, true);
 	return result == 0 ? 0 : reason_errno(why);
 }
 
@@ -345,7 +346,7 @@ int capf_identity_put(struct spool *s, const struct cert *c, EVP_PKEY *key, stru
 	buf_put(&pair, cert, cert_len);
 	if (pair.failed)
 		result = reason_memory(why);
-	else if ((result = spool_put(s, SPOOL_CA, CAPF_IDENTITY_PAIR, pair.p, pair.len, true)) != 0)
+	else if ((result = stage_put(s, SPOOL_CA, CAPF_IDENTITY_PAIR, pair.p, pair.len, true)) != 0)
 		reason_errno(why);
 	secret_free(pem, key_len);
 	secret_free((char *)pair.p, pair.len);
@@ -451,7 +452,7 @@ int trust_store_add(struct spool *s, enum spool_dir d, const struct cert *c, con
 	buf_put(&file, pem, len);
 	if (file.failed)
 		errno = ENOMEM;
-	else if (spool_put(s, d, name, file.p, file.len, false) == 0)
+	else if (stage_put(s, d, name, file.p, file.len, false) == 0)
 		result = 0;
 	else if (errno == EEXIST)
 		result = 1;

@@ -6,6 +6,8 @@
 
 #include "spool/batch.h"
 #include "spool/index.h"
+#include "spool/journal.h"
+#include "spool/stage.h"
 
 #define ITEM_NAME 12
 #define NAME_BYTES 256		/* what a new name may cost a directory, generously */
@@ -19,7 +21,7 @@ struct item {
 
 struct batch {
 	struct spool *spool;
-	struct spool_stage stage;
+	struct stage stage;
 	struct item *item;
 	size_t n, cap;
 	const struct index *(*look)(void *);
@@ -33,7 +35,7 @@ struct batch *batch_open(struct spool *s)
 	if (b == NULL)
 		return NULL;
 	b->spool = s;
-	if (spool_room(s, 0, 0) != 0 || spool_stage_open(s, &b->stage) != 0) {
+	if (spool_room(s, 0, 0) != 0 || stage_open(s, &b->stage) != 0) {
 		free(b);
 		return NULL;
 	}
@@ -62,7 +64,7 @@ int batch_add(struct batch *b, const struct reqid *reqid, enum spool_dir to, con
 	it = &b->item[b->n];
 	*it = (struct item){.reqid = *reqid, .to = to};
 	snprintf(it->name, sizeof it->name, "%zx", b->n);
-	if (spool_stage_write(&b->stage, it->name, data, len) != 0)
+	if (stage_write(&b->stage, it->name, data, len) != 0)
 		return -1;
 	b->n++;
 	return 0;
@@ -71,7 +73,7 @@ int batch_add(struct batch *b, const struct reqid *reqid, enum spool_dir to, con
 void batch_drop(struct batch *b, size_t n)
 {
 	while (b->n > n)
-		spool_stage_remove(&b->stage, b->item[--b->n].name);
+		stage_remove(&b->stage, b->item[--b->n].name);
 }
 
 size_t batch_count(const struct batch *b)
@@ -98,7 +100,7 @@ static int make_durable(struct batch *b)
 		return -1;
 	for (size_t i = 0; i < b->n; i++)
 		names[i] = b->item[i].name;
-	result = spool_stage_sync(&b->stage, names, b->n);
+	result = stage_sync(&b->stage, names, b->n);
 	free(names);
 	return result;
 }
@@ -110,7 +112,7 @@ static int compare(struct batch *b, struct item *it, const char *name)
 	size_t our_len, their_len;
 	int result = -1;
 
-	if (spool_stage_read(&b->stage, it->name, &ours, &our_len) == 0 &&
+	if (stage_read(&b->stage, it->name, &ours, &our_len) == 0 &&
 	    spool_read(b->spool, it->to, name, &theirs, &their_len) == 0) {
 		bool same = our_len == their_len && memcmp(ours, theirs, our_len) == 0;
 
@@ -135,7 +137,7 @@ static int publish(struct batch *b)
 		char name[REQID_NAME_MAX + 1];
 
 		reqid_name(&it->reqid, kind_in(it), name);
-		if (spool_stage_publish(b->spool, &b->stage, it->name, it->to, name) == 0)
+		if (stage_publish(&b->stage, it->name, b->spool->dir[it->to], name) == 0)
 			it->fate = BATCH_NEW;
 		else if (errno != EEXIST || compare(b, it, name) != 0)
 			return -1;
@@ -178,7 +180,7 @@ static void answer_request(struct batch *b, struct item *it)
 
 	if (it->to == SPOOL_LSC &&
 	    (spool_move(s, reqid, kind, SPOOL_CSR, SPOOL_DONE) == 0 || errno != ENOENT)) {
-		spool_log(s, "ready", reqid);
+		journal_add(s, "ready", reqid);
 		return;
 	}
 	late = spool_has(s, SPOOL_SUPERSEDED, reqid, kind);
@@ -188,7 +190,7 @@ static void answer_request(struct batch *b, struct item *it)
 			spool_move(s, reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE);
 		spool_move(s, reqid, kind, SPOOL_SUPERSEDED, SPOOL_DONE);
 		it->fate = BATCH_LATE;
-		spool_log(s, "stale", reqid);
+		journal_add(s, "stale", reqid);
 	} else if (late == 0 && done == 0) {
 		withdraw(b, it);
 		it->fate = BATCH_GONE;
@@ -226,9 +228,9 @@ static void supersede(struct spool *s, const struct index *ix, struct item *it)
 			continue;
 		if (e->dir == SPOOL_CSR &&
 		    spool_move(s, &e->reqid, (enum reqid_kind)e->reqid.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
-			spool_log(s, "superseded", &e->reqid);
+			journal_add(s, "superseded", &e->reqid);
 		if (e->dir == SPOOL_LSC && spool_move(s, &e->reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE) == 0)
-			spool_log(s, "stale", &e->reqid);
+			journal_add(s, "stale", &e->reqid);
 	}
 }
 
@@ -237,7 +239,7 @@ static void clean_up_one(struct batch *b, const struct index *ix, struct item *i
 	if (it->fate != BATCH_NEW)
 		return;
 	if (it->to == SPOOL_CSR) {
-		spool_log(b->spool, "pending", &it->reqid);
+		journal_add(b->spool, "pending", &it->reqid);
 		supersede(b->spool, ix, it);
 	} else {
 		answer_request(b, it);
@@ -280,7 +282,7 @@ int batch_commit(struct batch *b)
 	if (settle(b) != 0)
 		return -1;
 	/* From here on everything published is safe: what follows can be done again by anybody. */
-	if (clean_up(b) != 0 || spool_log_flush(b->spool) != 0) {
+	if (clean_up(b) != 0 || journal_flush(b->spool) != 0) {
 		result = -1;
 		saved = errno;
 	}
@@ -294,7 +296,7 @@ void batch_close(struct batch *b)
 
 	if (b == NULL)
 		return;
-	spool_stage_close(b->spool, &b->stage);
+	stage_close(b->spool, &b->stage);
 	free(b->item);
 	free(b);
 	errno = saved;

@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include "spool/index.h"
+#include "spool/journal.h"
 #include "spool/recover.h"
+#include "spool/stage.h"
 
 /* The directories in which a stem can be seen while something is still to do. done/ is large and
  * never needs finishing. */
@@ -82,7 +84,7 @@ static int take_step(struct spool *s, const struct index_entry *e, const struct 
 	}
 	if (result != 0)
 		return errno == ENOENT ? 0 : -1;
-	spool_log(s, step->to == e->dir ? "removed" : spool_dir_name(step->to), &e->reqid);
+	journal_add(s, step->to == e->dir ? "removed" : spool_dir_name(step->to), &e->reqid);
 	return 1;
 }
 
@@ -94,7 +96,7 @@ int recover_finish(struct spool *s, size_t *n)
 	bool safe = false;
 	int result;
 
-	if (spool_sweep(s, &done) != 0 || index_load(&ix, s, LIVE) != 0)
+	if (stage_sweep(s, &done) != 0 || index_load(&ix, s, LIVE) != 0)
 		return -1;
 	/* A certificate moves before its request: superseded/ beside lsc/ is what shows that it is late. */
 	for (int pass = SPOOL_STALE; pass >= SPOOL_CSR; pass--) {
@@ -115,7 +117,7 @@ int recover_finish(struct spool *s, size_t *n)
 	index_free(&ix);
 	if (n != NULL)
 		*n = done;
-	return spool_log_flush(s);
+	return journal_flush(s);
 }
 
 struct expiring {

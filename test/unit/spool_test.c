@@ -16,8 +16,11 @@
 
 #include "base/fileio.h"
 #include "fault.h"
+#include "spool/create.h"
+#include "spool/journal.h"
 #include "spool/spool.h"
 #include "tap.h"
+#include "spool/stage.h"
 
 #define NOW 1700000000
 
@@ -189,7 +192,7 @@ static void make_file(int at, const char *name, const char *text)
 static void fresh(void)
 {
 	clean();
-	must((s = spool_create(top, "spool_test", NOW)) != NULL, "a spool");
+	must((s = create_spool(top, "spool_test", NOW)) != NULL, "a spool");
 	make_file(s->root, SPOOL_CONF, "");
 }
 
@@ -267,7 +270,7 @@ static void empty_directory(void)
 
 static int create(void)
 {
-	struct spool *made = spool_create(top, "spool_test", NOW);
+	struct spool *made = create_spool(top, "spool_test", NOW);
 	int saved = errno;
 
 	spool_close(made);
@@ -294,7 +297,7 @@ static int open_it(void)
 
 static int mend(void)
 {
-	return spool_mend(top);
+	return create_mend(top);
 }
 
 static void without_lsc(void)
@@ -307,7 +310,7 @@ static bool mended(bool done)
 {
 	enum spool_dir missing;
 
-	return !done || spool_lacks(top, &missing) == 0;
+	return !done || create_missing(top, &missing) == 0;
 }
 
 static bool anything(bool done)
@@ -318,7 +321,7 @@ static bool anything(bool done)
 
 static int put_new(void)
 {
-	return spool_put(s, SPOOL_CSR, "file", "text", 4, false);
+	return stage_put(s, SPOOL_CSR, "file", "text", 4, false);
 }
 
 /* It is there whole or not at all, and what was staged the next sweep takes away. */
@@ -330,18 +333,18 @@ static bool put_whole(bool done)
 		return false;
 	if (!done && names(SPOOL_CSR) > 0 && !holds(SPOOL_CSR, "file", "text"))
 		return false;
-	return spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+	return stage_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
 }
 
 static void with_file(void)
 {
 	fresh();
-	must(spool_put(s, SPOOL_CSR, "file", "old", 3, false) == 0, "a file");
+	must(stage_put(s, SPOOL_CSR, "file", "old", 3, false) == 0, "a file");
 }
 
 static int put_over(void)
 {
-	return spool_put(s, SPOOL_CSR, "file", "text", 4, true);
+	return stage_put(s, SPOOL_CSR, "file", "text", 4, true);
 }
 
 static bool old_or_new(bool done)
@@ -385,7 +388,7 @@ static void with_request(void)
 
 	fresh();
 	reqid_name(&reqid, REQID_CSR, name);
-	must(spool_put(s, SPOOL_CSR, name, "x", 1, false) == 0, "a request");
+	must(stage_put(s, SPOOL_CSR, name, "x", 1, false) == 0, "a request");
 	make_file(s->dir[SPOOL_CSR], "README", "");
 	reqid_name(&reqid, REQID_DER, name);
 	make_file(s->dir[SPOOL_CSR], name, "");
@@ -401,8 +404,8 @@ static int count(void)
 
 static int journal(void)
 {
-	spool_log(s, "new", &reqid);
-	return spool_log_flush(s);
+	journal_add(s, "new", &reqid);
+	return journal_flush(s);
 }
 
 /* -1: there is none. */
@@ -432,23 +435,23 @@ static bool journal_lines(bool done)
 static int stage_many(void)
 {
 	static const char *const files[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
-	struct spool_stage g;
-	int result = spool_stage_open(s, &g), saved;
+	struct stage g;
+	int result = stage_open(s, &g), saved;
 
 	if (result != 0)
 		return -1;
 	for (size_t i = 0; i < 9 && result == 0; i++)
-		result = spool_stage_write(&g, files[i], "x", 1);
+		result = stage_write(&g, files[i], "x", 1);
 	if (result == 0)
-		result = spool_stage_sync(&g, files, 9);
+		result = stage_sync(&g, files, 9);
 	if (result == 0)
-		result = spool_stage_publish(s, &g, "1", SPOOL_LSC, "a");
+		result = stage_publish(&g, "1", s->dir[SPOOL_LSC], "a");
 	if (result == 0)
-		result = spool_stage_replace(s, &g, "2", SPOOL_LSC, "b");
+		result = stage_replace(&g, "2", s->dir[SPOOL_LSC], "b");
 	saved = errno;
-	spool_stage_remove(&g, "3");
-	spool_stage_close(s, &g);
-	spool_stage_close(s, &g);
+	stage_remove(&g, "3");
+	stage_close(s, &g);
+	stage_close(s, &g);
 	errno = saved;
 	return result;
 }
@@ -457,17 +460,17 @@ static bool swept(bool done)
 {
 	size_t n;
 
-	return (!done || names(SPOOL_LSC) == 2) && spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+	return (!done || names(SPOOL_LSC) == 2) && stage_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
 }
 
 /* One that a dead program left, one that lives, and a file that is neither. */
-static struct spool_stage alive;
+static struct stage alive;
 static void with_stages(void)
 {
-	spool_stage_close(s, &alive);
+	stage_close(s, &alive);
 	fresh();
 	must(mkdirat(s->dir[SPOOL_TMP], "dead", 0700) == 0, "a dead stage");
-	must(spool_stage_open(s, &alive) == 0 && spool_stage_write(&alive, "f", "x",
+	must(stage_open(s, &alive) == 0 && stage_write(&alive, "f", "x",
 	    1) == 0, "a live one");
 }
 
@@ -475,26 +478,26 @@ static int sweep(void)
 {
 	size_t n;
 
-	return spool_sweep(s, &n);
+	return stage_sweep(s, &n);
 }
 
 static bool not_the_living(bool done)
 {
 	unsigned char *p;
 	size_t len, n;
-	bool good = spool_stage_read(&alive, "f", &p, &len) == 0;
+	bool good = stage_read(&alive, "f", &p, &len) == 0;
 
 	(void)done;
 	if (good)
 		free(p);
-	return good && spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 1;
+	return good && stage_sweep(s, &n) == 0 && names(SPOOL_TMP) == 1;
 }
 
 /* A file that holds what is written. */
 static nlink_t scratch_names;
 static int scratch(void)
 {
-	int fd = spool_scratch(s), result = -2;
+	int fd = stage_scratch(s), result = -2;
 	struct stat st = {0};
 	char text[5];
 
@@ -524,25 +527,25 @@ static bool nothing_left(bool done)
 	size_t n;
 
 	(void)done;
-	return spool_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
+	return stage_sweep(s, &n) == 0 && names(SPOOL_TMP) == 0;
 }
 
 static void faults(void)
 {
-	every_call("spool_create", empty_directory, create, created);
+	every_call("create_spool", empty_directory, create, created);
 	every_call("spool_open", fresh, open_it, anything);
-	every_call("spool_mend", without_lsc, mend, mended);
-	every_call("spool_put", fresh, put_new, put_whole);
-	every_call("spool_put over another", with_file, put_over, old_or_new);
-	every_call("spool_put where RENAME_NOREPLACE is unknown", fresh, put_linked, put_whole);
+	every_call("create_mend", without_lsc, mend, mended);
+	every_call("stage_put", fresh, put_new, put_whole);
+	every_call("stage_put over another", with_file, put_over, old_or_new);
+	every_call("stage_put where RENAME_NOREPLACE is unknown", fresh, put_linked, put_whole);
 	every_call("spool_list", with_request, list, anything);
 	every_call("spool_count", with_request, count, anything);
-	every_call("spool_log_flush", fresh, journal, journal_lines);
+	every_call("journal_flush", fresh, journal, journal_lines);
 	every_call("a stage", fresh, stage_many, swept);
-	every_call("spool_sweep", with_stages, sweep, not_the_living);
-	spool_stage_close(s, &alive);
-	every_call("spool_scratch", fresh, scratch, nothing_left);
-	every_call("spool_scratch where every file has a name", fresh, scratch_named, nothing_left);
+	every_call("stage_sweep", with_stages, sweep, not_the_living);
+	stage_close(s, &alive);
+	every_call("stage_scratch", fresh, scratch, nothing_left);
+	every_call("stage_scratch where every file has a name", fresh, scratch_named, nothing_left);
 }
 
 static void creating(void)
@@ -552,25 +555,25 @@ static void creating(void)
 	bool touched = false;
 
 	clean();
-	ok((s = spool_create(top, "x", NOW)) != NULL && spool_open(top, "x", NOW) == NULL &&
+	ok((s = create_spool(top, "x", NOW)) != NULL && spool_open(top, "x", NOW) == NULL &&
 	    errno == ENOENT,
 	    "a spool without settings is none yet");
-	ok(spool_lacks(top, &missing) == -1 && errno == ENOENT, "so it cannot lack anything");
+	ok(create_missing(top, &missing) == -1 && errno == ENOENT, "so it cannot lack anything");
 	make_file(s->root, SPOOL_CONF, "");
-	ok(spool_create(top, "x", NOW) == NULL && errno == EEXIST, "with settings it is complete");
+	ok(create_spool(top, "x", NOW) == NULL && errno == EEXIST, "with settings it is complete");
 	clean();
 	must(mkdir(strcat(strcpy((char[512]){""}, top), "/trust"), 0700) == 0, "trust/");
 	make_file(AT_FDCWD, strcat(strcpy((char[512]){""}, top), "/journal"), "");
 	must(mkdir(strcat(strcpy((char[512]){""}, top), "/lost+found"), 0700) == 0, "lost+found/");
-	ok((s = spool_create(top, "x",
+	ok((s = create_spool(top, "x",
 	    NOW)) != NULL, "where an earlier run was cut off it goes on");
 	clean();
 	make_file(AT_FDCWD, strcat(strcpy((char[512]){""}, top), "/precious"), "");
-	ok(spool_create(top, "x", NOW) == NULL &&
+	ok(create_spool(top, "x", NOW) == NULL &&
 	    errno == ENOTEMPTY, "a foreign directory is left alone");
 	for (unsigned n = 1; n < 100; n++) {
 		unlisted = n;
-		made = spool_create(top, "x", NOW);
+		made = create_spool(top, "x", NOW);
 		spool_close(made);
 		touched = touched || made != NULL || faccessat(AT_FDCWD,
 		    strcat(strcpy((char[512]){""}, top), "/csr"),
@@ -579,12 +582,12 @@ static void creating(void)
 	unlisted = 0;
 	ok(!touched, "also when its names cannot be read");
 	ok(spool_open("/nonexistent", "x", NOW) == NULL && errno == ENOENT &&
-	    spool_create("/nonexistent/x", "x", NOW) == NULL && spool_lacks("/nonexistent", &missing) == -1 &&
-	    spool_mend("/nonexistent") == -1, "what is not there");
+	    create_spool("/nonexistent/x", "x", NOW) == NULL && create_missing("/nonexistent", &missing) == -1 &&
+	    create_mend("/nonexistent") == -1, "what is not there");
 	without_lsc();
-	ok(spool_lacks(top, &missing) == 1 && missing == SPOOL_LSC && spool_open(top, "x", NOW) == NULL,
+	ok(create_missing(top, &missing) == 1 && missing == SPOOL_LSC && spool_open(top, "x", NOW) == NULL,
 	    "a directory that a backup left out is missed");
-	ok(spool_mend(top) == 0 && spool_lacks(top, &missing) == 0 && open_it() == 0, "and made again");
+	ok(create_mend(top) == 0 && create_missing(top, &missing) == 0 && open_it() == 0, "and made again");
 	unsetenv("CAPF_SPOOL");
 	ok(strcmp(spool_default(), "/var/spool/capf") == 0, "the usual place");
 	setenv("CAPF_SPOOL", "", 1);
@@ -607,7 +610,7 @@ static void files(void)
 	ok(put_linked() == -1 && errno == EEXIST, "also by link(2)");
 	ok(spool_remove(s, SPOOL_CSR, "file") == 0 && put_linked() == 0 && names(SPOOL_TMP) == 0,
 	    "which leaves nothing behind");
-	ok(spool_put_top(s, "x.conf", "a", 1) == 0 && spool_put_top(s, "x.conf", "b", 1) == 0,
+	ok(stage_put_top(s, "x.conf", "a", 1) == 0 && stage_put_top(s, "x.conf", "b", 1) == 0,
 	    "a file beside the directories is replaced");
 	ok(spool_is_file(s, SPOOL_CSR, "file") && spool_is_file(s, SPOOL_CSR, "gone") &&
 	    symlinkat("file", s->dir[SPOOL_CSR], "link") == 0 && !spool_is_file(s,
@@ -665,17 +668,17 @@ static void cut_line(void)
 
 	fresh();
 	for (int i = 1; i <= 3; i++)
-		spool_log_text(s, "event", (char[2]){(char)('0' + i), '\0'});
+		journal_add_text(s, "event", (char[2]){(char)('0' + i), '\0'});
 	must(getrlimit(RLIMIT_FSIZE, &whole) == 0, "the limit");
 	little = whole;
 	little.rlim_cur = (rlim_t)(s->journal.len / 2);
 	must(signal(SIGXFSZ, SIG_IGN) != SIG_ERR && setrlimit(RLIMIT_FSIZE, &little) == 0, "a full disk");
-	result = spool_log_flush(s);
+	result = journal_flush(s);
 	error = errno;
 	/* For our own output, too. */
 	must(setrlimit(RLIMIT_FSIZE, &whole) == 0, "room");
 	ok(result == -1 && error == EFBIG, "a journal without room");
-	ok(spool_log_flush(s) == 0 && s->journal.len == 0, "that has room again");
+	ok(journal_flush(s) == 0 && s->journal.len == 0, "that has room again");
 	must(fileio_slurp(s->root, SPOOL_JOURNAL, 4096, &p, &len) == 0, "the journal");
 	for (int i = 1; i <= 3; i++) {
 		const char line[] = {'\t', (char)('0' + i), '\n', '\0'};
@@ -692,27 +695,27 @@ static void logging(void)
 	int log, tail;
 
 	fresh();
-	ok(spool_log_flush(s) == 0 && faccessat(s->root, SPOOL_JOURNAL, F_OK, 0) != 0,
+	ok(journal_flush(s) == 0 && faccessat(s->root, SPOOL_JOURNAL, F_OK, 0) != 0,
 	    "nothing happened, no journal");
 	memset(text, 'x', sizeof text - 1);
 	text[sizeof text - 1] = '\0';
-	spool_log_text(s, "event", text);
+	journal_add_text(s, "event", text);
 	ok(s->journal.len == 0, "a line that is too long is left out whole");
 	fault_arm(1, ENOMEM);
-	spool_log_text(s, "event", "text");
-	ok(fault_over() && spool_log_flush(s) == -1 && errno == ENOMEM, "a journal without memory");
+	journal_add_text(s, "event", "text");
+	ok(fault_over() && journal_flush(s) == -1 && errno == ENOMEM, "a journal without memory");
 	ok(journal() == 0, "which is not for ever");
 	fresh();
 	must(symlinkat("elsewhere", s->root, SPOOL_JOURNAL) == 0, "a link");
 	ok(journal() == -1 && errno == ELOOP, "a journal that is a link is not followed");
 	fresh();
-	log = spool_log_open(s, &tail);
-	spool_log_hold(s, log, tail);
+	log = journal_open(s, &tail);
+	journal_hold(s, log, tail);
 	must(renameat(s->root, SPOOL_JOURNAL, s->root, "old") == 0, "a journal with another name");
 	ok(journal() == 0 && journal_size("old") > 0 && journal_size(SPOOL_JOURNAL) == -1,
 	    "one that is held is written to, whatever its name");
-	log = spool_log_open(s, &tail);
-	spool_log_hold(s, log, tail);
+	log = journal_open(s, &tail);
+	journal_hold(s, log, tail);
 	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "until the next one is held");
 	must(ftruncate(s->log, 0) == 0, "as by copytruncate");
 	ok(journal() == 0 && journal_size(SPOOL_JOURNAL) == journal_size("old"), "a truncated one begins anew");
@@ -721,35 +724,34 @@ static void logging(void)
 static void stages(void)
 {
 	static const char *const gone[] = {"gone"};
-	struct spool_stage g, h;
+	struct stage g, h;
 	size_t n;
 
 	fresh();
 	no_noreplace = true;
-	ok(spool_stage_open(s, &g) == 0 && spool_stage_write(&g, "a", "a", 1) == 0 &&
-	    spool_stage_write(&g, "b", "b", 1) == 0 && spool_stage_publish(s, &g, "a",
-	    SPOOL_LSC, "a") == 0 &&
-	    spool_stage_publish(s, &g, "b", SPOOL_LSC, "b") == 0 && holds(SPOOL_LSC, "b", "b"),
+	ok(stage_open(s, &g) == 0 && stage_write(&g, "a", "a", 1) == 0 &&
+	    stage_write(&g, "b", "b", 1) == 0 && stage_publish(&g, "a", s->dir[SPOOL_LSC], "a") == 0 &&
+	    stage_publish(&g, "b", s->dir[SPOOL_LSC], "b") == 0 && holds(SPOOL_LSC, "b", "b"),
 	    "two files by link(2), of which one finds out");
 	no_noreplace = false;
-	spool_stage_close(s, &g);
+	stage_close(s, &g);
 	busy = 1;
-	ok(spool_stage_open(s, &g) == 0 &&
+	ok(stage_open(s, &g) == 0 &&
 	    names(SPOOL_TMP) == 2, "a sweeper was there first: another one");
-	spool_stage_close(s, &g);
-	ok(spool_sweep(s, &n) == 0 && n == 1, "who takes it away");
+	stage_close(s, &g);
+	ok(stage_sweep(s, &n) == 0 && n == 1, "who takes it away");
 	fault_arm(4, ENOLCK);
-	ok(spool_stage_open(s, &g) == 0 && fault_over(), "where locks do not work it goes on");
-	spool_stage_close(s, &g);
+	ok(stage_open(s, &g) == 0 && fault_over(), "where locks do not work it goes on");
+	stage_close(s, &g);
 	no_random = true;
-	ok(spool_stage_open(s, &g) == 0 && spool_stage_open(s, &h) == -1 && errno == EBUSY,
+	ok(stage_open(s, &g) == 0 && stage_open(s, &h) == -1 && errno == EBUSY,
 	    "names that are all taken");
 	no_random = false;
-	ok(spool_stage_sync(&g, gone, 1) == -1 &&
+	ok(stage_sync(&g, gone, 1) == -1 &&
 	    errno == ENOENT, "a file that is not there cannot be synced");
 	busy = 1;
-	ok(spool_sweep(s, &n) == 0 && n == 0, "who lives is not swept");
-	spool_stage_close(s, &g);
+	ok(stage_sweep(s, &n) == 0 && n == 0, "who lives is not swept");
+	stage_close(s, &g);
 	ok(scratch() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0, "a scratch file has no name");
 	ok(scratch_named() == 0 && scratch_names == 0 && names(SPOOL_TMP) == 0,
 	    "where every file has one, it is taken away at once");
@@ -758,7 +760,7 @@ static void stages(void)
 	    "of several directories one that cannot be synced is enough");
 	s->torn = false;
 	make_file(s->dir[SPOOL_TMP], "file", "");
-	ok(spool_sweep(s, &n) == 0 && n == 0 &&
+	ok(stage_sweep(s, &n) == 0 && n == 0 &&
 	    names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
 }
 

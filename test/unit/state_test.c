@@ -9,10 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "spool/create.h"
 #include "spool/index.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
 #include "tap.h"
+#include "spool/stage.h"
 
 #define BIT(d) (1u << (d))
 #define CERTS (BIT(SPOOL_LSC) | BIT(SPOOL_STALE) | BIT(SPOOL_INSTALLED))
@@ -35,7 +37,7 @@ static void put(struct spool *s, enum spool_dir d, const struct reqid *reqid)
 	char name[REQID_NAME_MAX + 1];
 
 	reqid_name(reqid, cert ? REQID_DER : REQID_CSR, name);
-	must(spool_put(s, d, name, "x", 1, false) == 0, "a file in the spool");
+	must(stage_put(s, d, name, "x", 1, false) == 0, "a file in the spool");
 }
 
 static unsigned where(const struct spool *s, const struct reqid *reqid)
@@ -173,7 +175,7 @@ int main(void)
 	const char *dir = tap_dir();
 	struct spool *s;
 
-	must((s = spool_create(dir, "state_test", 0)) != NULL, "a spool");
+	must((s = create_spool(dir, "state_test", 0)) != NULL, "a spool");
 	for (unsigned dirs = 0; dirs < BIT(SPOOL_STATES); dirs++) {
 		one(s, dirs, false);
 		one(s, dirs, true);
