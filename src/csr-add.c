@@ -13,7 +13,6 @@
 #include "archive/untar.h"
 #include "base/bytes.h"
 #include "base/device.h"
-#include "base/utc.h"
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
@@ -25,6 +24,7 @@
 #include "site/settings.h"
 #include "spool/batch.h"
 #include "spool/index.h"
+#include "spool/newest.h"
 #include "spool/spool.h"
 #include "spool/stage.h"
 #include "x509/csr.h"
@@ -48,22 +48,6 @@ struct adding {
 	struct progress progress;
 };
 
-/* A time for a new request: now, but later than whatever the device has, so that the newest is
- * the last that came even when the clock stands still or runs backwards. */
-static void stamp(const struct adding *ad, struct reqid *reqid)
-{
-	const struct index_entry *e = NULL;
-	char newest[UTC_STAMP + 1] = "";
-	time_t t;
-
-	while ((e = index_device(&ad->index, reqid->device, e)) != NULL)
-		if (strcmp(e->reqid.stamp, newest) > 0)
-			strcpy(newest, e->reqid.stamp);
-	utc_stamp(ad->spool->now, reqid->stamp);
-	if (strcmp(newest, reqid->stamp) >= 0 && utc_from_stamp(newest, &t))
-		utc_stamp(t + 1, reqid->stamp);
-}
-
 /* What the spool knows of this key of this device. NULL: nothing that matters. */
 static const char *known(const struct adding *ad, const struct reqid *reqid)
 {
@@ -84,7 +68,7 @@ static const char *known(const struct adding *ad, const struct reqid *reqid)
 /* Stages a good request. -1 with errno. */
 static int add(struct adding *ad, const char *object, const struct verdict *v)
 {
-	char key[2 * REQID_SPKI + 1], *pem;
+	char key[2 * REQID_SPKI + 1], last[UTC_STAMP + 1], *pem;
 	struct reqid reqid = {.kind = REQID_CSR};
 	uint64_t item = RESULTS_NO_ITEM;
 	size_t len;
@@ -102,7 +86,8 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 	if ((word = known(ad, &reqid)) != NULL) {
 		ad->known = true;
 	} else {
-		stamp(ad, &reqid);
+		newest_last(&ad->index, reqid.device, last);
+		newest_stamp(ad->spool->now, last, 0, reqid.stamp);
 		if ((pem = pem_make("CERTIFICATE REQUEST", v->der, v->der_len, &len)) == NULL)
 			return -1;
 		item = batch_count(ad->batch);

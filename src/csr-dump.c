@@ -21,6 +21,7 @@
 #include "online/transfer.h"
 #include "site/settings.h"
 #include "site/trust_store.h"
+#include "spool/newest.h"
 #include "spool/spool.h"
 #include "x509/csr.h"
 #include "x509/csr_make.h"
@@ -116,7 +117,8 @@ static bool is_file(const struct dump *d, const struct reqid *reqid)
 	return spool_is_file(d->spool, SPOOL_CSR, name);
 }
 
-/* Keeps, in place, what was asked for: of a device that just now has two requests, the newer. */
+/* Keeps, in place, the requests that were asked for. While csr-add or capf-serve supersedes a request, its device has
+ * two: then the newest. */
 static int choose(struct dump *d, struct devices *names, const char *since)
 {
 	size_t kept = 0;
@@ -124,9 +126,8 @@ static int choose(struct dump *d, struct devices *names, const char *since)
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct reqid *reqid = &d->list[i];
-		bool outrun = i + 1 < d->n && strcmp(reqid->device, reqid[1].device) == 0;
 
-		if (outrun || strcmp(reqid->stamp, since) < 0 || !devices_want(names, reqid->device))
+		if (!newest_in_list(d->list, d->n, i) || strcmp(reqid->stamp, since) < 0 || !devices_want(names, reqid->device))
 			continue;
 		if (is_file(d, reqid)) {
 			d->list[kept++] = *reqid;

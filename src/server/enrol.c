@@ -11,6 +11,7 @@
 #include "server/turn.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
+#include "spool/newest.h"
 #include "x509/csr_make.h"
 #include "x509/phone_auth.h"
 
@@ -39,18 +40,12 @@ bool enrol_prepare(struct client *v, const struct session_action *a, struct sess
 	return true;
 }
 
-/* A time later than the order, and than whatever the device has. */
 static void stamp(struct client *v)
 {
-	char newest[UTC_STAMP + 1];
-	time_t t = registry_now(v->orders), last;
+	char last[UTC_STAMP + 1];
 
-	spool_watch_stamp(v->orders->watch, v->phone->device, newest);
-	if (*newest != '\0' && utc_from_stamp(newest, &last) && last >= t)
-		t = last + 1;
-	if (v->phone->order >= t)
-		t = v->phone->order + 1;
-	utc_stamp(t, v->reqid.stamp);
+	spool_watch_stamp(v->orders->watch, v->phone->device, last);
+	newest_stamp(registry_now(v->orders), last, v->phone->order, v->reqid.stamp);
 	strcpy(v->reqid.device, v->phone->device);
 }
 
@@ -266,16 +261,11 @@ bool enrol_certify(struct client *v, const struct session_action *a,
 static void supersede(struct registry *o, const struct reqid *newest)
 {
 	const struct index_entry *e = NULL;
+	enum spool_dir to;
 
-	while ((e = spool_watch_each(o->watch, newest->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) != NULL) {
-		if (!reqid_newer(newest, &e->reqid))
-			continue;
-		if (e->dir == SPOOL_CSR)
-			turn_move(o->group, &e->reqid, (enum reqid_kind)e->reqid.kind, SPOOL_CSR,
-			    SPOOL_SUPERSEDED, "superseded");
-		else
-			turn_move(o->group, &e->reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE, "stale");
-	}
+	while ((e = spool_watch_each(o->watch, newest->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) != NULL)
+		if (newest_replaces(newest, &e->reqid, e->dir, &to))
+			turn_move(o->group, &e->reqid, (enum reqid_kind)e->reqid.kind, e->dir, to, spool_dir_name(to));
 }
 
 void enrol_arrived(struct registry *o, const struct reqid *reqid, enum spool_dir d)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "site/phonebook.h"
+#include "spool/newest.h"
 #include "spool/stage.h"
 
 #define RECORD_BYTES 512	/* about what a record takes */
@@ -262,11 +263,9 @@ void phonebook_look(const struct index *ix, const char *device, struct phonebook
 
 time_t phonebook_newest(const struct index *ix, const char *device)
 {
-	const struct index_entry *e = NULL;
-	time_t newest = 0, t;
+	char last[UTC_STAMP + 1];
+	time_t newest;
 
-	while ((e = index_device(ix, device, e)) != NULL)
-		if (utc_from_stamp(e->reqid.stamp, &t) && t > newest)
-			newest = t;
-	return newest;
+	newest_last(ix, device, last);
+	return *last != '\0' && utc_from_stamp(last, &newest) ? newest : 0;
 }

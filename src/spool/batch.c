@@ -7,6 +7,7 @@
 #include "spool/batch.h"
 #include "spool/index.h"
 #include "spool/journal.h"
+#include "spool/newest.h"
 #include "spool/stage.h"
 
 #define ITEM_NAME 12
@@ -214,24 +215,19 @@ static const struct reqid *newest_of(struct spool *s, const struct index *ix, co
 	return newest;
 }
 
-/* One request a device: the newest stays, the others are superseded, and a certificate that is ready
- * for an older key can never be installed. */
+/* The newest request of the item's device stays, and what it replaces moves away. */
 static void supersede(struct spool *s, const struct index *ix, struct item *it)
 {
 	const struct reqid *newest = newest_of(s, ix, it);
 	const struct index_entry *e = NULL;
+	enum spool_dir to;
 
 	if (newest != &it->reqid)
 		it->fate = BATCH_LATE;
-	while ((e = index_device(ix, it->reqid.device, e)) != NULL) {
-		if (!reqid_newer(newest, &e->reqid))
-			continue;
-		if (e->dir == SPOOL_CSR &&
-		    spool_move(s, &e->reqid, (enum reqid_kind)e->reqid.kind, SPOOL_CSR, SPOOL_SUPERSEDED) == 0)
-			journal_add(s, "superseded", &e->reqid);
-		if (e->dir == SPOOL_LSC && spool_move(s, &e->reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE) == 0)
-			journal_add(s, "stale", &e->reqid);
-	}
+	while ((e = index_device(ix, it->reqid.device, e)) != NULL)
+		if (newest_replaces(newest, &e->reqid, e->dir, &to) &&
+		    spool_move(s, &e->reqid, (enum reqid_kind)e->reqid.kind, e->dir, to) == 0)
+			journal_add(s, spool_dir_name(to), &e->reqid);
 }
 
 static void clean_up_one(struct batch *b, const struct index *ix, struct item *it)

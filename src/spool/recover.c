@@ -10,10 +10,11 @@
 
 #include "spool/index.h"
 #include "spool/journal.h"
+#include "spool/newest.h"
 #include "spool/recover.h"
 #include "spool/stage.h"
 
-/* The directories in which a stem can be seen while something is still to do. done/ is large and
+/* The directories in which a request or its certificate can be seen while something is still to do. done/ is large and
  * never needs finishing. */
 #define LIVE (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_STALE | \
 	1u << SPOOL_INSTALLED)
@@ -28,13 +29,14 @@ static bool in(const struct index *ix, const struct reqid *reqid, enum spool_dir
 	return false;
 }
 
-/* Has this device a request that waits and is newer than the stem? */
-static bool outrun(const struct index *ix, const struct reqid *reqid)
+/* Does a newer request of the device, which waits, replace this file? */
+static bool replaced(const struct index *ix, const struct index_entry *file)
 {
 	const struct index_entry *e = NULL;
+	enum spool_dir to;
 
-	while ((e = index_device(ix, reqid->device, e)) != NULL)
-		if (e->dir == SPOOL_CSR && reqid_newer(&e->reqid, reqid))
+	while ((e = index_device(ix, file->reqid.device, e)) != NULL)
+		if (e->dir == SPOOL_CSR && newest_replaces(&e->reqid, &file->reqid, file->dir, &to))
 			return true;
 	return false;
 }
@@ -56,7 +58,7 @@ static bool next_step(const struct index *ix, const struct index_entry *e, struc
 		if (in(ix, &e->reqid, SPOOL_LSC) || stale || installed)
 			return true;
 		*step = (struct step){"the device has a newer request", SPOOL_SUPERSEDED};
-		return outrun(ix, &e->reqid);
+		return replaced(ix, e);
 	case SPOOL_SUPERSEDED:
 		*step = (struct step){"its certificate is here already", SPOOL_DONE};
 		return in(ix, &e->reqid, SPOOL_LSC) || stale || installed;
@@ -65,7 +67,7 @@ static bool next_step(const struct index *ix, const struct index_entry *e, struc
 		if (stale || installed)
 			return true;
 		*step = (struct step){"the device has a newer request", SPOOL_STALE};
-		return outrun(ix, &e->reqid) || in(ix, &e->reqid, SPOOL_SUPERSEDED);
+		return replaced(ix, e) || in(ix, &e->reqid, SPOOL_SUPERSEDED);
 	default:
 		return false;
 	}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "base/utc.h"
+#include "spool/newest.h"
+
+bool newest_replaces(const struct reqid *newer, const struct reqid *older, enum spool_dir from, enum spool_dir *to)
+{
+	if ((from != SPOOL_CSR && from != SPOOL_LSC) || strcmp(newer->device, older->device) != 0 ||
+	    !reqid_newer(newer, older))
+		return false;
+	*to = from == SPOOL_CSR ? SPOOL_SUPERSEDED : SPOOL_STALE;
+	return true;
+}
+
+bool newest_in_list(const struct reqid *list, size_t n, size_t i)
+{
+	return i + 1 == n || strcmp(list[i].device, list[i + 1].device) != 0;
+}
+
+void newest_last(const struct index *ix, const char *device, char out[UTC_STAMP + 1])
+{
+	const struct index_entry *e = NULL;
+	time_t t;
+
+	out[0] = '\0';
+	/* A name that none of our programs made may have a stamp that is no time. */
+	while ((e = index_device(ix, device, e)) != NULL)
+		if (strcmp(e->reqid.stamp, out) > 0 && utc_from_stamp(e->reqid.stamp, &t))
+			strcpy(out, e->reqid.stamp);
+}
+
+void newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP + 1])
+{
+	time_t t = now, latest;
+
+	if (*last != '\0' && utc_from_stamp(last, &latest) && latest >= t)
+		t = latest + 1;
+	if (order >= t)
+		t = order + 1;
+	utc_stamp(t, out);
+}
