@@ -87,7 +87,7 @@ FAULTS_untar_test = read calloc malloc realloc archive_read_new archive_read_sup
 FAULTS_tgz_test = write calloc deflateInit2_ $(if $(LIBTAR),tar_fdopen) archive_write_new archive_entry_new \
 	archive_write_set_format_ustar archive_write_set_bytes_per_block archive_write_open archive_write_header \
 	archive_write_data archive_write_finish_entry archive_write_close
-FAULTS_answers_test = malloc realloc lseek read write
+FAULTS_results_test = malloc realloc lseek read write
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 

@@ -16,6 +16,7 @@
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/results.h"
 #include "cli/status.h"
 #include "online/transfer.h"

@@ -7,7 +7,7 @@
 
 #include "base/utc.h"
 #include "cli/confine.h"
-#include "cli/devices_from_args.h"
+#include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/prune.h"
@@ -55,7 +55,7 @@ int main(int argc, char *argv[])
 		}
 	}
 	status = open_spool_flush(s, status);
-	status = devices_from_args_unused(&names, "has nothing to delete", status);
+	status = devices_warn_unused(&names, "has nothing to delete", status);
 	devices_free(&names);
 	spool_close(s);
 	return status_flush(status);

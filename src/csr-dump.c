@@ -14,9 +14,10 @@
 #include "base/outfile.h"
 #include "base/utc.h"
 #include "cli/confine.h"
-#include "cli/devices_from_args.h"
+#include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "online/transfer.h"
 #include "site/settings.h"
@@ -137,7 +138,7 @@ static int choose(struct dump *d, struct devices *names, const char *since)
 		}
 	}
 	d->n = kept;
-	return devices_from_args_unused(names, "has no pending request to dump", status);
+	return devices_warn_unused(names, "has no pending request to dump", status);
 }
 
 /* A request's bytes as they go into the archive; the caller frees. It may move while we work: then it

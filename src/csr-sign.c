@@ -19,6 +19,7 @@
 #include "ca/sign.h"
 #include "cli/confine.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "quarantine/inspect.h"
 #include "quarantine/unpack.h"

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "cli/confine.h"
-#include "cli/devices_from_args.h"
+#include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
@@ -81,7 +81,7 @@ int main(int argc, char *argv[])
 			journal_add_text(s, "deleted", list[i].device);
 	}
 	status = open_spool_flush(s, status);
-	status = devices_from_args_unused(&names, "there is no such phone", status);
+	status = devices_warn_unused(&names, "there is no such phone", status);
 	free(list);
 	devices_free(&names);
 	spool_close(s);

@@ -11,7 +11,7 @@
 
 #include "base/fileio.h"
 #include "cli/confine.h"
-#include "cli/devices_from_args.h"
+#include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"

@@ -10,6 +10,7 @@
 
 #include "base/utc.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "phone-sim/fleet.h"
 #include "phone-sim/sim_files.h"

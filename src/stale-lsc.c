@@ -10,7 +10,7 @@
 #include "base/bytes.h"
 #include "base/utc.h"
 #include "cli/confine.h"
-#include "cli/devices_from_args.h"
+#include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/prune.h"
@@ -138,7 +138,7 @@ int main(int argc, char *argv[])
 	if (header && *verb == 'l')
 		puts("device\trequested\tkey");
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
-	status = devices_from_args_unused(&names, "has no stale certificate", status);
+	status = devices_warn_unused(&names, "has no stale certificate", status);
 	devices_free(&names);
 	spool_close(s);
 	return status_flush(status);

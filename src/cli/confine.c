@@ -23,7 +23,7 @@ void confine_look(bool required)
 static void enter(const struct sandbox *sb)
 {
 	if (sandbox_enter(sb) != 0)
-		status_die_errno("sandbox", "cannot narrow this process");
+		status_die_errno("sandbox", "cannot confine this process");
 }
 
 void confine_to(enum sandbox_profile profile, const struct sandbox_path *path, size_t n)

@@ -6,6 +6,7 @@
 
 #include "base/fileio.h"
 #include "cli/devices.h"
+#include "cli/status.h"
 
 static int add(struct devices *ns, size_t *cap, const char *text, struct reason *why)
 {
@@ -109,4 +110,25 @@ const char *devices_unused(const struct devices *ns, size_t *i)
 		if (!ns->name[(*i)++].used)
 			return ns->name[*i - 1].device;
 	return NULL;
+}
+
+void devices_from_args(struct devices *names, int argc, char *const argv[], const char *path, bool zero)
+{
+	struct reason why;
+	const char *object;
+
+	if (devices_read(names, argc, argv, path, zero, &object, &why) != 0)
+		status_die(status_of_input(why.trouble), object, "%s", why.text);
+}
+
+int devices_warn_unused(const struct devices *names, const char *what, int status)
+{
+	const char *device;
+	size_t i = 0;
+
+	while ((device = devices_unused(names, &i)) != NULL) {
+		status_warn(device, "%s", what);
+		status = status_worst(status, STATUS_REFUSED);
+	}
+	return status;
 }

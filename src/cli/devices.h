@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The devices that a command line speaks of: arguments and lines of a file, or "all". */
+/* The devices that a command is for, capf(7): names among its arguments, lines of a file, or "all". */
 #ifndef DEVICES_H
 #define DEVICES_H
 
@@ -31,5 +31,10 @@ void devices_free(struct devices *);
 bool devices_want(struct devices *, const char *device);
 /* The next name that nobody asked for, from *i on; NULL when there is none. */
 const char *devices_unused(const struct devices *, size_t *i);
+
+/* devices_read for main(): ends with a message when it fails. */
+void devices_from_args(struct devices *, int argc, char *const argv[], const char *path, bool zero);
+/* Warns about each name that nobody asked for: "program: NAME: what". Returns status, or the worse of it. */
+int devices_warn_unused(const struct devices *, const char *what, int status);
 
 #endif

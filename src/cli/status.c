@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/escape.h"
-#include "base/monotime.h"
 #include "cli/status.h"
 
 #define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
@@ -175,28 +173,4 @@ int status_flush(int status)
 		return status;
 	status_warn_errno("stdout", "cannot write");
 	return STATUS_TROUBLE;
-}
-
-void progress_start(struct progress *p, const char *what)
-{
-	p->what = what;
-	p->tty = isatty(STDERR_FILENO);
-	p->last = p->tty ? monotime_ms() : 0;
-}
-
-void progress_show(struct progress *p, size_t n)
-{
-	long long now;
-
-	/* The clock is asked every 64 items only. */
-	if (!p->tty || n % 64 != 0 || (now = monotime_ms()) - p->last < 200)
-		return;
-	p->last = now;
-	fprintf(stderr, "\r%s: %zu %s", program, n, p->what);
-}
-
-void progress_end(struct progress *p)
-{
-	if (p->tty)
-		fprintf(stderr, "\r\033[K");
 }

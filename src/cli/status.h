@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Exit codes, usage and messages: the same in every program. */
+/* The four exit codes, usage, and messages on stderr, as capf(7) has them for every program. */
 #ifndef STATUS_H
 #define STATUS_H
 
@@ -55,15 +55,5 @@ int status_flush(int status);
 
 /* text with everything that is not printable ASCII as \xHH; always NUL-terminated. */
 const char *status_escape(const char *text, char *out, size_t size);
-
-/* "n of total" on stderr, when that is a terminal, at most a few times a second. */
-struct progress {
-	const char *what;
-	long long last;		/* milliseconds */
-	int tty;
-};
-void progress_start(struct progress *, const char *what);
-void progress_show(struct progress *, size_t n);
-void progress_end(struct progress *);
 
 #endif

@@ -232,7 +232,7 @@ int phonebook_remove_state(struct spool *s, const char *device)
 	return remove_one(s, device, PHONEBOOK_STATE) < 0 || remove_one(s, device, PHONEBOOK_NOTE) < 0 ? -1 : 0;
 }
 
-/* Is e to be shown rather than best? Of the same stem, as in the middle of a move, the later step. */
+/* Is e to be shown rather than best? Of one request, as in the middle of a move, the later step. */
 static bool outranks(const struct index_entry *e, const struct index_entry *best)
 {
 	return best == NULL || reqid_newer(&e->reqid, &best->reqid) ||

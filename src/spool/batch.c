@@ -117,7 +117,7 @@ static int compare(struct batch *b, struct item *it, const char *name)
 	    spool_read(b->spool, it->to, name, &theirs, &their_len) == 0) {
 		bool same = our_len == their_len && memcmp(ours, theirs, our_len) == 0;
 
-		/* One stem is one request: its key says so, whatever else it holds. */
+		/* One name is one request: its key says so, whatever else the file holds. */
 		it->fate = same || it->to == SPOOL_CSR ? BATCH_SAME : BATCH_OTHER;
 		result = 0;
 	} else if (errno == ENOENT) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Many requests or certificates into the spool as one group: write all, make them durable with one
- * syncfs, give each its place, sync the directory, then clean up behind. Until batch_commit
+/* Puts many requests or certificates into the spool as one group, in the steps of capf-spool(5): write all, make them
+ * durable with one syncfs, give each its place, sync the directory, then clean up behind. Until batch_commit
  * nothing can be seen; before it returns nothing may be acknowledged. */
 #ifndef BATCH_H
 #define BATCH_H
@@ -21,11 +21,11 @@ struct index;
 
 /* NULL with errno. */
 struct batch *batch_open(struct spool *);
-/* Who keeps an index of csr/ and lsc/ gives it, so that they need not be read for each batch: what this
- * returns has all that was published before. NULL with errno. */
+/* Takes the index of a caller who keeps one of csr/ and lsc/, so that they need not be read for each batch: look
+ * returns it with all that was published before the call, or NULL with errno. */
 void batch_look(struct batch *, const struct index *(*look)(void *ctx), void *ctx);
 /* Stages an item: a request to SPOOL_CSR, a certificate to SPOOL_LSC or, for a superseded request, to
- * SPOOL_STALE. A certificate's stem is that of its request, kind included. -1 with errno. */
+ * SPOOL_STALE. A certificate comes with the name of its request, kind included. -1 with errno. */
 int batch_add(struct batch *, const struct reqid *, enum spool_dir to, const void *, size_t);
 /* Takes back all but the first n items. */
 void batch_drop(struct batch *, size_t n);

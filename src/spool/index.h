@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the spool holds, by device and by key: one reading of the directories, in memory. */
+/* The requests and certificates of the spool (capf-spool(5)) in memory, by device and by key: one reading of its
+ * directories. */
 #ifndef INDEX_H
 #define INDEX_H
 
@@ -29,8 +30,8 @@ int index_put(struct index *, const struct reqid *, enum spool_dir);
 void index_drop(struct index *, size_t n);
 void index_free(struct index *);
 
-/* The first entry, or the next after one, of a device, of a key, of a stem. NULL when there is no
- * (further) one. */
+/* The first entry, or the next after one, of a device, of a key, of a request and its
+ * certificate. NULL when there is no (further) one. */
 const struct index_entry *index_device(const struct index *, const char *, const struct index_entry *);
 const struct index_entry *index_key(const struct index *, const unsigned char *,
     const struct index_entry *);

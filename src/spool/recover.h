@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The table of legal states (capf-spool(5)): what a crash may leave, finished; what nothing may leave,
- * found. */
+/* The table of states in capf-spool(5): finishes what a crash may leave, and finds what nothing may leave, as
+ * spool-check(1) tells it. */
 #ifndef RECOVER_H
 #define RECOVER_H
 
@@ -8,10 +8,10 @@
 
 enum recover_finding {
 	RECOVER_UNFINISHED,	/* legal: a step that recover_finish does */
-	RECOVER_ILLEGAL,		/* against the table */
+	RECOVER_ILLEGAL,	/* against the table */
 };
 
-/* Finishes what a program left that was stopped between two steps, and removes the stages of the dead.
+/* Finishes what a program left that was stopped between two steps, and removes the stages of programs that died.
  * Every program that writes calls it first. How many steps it did in *n, unless n is NULL. */
 int recover_finish(struct spool *, size_t *n);
 

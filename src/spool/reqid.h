@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The names of the spool's files carry the facts: DEVICE+YYYYMMDDThhmmssZ+SPKI.csr. What stands before
- * the dot is the stem; a request and its certificate share it, whatever directory they are in. */
+/* The names of requests and certificates in the spool, capf-spool(5): DEVICE+YYYYMMDDThhmmssZ+KEY and a suffix. Device,
+ * time and key say which request it is; its certificate has the same three, in whatever directory they are. */
 #ifndef REQID_H
 #define REQID_H
 

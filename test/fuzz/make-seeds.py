@@ -143,13 +143,13 @@ def good(*steps):
 
 
 PLAN = bytes([3, 1, 0, 1, 0, 0, 10, 10, 10, 10])
-seed("sim", "install", PLAN + good(0, 1, 0, 3, 15))
-seed("sim", "install-ec", bytes([3, 3, 0, 6, 2, 3, 10, 10, 10, 10]) + good(0, 9, 0, 2, 3, 15))
-seed("sim", "fetch", bytes([3, 2, 0, 6, 0, 0, 10, 10, 10, 10]) + good(0, 4, 7))
-seed("sim", "delete", PLAN + good(0, 5, 15))
-seed("sim", "slow", bytes([3, 1, 0, 0x81, 3, 3, 10, 10, 10, 10]) + good(0, 1, 0, 0, 0, 0, 0, 3, 15))
-seed("sim", "again", PLAN + good(0, 1, 0) + b"\5\6" + good(0, 14, 6, 3))
-seed("sim", "raw", PLAN + b"\3\1\4" + VERSION + b"\3\x0f\4" + DONE)
+seed("sim_phone", "install", PLAN + good(0, 1, 0, 3, 15))
+seed("sim_phone", "install-ec", bytes([3, 3, 0, 6, 2, 3, 10, 10, 10, 10]) + good(0, 9, 0, 2, 3, 15))
+seed("sim_phone", "fetch", bytes([3, 2, 0, 6, 0, 0, 10, 10, 10, 10]) + good(0, 4, 7))
+seed("sim_phone", "delete", PLAN + good(0, 5, 15))
+seed("sim_phone", "slow", bytes([3, 1, 0, 0x81, 3, 3, 10, 10, 10, 10]) + good(0, 1, 0, 0, 0, 0, 0, 3, 15))
+seed("sim_phone", "again", PLAN + good(0, 1, 0) + b"\5\6" + good(0, 14, 6, 3))
+seed("sim_phone", "raw", PLAN + b"\3\1\4" + VERSION + b"\3\x0f\4" + DONE)
 
 # Phone records, settings, tables.
 RECORD = ("description = Desk \\x3b 12\noperation = install\nauth = string\nstring = 1234567890\n"
@@ -161,14 +161,14 @@ seed("phone", "state", "\1scheduled = 2026-01-31T08:00:00Z\nstatus = failed\nrea
      "when = 2026-02-01T08:00:00Z\nattempts = 3\nwrong-strings = 1\nversion = 3\n")
 seed("phone", "change", "\2operation=install\nauth=string\nstring=1234\ndescription=  Desk; \\ [1]\n--\n"
      "key-order=ec\nec=521\ncomplete-by=+7d\n--\noperation=none\n--\nauth=null\noperation=delete\n")
-seed("conf", "all", "import-max-entries = 500000\nimport-max-entry-bytes = 65536\n"
+seed("settings", "all", "import-max-entries = 500000\nimport-max-entry-bytes = 65536\n"
      "import-max-total-bytes = 2147483648\nimport-max-ratio = 200\nkeep-done = 30d\nkeep-superseded = 90d\n"
      "keep-trace = 30d\n"
      "keepalive = 15\noperation-expires = 10d\nstring-digits = 10\n")
-seed("conf", "serve", "# x\nlisten = 0.0.0.0:3804 [::]:3804\nissuer = capf\nissuer-certificate = /a/b.pem\n"
+seed("settings", "serve", "# x\nlisten = 0.0.0.0:3804 [::]:3804\nissuer = capf\nissuer-certificate = /a/b.pem\n"
      "issuer-key = /a/b.key ; why\nlegacy-tls = yes\nenable-ipv6 = no\nhandshake-timeout = 20s\nkey-timeout = 45m\n"
      "max-connections = 0\nstring-tries = 5\n")
-seed("conf", "template", "template.default.auth = string\ntemplate.lobby.rsa = 2048\n")
+seed("settings", "template", "template.default.auth = string\ntemplate.lobby.rsa = 2048\n")
 seed("csv", "plain", "device,description,operation\r\nSEP001122334455,\"a \"\"b\"\", c\",install\r\n\r\n"
      "CSF1,=1+1,\n,,\n")
 seed("csv", "bom", "\ufeffdevice\nSEP001122334455\n\"two\nlines\"")

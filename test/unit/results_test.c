@@ -12,7 +12,7 @@
 #include "fault.h"
 #include "tap.h"
 
-const char program[] = "answers_test", synopsis[] = "";
+const char program[] = "results_test", synopsis[] = "";
 
 FAULT(void *, malloc, (size_t size), (size), NULL)
 FAULT(void *, realloc, (void *p, size_t size), (p, size), NULL)

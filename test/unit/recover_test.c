@@ -22,7 +22,7 @@
 
 static const char letter[] = "CULTID";	/* csr, superseded, lsc, stale, installed, done */
 
-static struct reqid stem_of(const char *stamp, unsigned char key)
+static struct reqid reqid_of(const char *stamp, unsigned char key)
 {
 	struct reqid s = {.device = "SEP001122334455"};
 
@@ -87,7 +87,7 @@ static struct tally check(struct spool *s)
 {
 	struct tally t = {0, 0};
 
-	must(recover_check(s, count, &t) == 0, "state_check");
+	must(recover_check(s, count, &t) == 0, "recover_check");
 	return t;
 }
 
@@ -119,7 +119,7 @@ static unsigned settled(unsigned dirs, bool outrun)
 
 static void one(struct spool *s, unsigned dirs, bool outrun)
 {
-	struct reqid old = stem_of("20260101T000000Z", 1), newer = stem_of("20260101T000001Z", 2);
+	struct reqid old = reqid_of("20260101T000000Z", 1), newer = reqid_of("20260101T000001Z", 2);
 	char name[SPOOL_STATES + 1] = "";
 	struct tally before, after;
 	unsigned end;
@@ -175,7 +175,7 @@ int main(void)
 	const char *dir = tap_dir();
 	struct spool *s;
 
-	must((s = create_spool(dir, "state_test", 0)) != NULL, "a spool");
+	must((s = create_spool(dir, "recover_test", 0)) != NULL, "a spool");
 	for (unsigned dirs = 0; dirs < BIT(SPOOL_STATES); dirs++) {
 		one(s, dirs, false);
 		one(s, dirs, true);

@@ -5,7 +5,7 @@
 #include "tap.h"
 
 #define KEY "07f2b1724dcf779bcef06e70c425ce8923f465a1ca5d4ba2504e7b46c744cc41"
-#define STEM "SEP001122334455+20261121T011049Z+" KEY
+#define REQUEST "SEP001122334455+20261121T011049Z+" KEY
 
 static void legal(const char *name)
 {
@@ -29,13 +29,13 @@ int main(void)
 {
 	struct reqid a, b;
 
-	legal(STEM ".csr");
-	legal(STEM ".ra");
-	legal(STEM ".der");
+	legal(REQUEST ".csr");
+	legal(REQUEST ".ra");
+	legal(REQUEST ".der");
 	legal("abcdefghijabcdefghijabcdefghijabcdefghijabcdefghij+20261121T011049Z+" KEY ".csr");
-	illegal(STEM);
-	illegal(STEM ".pem");
-	illegal(STEM ".csr~");
+	illegal(REQUEST);
+	illegal(REQUEST ".pem");
+	illegal(REQUEST ".csr~");
 	illegal("+20261121T011049Z+" KEY ".csr");
 	illegal(".x+20261121T011049Z+" KEY ".csr");
 	illegal("SEP001122334455+20261121-011049Z+" KEY ".csr");
@@ -47,9 +47,9 @@ int main(void)
 	illegal("journal");
 	illegal("");
 
-	reqid_parse(STEM ".csr", &a);
-	reqid_parse(STEM ".der", &b);
-	ok(reqid_compare(&a, &b) == 0, "a request and its certificate share a stem");
+	reqid_parse(REQUEST ".csr", &a);
+	reqid_parse(REQUEST ".der", &b);
+	ok(reqid_compare(&a, &b) == 0, "a request and its certificate have one name, but for its end");
 	strcpy(b.stamp, "20261121T011050Z");
 	ok(reqid_newer(&b, &a) && !reqid_newer(&a, &b) && reqid_compare(&a, &b) < 0, "a second later is newer");
 	b = a;
