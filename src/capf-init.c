@@ -94,7 +94,7 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
-			{'n', "name", OPTION_TEXT, &name, 0, 0},
+		{'n', "name", OPTION_TEXT, &name, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'R', "renew", OPTION_FLAG, &renew, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
@@ -103,6 +103,7 @@ int main(int argc, char *argv[])
 	};
 	struct pair pair = {NULL, NULL};
 	struct reason why = {.trouble = false};
+	struct buf conf = {0};
 	struct spool *s;
 
 	if (options_parse(argc, argv, options) != argc)
@@ -127,8 +128,12 @@ int main(int argc, char *argv[])
 	if (journal_flush(s) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
 	/* Last, since it makes the directory a spool. */
-	if (!renew && stage_put_top(s, SPOOL_CONF, settings_template, strlen(settings_template)) != 0)
+	settings_template(&conf);
+	if (conf.failed)
+		errno = ENOMEM;
+	if (!renew && (conf.failed || stage_put_top(s, SPOOL_CONF, conf.p, conf.len) != 0))
 		status_die_errno(SPOOL_CONF, "cannot write");
+	buf_free(&conf);
 	EVP_PKEY_free(pair.key);
 	cert_free(pair.cert);
 	spool_close(s);

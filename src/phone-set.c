@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/auth_string.h"
 #include "base/fileio.h"
 #include "cli/confine.h"
 #include "cli/devices.h"
@@ -84,7 +85,7 @@ static void set_one(struct setting *set, const char *device)
 {
 	struct phonebook_item item = {.fresh = false};
 	struct phone_change change = set->change;
-	char digits[PHONE_STRING_MAX + 1];
+	char digits[AUTH_STRING_MAX + 1];
 	struct phone_state st;
 	struct reason why;
 	int found;
@@ -194,8 +195,8 @@ int main(int argc, char *argv[])
 		status_usage("stdin cannot have both the string and the names");
 	if (generate != NULL && *generate != '\0') {
 		set.digits = strtoul(generate, &end, 10);
-		if (*end != '\0' || set.digits < PHONE_STRING_MIN || set.digits > PHONE_STRING_MAX)
-			status_usage("--generate wants a number from %d to %d", PHONE_STRING_MIN, PHONE_STRING_MAX);
+		if (*end != '\0' || set.digits < AUTH_STRING_MIN || set.digits > AUTH_STRING_MAX)
+			status_usage("--generate wants a number from %d to %d", AUTH_STRING_MIN, AUTH_STRING_MAX);
 	}
 	if (string_file != NULL)
 		value[PHONE_F_STRING] = read_string(string_file);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/auth_string.h"
 #include "base/utc.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -145,7 +146,7 @@ static const char *read_string(const char *text, struct secret *to)
 {
 	struct reason why;
 
-	if (text == NULL || phone_auth_string_ok(text))
+	if (text == NULL || auth_string_ok(text))
 		return text;
 	if (strcmp(text, "-") == 0)
 		text = "/dev/stdin";

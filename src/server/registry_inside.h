@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <openssl/evp.h>
 
+#include "base/auth_string.h"
 #include "base/bytes.h"
 #include "capf/session.h"
 #include "server/hooks.h"
@@ -42,7 +43,7 @@ struct client {
 	uint64_t proved;	/* when it was trusted: monotime_ns() */
 	unsigned version;
 	enum registry_guess guess;
-	unsigned char sent[PHONE_STRING_MAX];	/* the string, until it is compared */
+	unsigned char sent[AUTH_STRING_MAX];	/* the string, until it is compared */
 	size_t sent_len;
 	bool locked;		/* by this one */
 	bool trusted, waits, is_held, is_fresh, issued;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/auth_string.h"
 #include "base/escape.h"
 #include "base/ini.h"
 #include "base/utc.h"
@@ -145,14 +146,12 @@ static int set_count(const char *name, const char *value, unsigned *out, struct 
 }
 
 /* The value itself is never said. */
-static int set_string(char out[PHONE_STRING_MAX + 1], const char *value, struct reason *why)
+static int set_string(char out[AUTH_STRING_MAX + 1], const char *value, struct reason *why)
 {
-	size_t len = strlen(value);
-
-	if (len < PHONE_STRING_MIN || len > PHONE_STRING_MAX || strspn(value, "0123456789") != len)
-		return reason_set(why, "an authentication string has %d to %d digits", PHONE_STRING_MIN,
-		    PHONE_STRING_MAX);
-	memcpy(out, value, len + 1);
+	if (!auth_string_ok(value))
+		return reason_set(why, "an authentication string has %d to %d digits", AUTH_STRING_MIN,
+		    AUTH_STRING_MAX);
+	strcpy(out, value);
 	return 0;
 }
 
@@ -553,7 +552,7 @@ int phone_templates_check(int dirfd, time_t now, struct reason *why)
 	return settings_templates(dirfd, NULL, take_any_template, &now, why) < 0 ? -1 : 0;
 }
 
-int phone_generate(char out[PHONE_STRING_MAX + 1], size_t digits)
+int phone_generate(char out[AUTH_STRING_MAX + 1], size_t digits)
 {
 	unsigned char random[64];
 	size_t n = 0;

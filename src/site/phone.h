@@ -8,13 +8,12 @@
 #include <stdbool.h>
 #include <time.h>
 
+#include "base/auth_string.h"
 #include "base/bytes.h"
 #include "base/device.h"
 #include "base/reason.h"
 
 #define PHONE_TEXT_MAX 128	/* so that a line stays short of what libinih reads */
-#define PHONE_STRING_MIN 4
-#define PHONE_STRING_MAX 15	/* 10 in the manuals; some clients allow 15 */
 #define PHONE_FILE_MAX 4096
 
 enum phone_operation { PHONE_NONE, PHONE_INSTALL, PHONE_DELETE, PHONE_TROUBLESHOOT };
@@ -33,7 +32,7 @@ struct phone {
 	char description[PHONE_TEXT_MAX + 1];
 	enum phone_operation operation;
 	enum phone_auth_mode auth;
-	char string[PHONE_STRING_MAX + 1];	/* "": none */
+	char string[AUTH_STRING_MAX + 1];	/* "": none */
 	enum phone_key_order key_order;
 	unsigned rsa, ec;
 	time_t complete_by;		/* 0: no deadline */
@@ -123,6 +122,6 @@ void phone_change_free(struct phone_change *);
 int phone_templates_check(int dirfd, time_t now, struct reason *);
 
 /* So many random digits, each as likely as any other. -1 with errno. */
-int phone_generate(char out[PHONE_STRING_MAX + 1], size_t digits);
+int phone_generate(char out[AUTH_STRING_MAX + 1], size_t digits);
 
 #endif

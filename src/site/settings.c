@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/auth_string.h"
 #include "base/fileio.h"
 #include "base/ini.h"
 #include "base/utc.h"
@@ -11,171 +12,105 @@
 
 #define MAX_BYTES 65536		/* with a comment on every line it has 4 KiB */
 
-static const struct settings defaults = {
-	.import_max_entries = 500000,
-	.import_max_entry_bytes = 65536,
-	.import_max_total_bytes = (uint64_t)2 << 30,
-	.import_max_ratio = 200,
-	.transfer_timeout = 3600,
-	.transfer_min_speed = 1024,
-	.transfer_stall = 30,
-	.keep_done = 30 * 86400,
-	.keep_superseded = 90 * 86400,
-	.keep_trace = 30 * 86400,
-	.keepalive = 15 * 60,
-	.operation_expires = 10 * 86400,
-	.string_digits = 10,
-	.listen = "",
-	.issuer_days = 1825,
-	.resume = 1,
-	.fetch_mic = 1,
-	.handshake_timeout = 20,
-	.message_timeout = 60,
-	.key_timeout = 45 * 60,
-	.key_tries = 3,
-	.string_tries = 5,
-	.workers = 1,
-	.log = "stderr",
-};
-
-const char settings_template[] =
-    "# capf.conf: settings of this spool, see capf.conf(5). What is commented out is the default.\n"
-    "\n"
-    "# What cert-import and csr-add accept in one archive.\n"
-    "#import-max-entries = 500000\n"
-    "#import-max-entry-bytes = 65536\n"
-    "#import-max-total-bytes = 2147483648\n"
-    "#import-max-ratio = 200\n"
-    "\n"
-    "# How long an archive may take to or from a file server, and how many bytes it must move a second, or it is\n"
-    "# given up after so long.\n"
-    "#transfer-timeout = 1h\n"
-    "#transfer-min-speed = 1024\n"
-    "#transfer-stall = 30s\n"
-    "\n"
-    "# How long requests are kept when they were answered, and when a newer key superseded them (until\n"
-    "# then a certificate for them is stale, afterwards it is refused). spool-check --repair takes older\n"
-    "# ones away.\n"
-    "#keep-done = 30d\n"
-    "#keep-superseded = 90d\n"
-    "# The same for certificates that phones were asked for to find a fault.\n"
-    "#keep-trace = 30d\n"
-    "\n"
-    "# Minutes between signs of life on a connection that waits, 5 to 60.\n"
-    "#keepalive = 15\n"
-    "# A message then as well, besides what TCP does: none, in-progress, status-request.\n"
-    "#keepalive-message = none\n"
-    "\n"
-    "# How long a phone has for an operation when nobody says until when; 0d: for ever.\n"
-    "#operation-expires = 10d\n"
-    "\n"
-    "# How many digits phone-set --generate makes, 4 to 15.\n"
-    "#string-digits = 10\n"
-    "\n"
-    "# Where capf-serve listens: ADDRESS:PORT, IPv6 in [brackets], several with blanks between. By default\n"
-    "# port 3804 of every address, IPv6 only when that is enabled.\n"
-    "#listen = 0.0.0.0:3804\n"
-    "#enable-ipv6 = no\n"
-    "\n"
-    "# Who issues: offline (requests wait in the spool for a CA), online (the same), or capf (at once, with\n"
-    "# this certificate and key; CAPF's own when they are not set).\n"
-    "#issuer = offline\n"
-    "#issuer-certificate = /etc/capf/issuer.pem\n"
-    "#issuer-key = /etc/capf/issuer.key\n"
-    "#issuer-days = 1825\n"
-    "\n"
-    "# Who signs requests: ra (CAPF vouches for the phone's key), phone (itself, or it gets no certificate),\n"
-    "# phone-or-ra. How phones do that is not publicly known.\n"
-    "#csr-proof = ra\n"
-    "\n"
-    "# TLS 1.0 and 1.1, RSA key exchange, SHA-1 and short keys, for old phones.\n"
-    "#legacy-tls = no\n"
-    "\n"
-    "# A phone that comes again while its request waits, or its certificate is ready, keeps its key.\n"
-    "#resume = yes\n"
-    "\n"
-    "# Phones whose certificate has expired may still prove themselves with it.\n"
-    "#accept-expired = no\n"
-    "# The same for certificates with SHA-1 signatures or RSA keys below 2048 bits, as old phones have.\n"
-    "#accept-weak-mic = no\n"
-    "# Phones that prove themselves with a certificate must send SUDI_DATA too, which cannot be replayed.\n"
-    "#require-sudi = no\n"
-    "\n"
-    "# Ask for the MIC too when certificates are fetched.\n"
-    "#fetch-mic = yes\n"
-    "\n"
-    "# How long a phone may take for TLS, for an answer, for a key; how often for a key, 0: for ever; how\n"
-    "# many wrong authentication strings lock the operation.\n"
-    "#handshake-timeout = 20s\n"
-    "#message-timeout = 60s\n"
-    "#key-timeout = 45m\n"
-    "#key-tries = 3\n"
-    "#string-tries = 5\n"
-    "\n"
-    "# How many processes serve phones, and where they log: stderr, syslog, or syslog:SOCKET.\n"
-    "#workers = 1\n"
-    "#log = stderr\n"
-    "\n"
-    "# Connections in all and from one address, and operations at once; 0: as many as can be.\n"
-    "#max-connections = 0\n"
-    "#max-per-address = 0\n"
-    "#max-operations = 0\n"
-    "\n"
-    "# Templates for phone-add and phone-set --template, as many as you like; every new phone begins with\n"
-    "# the one that is called default, when there is one.\n"
-    "#template.default.auth = string\n"
-    "#template.default.rsa = 2048\n";
-
 enum kind { NUMBER, SMALL, SPAN, MINUTES, TEXT, WORD };
 
+#define AT(field) .at = offsetof(struct settings, field)
+#define NO_YES "no\0yes\0"
+
+/* Everything about a setting, in the order of capf.conf as capf-init writes it. */
 static const struct setting {
 	const char *name;
+	const char *initial;	/* its default */
 	enum kind kind;
 	size_t at;
 	uint64_t least, most;
 	const char *words;	/* each with its NUL, in the order of their numbers */
+	const char *example;	/* what capf.conf shows in place of a default that is empty */
+	const char *above;	/* the lines above it in capf.conf */
 } settings[] = {
-	{"import-max-entries", NUMBER, offsetof(struct settings, import_max_entries), 1, UINT32_MAX / 4, NULL},
+	{"import-max-entries", "500000", NUMBER, AT(import_max_entries), .least = 1, .most = UINT32_MAX / 4,
+	    .above = "\n"
+	    "# What cert-import and csr-add accept in one archive.\n"},
 	/* More than 1 MiB is no certificate, whatever it is. */
-	{"import-max-entry-bytes", NUMBER, offsetof(struct settings, import_max_entry_bytes), 1, 1 << 20, NULL},
-	{"import-max-total-bytes", NUMBER, offsetof(struct settings, import_max_total_bytes), 1,
-	    (uint64_t)1 << 40, NULL},
+	{"import-max-entry-bytes", "65536", NUMBER, AT(import_max_entry_bytes), .least = 1, .most = 1 << 20},
+	{"import-max-total-bytes", "2147483648", NUMBER, AT(import_max_total_bytes), .least = 1,
+	    .most = (uint64_t)1 << 40},
 	/* Deflate cannot do better than 1032 to 1. */
-	{"import-max-ratio", NUMBER, offsetof(struct settings, import_max_ratio), 1, 1032, NULL},
-	{"transfer-timeout", SPAN, offsetof(struct settings, transfer_timeout), 1, 7 * 86400, NULL},
-	{"transfer-min-speed", NUMBER, offsetof(struct settings, transfer_min_speed), 1, 1 << 30, NULL},
-	{"transfer-stall", SPAN, offsetof(struct settings, transfer_stall), 1, 3600, NULL},
-	{"keep-done", SPAN, offsetof(struct settings, keep_done), 0, 0, NULL},
-	{"keep-superseded", SPAN, offsetof(struct settings, keep_superseded), 0, 0, NULL},
-	{"keep-trace", SPAN, offsetof(struct settings, keep_trace), 0, 0, NULL},
-	{"keepalive", MINUTES, offsetof(struct settings, keepalive), 5, 60, NULL},
-	{"keepalive-message", WORD, offsetof(struct settings, keepalive_message), 0, 0,
-	    "none\0in-progress\0status-request\0"},
-	{"operation-expires", SPAN, offsetof(struct settings, operation_expires), 0, 0, NULL},
-	{"string-digits", SMALL, offsetof(struct settings, string_digits), 4, 15, NULL},
-	{"listen", TEXT, offsetof(struct settings, listen), 0, 0, NULL},
-	{"issuer", WORD, offsetof(struct settings, issuer), 0, 0, "offline\0online\0capf\0"},
-	{"issuer-certificate", TEXT, offsetof(struct settings, issuer_certificate), 0, 0, NULL},
-	{"issuer-key", TEXT, offsetof(struct settings, issuer_key), 0, 0, NULL},
-	{"issuer-days", SMALL, offsetof(struct settings, issuer_days), 1, 1825, NULL},
-	{"csr-proof", WORD, offsetof(struct settings, csr_proof), 0, 0, "ra\0phone\0phone-or-ra\0"},
-	{"legacy-tls", WORD, offsetof(struct settings, legacy_tls), 0, 0, "no\0yes\0"},
-	{"enable-ipv6", WORD, offsetof(struct settings, enable_ipv6), 0, 0, "no\0yes\0"},
-	{"resume", WORD, offsetof(struct settings, resume), 0, 0, "no\0yes\0"},
-	{"accept-expired", WORD, offsetof(struct settings, accept_expired), 0, 0, "no\0yes\0"},
-	{"accept-weak-mic", WORD, offsetof(struct settings, accept_weak_mic), 0, 0, "no\0yes\0"},
-	{"require-sudi", WORD, offsetof(struct settings, require_sudi), 0, 0, "no\0yes\0"},
-	{"fetch-mic", WORD, offsetof(struct settings, fetch_mic), 0, 0, "no\0yes\0"},
-	{"handshake-timeout", SPAN, offsetof(struct settings, handshake_timeout), 1, 3600, NULL},
-	{"message-timeout", SPAN, offsetof(struct settings, message_timeout), 1, 3600, NULL},
-	{"key-timeout", SPAN, offsetof(struct settings, key_timeout), 1, 7 * 86400, NULL},
-	{"key-tries", SMALL, offsetof(struct settings, key_tries), 0, 1000, NULL},
-	{"string-tries", SMALL, offsetof(struct settings, string_tries), 1, 1000, NULL},
-	{"workers", SMALL, offsetof(struct settings, workers), 1, 64, NULL},
-	{"log", TEXT, offsetof(struct settings, log), 0, 0, NULL},
-	{"max-connections", SMALL, offsetof(struct settings, max_connections), 0, 1000000, NULL},
-	{"max-per-address", SMALL, offsetof(struct settings, max_per_address), 0, 1000000, NULL},
-	{"max-operations", SMALL, offsetof(struct settings, max_operations), 0, 1000000, NULL},
+	{"import-max-ratio", "200", NUMBER, AT(import_max_ratio), .least = 1, .most = 1032},
+	{"transfer-timeout", "1h", SPAN, AT(transfer_timeout), .least = 1, .most = 7 * 86400,
+	    .above = "\n"
+	    "# How long an archive may take to or from a file server, and how many bytes it must move a second: a\n"
+	    "# transfer that stays below that for so long is given up.\n"},
+	{"transfer-min-speed", "1024", NUMBER, AT(transfer_min_speed), .least = 1, .most = 1 << 30},
+	{"transfer-stall", "30s", SPAN, AT(transfer_stall), .least = 1, .most = 3600},
+	{"keep-done", "30d", SPAN, AT(keep_done),
+	    .above = "\n"
+	    "# How long requests are kept when they were answered, and when a newer key superseded them (until\n"
+	    "# then a certificate for them is stale, afterwards it is refused). spool-check --repair takes older\n"
+	    "# ones away.\n"},
+	{"keep-superseded", "90d", SPAN, AT(keep_superseded)},
+	{"keep-trace", "30d", SPAN, AT(keep_trace),
+	    .above = "# The same for certificates that phones were asked for to find a fault.\n"},
+	{"keepalive", "15", MINUTES, AT(keepalive), .least = 5, .most = 60,
+	    .above = "\n"
+	    "# Minutes between signs of life on a connection that waits, 5 to 60.\n"},
+	{"keepalive-message", "none", WORD, AT(keepalive_message), .words = "none\0in-progress\0status-request\0",
+	    .above = "# A message then as well, besides what TCP does: none, in-progress, status-request.\n"},
+	{"operation-expires", "10d", SPAN, AT(operation_expires),
+	    .above = "\n"
+	    "# How long a phone has for an operation that has no deadline of its own; 0d: no deadline.\n"},
+	{"string-digits", "10", SMALL, AT(string_digits), .least = AUTH_STRING_MIN, .most = AUTH_STRING_MAX,
+	    .above = "\n"
+	    "# How many digits phone-set --generate makes, 4 to 15.\n"},
+	{"listen", "", TEXT, AT(listen), .example = "0.0.0.0:3804",
+	    .above = "\n"
+	    "# Where capf-serve listens: ADDRESS:PORT, IPv6 in [brackets], several with blanks between. By default\n"
+	    "# port 3804 of every address, IPv6 only when that is enabled.\n"},
+	{"enable-ipv6", "no", WORD, AT(enable_ipv6), .words = NO_YES},
+	{"issuer", "offline", WORD, AT(issuer), .words = "offline\0online\0capf\0",
+	    .above = "\n"
+	    "# Who issues: offline (requests wait in the spool for a CA), online (the same), or capf (at once, with\n"
+	    "# this certificate and key; CAPF's own when they are not set).\n"},
+	{"issuer-certificate", "", TEXT, AT(issuer_certificate), .example = "/etc/capf/issuer.pem"},
+	{"issuer-key", "", TEXT, AT(issuer_key), .example = "/etc/capf/issuer.key"},
+	{"issuer-days", "1825", SMALL, AT(issuer_days), .least = 1, .most = 1825},
+	{"csr-proof", "ra", WORD, AT(csr_proof), .words = "ra\0phone\0phone-or-ra\0",
+	    .above = "\n"
+	    "# Who signs requests: ra (CAPF vouches for the phone's key), phone (itself, or it gets no certificate),\n"
+	    "# phone-or-ra. How phones do that is not publicly known.\n"},
+	{"legacy-tls", "no", WORD, AT(legacy_tls), .words = NO_YES,
+	    .above = "\n"
+	    "# TLS 1.0 and 1.1, RSA key exchange, SHA-1 and short keys, for old phones.\n"},
+	{"resume", "yes", WORD, AT(resume), .words = NO_YES,
+	    .above = "\n"
+	    "# A phone that comes again while its request waits, or its certificate is ready, keeps its key.\n"},
+	{"accept-expired", "no", WORD, AT(accept_expired), .words = NO_YES,
+	    .above = "\n"
+	    "# Phones may still authenticate with a certificate that has expired.\n"},
+	{"accept-weak-mic", "no", WORD, AT(accept_weak_mic), .words = NO_YES,
+	    .above = "# The same for certificates with SHA-1 signatures or RSA keys below 2048 bits, as old phones have.\n"},
+	{"require-sudi", "no", WORD, AT(require_sudi), .words = NO_YES,
+	    .above = "# Phones that authenticate with a certificate must send SUDI_DATA too, which cannot be replayed.\n"},
+	{"fetch-mic", "yes", WORD, AT(fetch_mic), .words = NO_YES,
+	    .above = "\n"
+	    "# Ask for the MIC too when certificates are fetched.\n"},
+	{"handshake-timeout", "20s", SPAN, AT(handshake_timeout), .least = 1, .most = 3600,
+	    .above = "\n"
+	    "# How long a phone may take for TLS, for an answer, for a key; how many tries it has for a key, 0: no\n"
+	    "# limit; how many wrong authentication strings lock the operation.\n"},
+	{"message-timeout", "60s", SPAN, AT(message_timeout), .least = 1, .most = 3600},
+	{"key-timeout", "45m", SPAN, AT(key_timeout), .least = 1, .most = 7 * 86400},
+	{"key-tries", "3", SMALL, AT(key_tries), .most = 1000},
+	{"string-tries", "5", SMALL, AT(string_tries), .least = 1, .most = 1000},
+	{"workers", "1", SMALL, AT(workers), .least = 1, .most = 64,
+	    .above = "\n"
+	    "# How many processes serve phones, and where they log: stderr, syslog, or syslog:SOCKET.\n"},
+	{"log", "stderr", TEXT, AT(log)},
+	{"max-connections", "0", SMALL, AT(max_connections), .most = 1000000,
+	    .above = "\n"
+	    "# Connections in all and from one address, and operations at once; 0: no limit.\n"},
+	{"max-per-address", "0", SMALL, AT(max_per_address), .most = 1000000},
+	{"max-operations", "0", SMALL, AT(max_operations), .most = 1000000},
 };
 
 static int parse_number(const struct setting *s, const char *value, uint64_t *out, struct reason *why)
@@ -270,7 +205,7 @@ static const char *field_of(const char *name)
 	return len > 0 && name[len] == '.' && name[len + 1] != '\0' ? name + len + 1 : NULL;
 }
 
-/* What a template says is for those who know phones. */
+/* The values of templates are checked by phone_templates_check. */
 static int take_setting(void *ctx, const char *name, const char *value, struct reason *why)
 {
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
@@ -282,9 +217,38 @@ static int take_setting(void *ctx, const char *name, const char *value, struct r
 	    reason_set(why, "%.60s: wants to be template.NAME.field", name);
 }
 
+static void put(struct buf *out, const char *text)
+{
+	buf_put(out, text, strlen(text));
+}
+
+void settings_template(struct buf *out)
+{
+	put(out, "# capf.conf: settings of this spool, see capf.conf(5). What is commented out is the default.\n");
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		const struct setting *s = &settings[i];
+
+		if (s->above != NULL)
+			put(out, s->above);
+		put(out, "#");
+		put(out, s->name);
+		put(out, " = ");
+		put(out, s->example != NULL ? s->example : s->initial);
+		put(out, "\n");
+	}
+	put(out, "\n"
+	    "# Templates for phone-add and phone-set --template, as many as you like; every new phone begins with\n"
+	    "# the one that is called default, when there is one.\n"
+	    "#" TEMPLATE "default.auth = string\n"
+	    "#" TEMPLATE "default.rsa = 2048\n");
+}
+
 int settings_parse(struct settings *c, const char *text, struct reason *why)
 {
-	*c = defaults;
+	*c = (struct settings){0};
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		if (set(c, &settings[i], settings[i].initial, why) != 0)
+			return -1;
 	return ini_lines(text, take_setting, c, why);
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* capf.conf: "name = value" lines, a default for everything that is not there. capf.conf(5). */
+/* The settings of a spool, capf.conf(5): reading them, their defaults, and the text of a new capf.conf. */
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
 #include <stdint.h>
 #include <time.h>
 
+#include "base/bytes.h"
 #include "base/reason.h"
 
 #define SETTINGS_TEXT_MAX 199	/* libinih reads no longer lines */
@@ -53,7 +54,7 @@ int settings_templates(int dirfd, const char *name,
     int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
     struct reason *);
 
-/* The file as capf-init writes it: every setting, commented out, with its default. */
-extern const char settings_template[];
+/* The text of a new capf.conf, as capf-init writes it: every setting, commented out, with its default. */
+void settings_template(struct buf *);
 
 #endif

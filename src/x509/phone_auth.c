@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/auth_string.h"
 #include "base/device.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
@@ -15,27 +16,19 @@
 
 #define SIGNATURE_MAX 1024	/* RSA with 8192 bits */
 
-bool phone_auth_string_ok(const char *text)
-{
-	size_t len = strlen(text);
-
-	return len >= PHONE_AUTH_STRING_MIN && len <= PHONE_AUTH_STRING_MAX &&
-	    strspn(text, "0123456789") == len;
-}
-
 bool phone_auth_string_equal(const char *want, struct bytes got)
 {
-	unsigned char a[PHONE_AUTH_STRING_MAX + 1] = {0}, b[PHONE_AUTH_STRING_MAX + 1] = {0};
+	unsigned char a[AUTH_STRING_MAX + 1] = {0}, b[AUTH_STRING_MAX + 1] = {0};
 	size_t len = strlen(want);
 	bool equal;
 
-	if (len == 0 || len > PHONE_AUTH_STRING_MAX || got.len > PHONE_AUTH_STRING_MAX)
+	if (len == 0 || len > AUTH_STRING_MAX || got.len > AUTH_STRING_MAX)
 		return false;
 	memcpy(a, want, len);
 	if (got.len > 0)
 		memcpy(b, got.p, got.len);
-	a[PHONE_AUTH_STRING_MAX] = (unsigned char)len;
-	b[PHONE_AUTH_STRING_MAX] = (unsigned char)got.len;
+	a[AUTH_STRING_MAX] = (unsigned char)len;
+	b[AUTH_STRING_MAX] = (unsigned char)got.len;
 	equal = CRYPTO_memcmp(a, b, sizeof a) == 0;
 	OPENSSL_cleanse(a, sizeof a);
 	OPENSSL_cleanse(b, sizeof b);

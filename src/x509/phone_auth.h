@@ -14,11 +14,6 @@
 #include "x509/cert.h"
 #include "x509/trust.h"
 
-#define PHONE_AUTH_STRING_MIN 4
-#define PHONE_AUTH_STRING_MAX 15	/* 10 by the manuals; some clients allow more */
-
-/* Digits, PHONE_AUTH_STRING_MIN to PHONE_AUTH_STRING_MAX of them? */
-bool phone_auth_string_ok(const char *);
 /* Is what the phone sent the wanted string? In constant time for strings of legal length. False
  * when none is wanted. */
 bool phone_auth_string_equal(const char *want, struct bytes got);

@@ -8,6 +8,7 @@
 
 #include "mint.h"
 #include "tap.h"
+#include "base/auth_string.h"
 #include "x509/key.h"
 #include "x509/phone_auth.h"
 
@@ -63,9 +64,9 @@ static void strings(void)
 {
 	static const unsigned char digits[] = "1234567890123456";
 
-	ok(phone_auth_string_ok("1234") && phone_auth_string_ok("123456789012345"), "4 to 15 digits");
-	ok(!phone_auth_string_ok("123") && !phone_auth_string_ok("1234567890123456") &&
-	    !phone_auth_string_ok("12 34") && !phone_auth_string_ok(""), "nothing else");
+	ok(auth_string_ok("1234") && auth_string_ok("123456789012345"), "4 to 15 digits");
+	ok(!auth_string_ok("123") && !auth_string_ok("1234567890123456") &&
+	    !auth_string_ok("12 34") && !auth_string_ok(""), "nothing else");
 	ok(phone_auth_string_equal("12345", (struct bytes){digits, 5}), "the right string");
 	ok(!phone_auth_string_equal("12345", (struct bytes){digits, 4}) &&
 	    !phone_auth_string_equal("12345", (struct bytes){digits, 6}) &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "base/auth_string.h"
 #include "site/phone.h"
 #include "tap.h"
 
@@ -96,7 +97,7 @@ static void test_orders(void)
 
 static void test_text(void)
 {
-	char text[PHONE_TEXT_MAX + 2], digits[PHONE_STRING_MAX + 1];
+	char text[PHONE_TEXT_MAX + 2], digits[AUTH_STRING_MAX + 1];
 	struct phone_state st = {.status = PHONE_PENDING};
 	unsigned seen[10] = {0}, least = 99999;
 	struct phone p;
