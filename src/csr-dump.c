@@ -20,8 +20,8 @@
 #include "cli/progress.h"
 #include "cli/status.h"
 #include "online/transfer.h"
+#include "site/capf_identity.h"
 #include "site/settings.h"
-#include "site/trust_store.h"
 #include "spool/newest.h"
 #include "spool/spool.h"
 #include "x509/csr.h"
@@ -56,7 +56,7 @@ static void prepare(struct dump *d)
 {
 	struct reason why;
 	struct cert *cert;
-	bool good = (d->vouchers = trust_store_vouchers(d->spool, &why)) != NULL;
+	bool good = (d->vouchers = capf_identity_vouchers(d->spool, &why)) != NULL;
 
 	if (good && d->vouchers[1] != NULL && (good = capf_identity_load(d->spool, &cert, &d->key, &why) == 0)) {
 		cert_free(cert);
@@ -73,7 +73,7 @@ static void forget(struct dump *d)
 		free(d->again[i].pem);
 	free(d->again);
 	EVP_PKEY_free(d->key);
-	trust_store_vouchers_free(d->vouchers);
+	capf_identity_vouchers_free(d->vouchers);
 	free(d->list);
 }
 

@@ -13,7 +13,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
-#include "site/trust_store.h"
+#include "site/lsc.h"
 #include "spool/spool.h"
 
 const char program[] = "lsc-list";

@@ -13,9 +13,9 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/lsc.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
-#include "site/trust_store.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-list";

@@ -13,6 +13,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/capf_identity.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
 #include "site/settings.h"
@@ -164,7 +165,7 @@ static void check_capf(struct checking *ck)
 	if (own->not_after < ck->spool->now && reason_set(&why, "it expired on %s", iso))
 		find(ck, "ca/" CAPF_IDENTITY_PAIR, why.text);
 	cert_free(own);
-	if ((ck->capf = trust_store_vouchers(ck->spool, &why)) == NULL)
+	if ((ck->capf = capf_identity_vouchers(ck->spool, &why)) == NULL)
 		status_die(STATUS_TROUBLE, "ca", "%s", why.text);
 }
 
@@ -229,7 +230,7 @@ static int check(struct checking *ck)
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
 			return -1;
-	trust_store_vouchers_free(ck->capf);
+	capf_identity_vouchers_free(ck->capf);
 	ck->capf = NULL;
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/status.h"
-#include "site/trust_store.h"
+#include "site/lsc.h"
 #include "spool/journal.h"
 #include "spool/spool.h"
 

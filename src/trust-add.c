@@ -15,6 +15,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/capf_identity.h"
 #include "site/trust_store.h"
 #include "spool/journal.h"
 #include "spool/spool.h"
@@ -75,7 +76,7 @@ static int refuse(const struct adding *ad, const struct cert *c, struct reason *
 
 	if (c == NULL || cert_check_ca(c, why) != 0)
 		return -1;
-	if (strstr(c->cn, "CAPF-") == NULL || (own = trust_store_is_capf(ad->spool, c, why)) > 0)
+	if (strstr(c->cn, "CAPF-") == NULL || (own = capf_identity_is(ad->spool, c, why)) > 0)
 		return 0;
 	if (own == 0)
 		return reason_set(why, "its CN contains CAPF-, which is for this spool's own certificate");

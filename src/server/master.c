@@ -19,7 +19,7 @@
 #include "server/log.h"
 #include "server/master.h"
 #include "server/worker.h"
-#include "site/trust_store.h"
+#include "site/capf_identity.h"
 #include "spool/journal.h"
 
 /* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */

@@ -14,6 +14,7 @@
 #include "server/registry.h"
 #include "server/spool_watch.h"
 #include "server/turn.h"
+#include "site/capf_identity.h"
 #include "site/trust_store.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
@@ -56,7 +57,7 @@ static int trust_former(struct registry *o, struct trust *trust, const struct ce
 
 	if (der.len != own->der_len || memcmp(der.p, own->der, der.len) != 0)
 		return 0;
-	return trust_store_former(o->spool, trust_one_former, &f, why);
+	return capf_identity_former(o->spool, trust_one_former, &f, why);
 }
 
 /* Trust and key by these settings. -1 with a reason, and nothing changed. */

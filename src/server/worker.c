@@ -18,7 +18,7 @@
 #include "server/connection.h"
 #include "server/control.h"
 #include "server/worker.h"
-#include "site/trust_store.h"
+#include "site/capf_identity.h"
 #include "spool/journal.h"
 #include "spool/recover.h"
 

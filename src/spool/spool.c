@@ -184,6 +184,57 @@ int spool_list(const struct spool *s, enum spool_dir d, struct reqid **list, siz
 	return 0;
 }
 
+struct naming {
+	bool (*wanted)(const char *);
+	struct buf names;
+};
+
+static int name_one(void *ctx, const char *name)
+{
+	struct naming *n = ctx;
+
+	if (n->wanted(name))
+		buf_put_text(&n->names, name);
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int spool_names(const struct spool *s, enum spool_dir d, bool (*wanted)(const char *), char ***list, size_t *n)
+{
+	struct naming found = {.wanted = wanted};
+	struct bytes cursor;
+	char name[256];
+	int result = 0;
+
+	*list = NULL;
+	*n = 0;
+	if (spool_each(s, d, name_one, &found) != 0 || found.names.failed) {
+		if (found.names.failed)
+			errno = ENOMEM;
+		buf_free(&found.names);
+		return -1;
+	}
+	cursor = (struct bytes){found.names.p, found.names.len};
+	while (result == 0 && bytes_get_text(&cursor, name, sizeof name)) {
+		char **grown = reallocarray(*list, *n + 1, sizeof *grown);
+
+		if (grown != NULL)
+			*list = grown;
+		if (grown == NULL || (grown[*n] = strdup(name)) == NULL)
+			result = -1;
+		else
+			++*n;
+	}
+	buf_free(&found.names);
+	if (*n > 0)
+		qsort(*list, *n, sizeof **list, compare_names);
+	return result;
+}
+
 int spool_read(const struct spool *s, enum spool_dir d, const char *name, unsigned char **p,
     size_t *len)
 {

@@ -65,6 +65,8 @@ int spool_count(const struct spool *, enum spool_dir, size_t *);
 int spool_each(const struct spool *, enum spool_dir, int (*each)(void *ctx, const char *name), void *ctx);
 /* Its requests or certificates, sorted; the caller frees. What does not belong there is skipped. */
 int spool_list(const struct spool *, enum spool_dir, struct reqid **, size_t *);
+/* The names of files that are wanted, sorted. The caller frees each and the list, also when this fails. */
+int spool_names(const struct spool *, enum spool_dir, bool (*wanted)(const char *), char ***, size_t *);
 
 /* A whole file; the caller frees. */
 int spool_read(const struct spool *, enum spool_dir, const char *name, unsigned char **, size_t *);

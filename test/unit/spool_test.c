@@ -382,6 +382,31 @@ static int list(void)
 	return result;
 }
 
+static bool any_name(const char *name)
+{
+	return *name != '.';
+}
+
+static void free_names(char **names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(names[i]);
+	free(names);
+}
+
+static int names_of(void)
+{
+	char **names;
+	size_t n;
+	int result = spool_names(s, SPOOL_CSR, any_name, &names, &n), saved = errno;
+
+	if (result == 0 && n != 1)
+		result = -2;
+	free_names(names, n);
+	errno = saved;
+	return result;
+}
+
 static void with_request(void)
 {
 	char name[REQID_NAME_MAX + 1];
@@ -539,6 +564,7 @@ static void faults(void)
 	every_call("stage_put over another", with_file, put_over, old_or_new);
 	every_call("stage_put where RENAME_NOREPLACE is unknown", fresh, put_linked, put_whole);
 	every_call("spool_list", with_request, list, anything);
+	every_call("spool_names", with_request, names_of, anything);
 	every_call("spool_count", with_request, count, anything);
 	every_call("journal_flush", fresh, journal, journal_lines);
 	every_call("a stage", fresh, stage_many, swept);
@@ -601,6 +627,7 @@ static void creating(void)
 static void files(void)
 {
 	struct reqid other = reqid, *reqids;
+	char **found;
 	char name[REQID_NAME_MAX + 1];
 	int seen = 0;
 	size_t n;
@@ -632,6 +659,9 @@ static void files(void)
 	free(reqids);
 	ok(spool_list(s, SPOOL_LSC, &reqids, &n) == 0 && n == 0, "an empty one");
 	free(reqids);
+	ok(spool_names(s, SPOOL_CSR, any_name, &names, &n) == 0 && n == 2 && strcmp(names[0], names[1]) < 0,
+	    "the names of a directory, sorted");
+	free_names(names, n);
 	ok(spool_each(s, SPOOL_CSR, each_stop, &seen) == 1 && seen == 1, "a walk that is stopped");
 	ok(spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
 	    spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
