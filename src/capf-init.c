@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-/* capf-init: a new spool, with CAPF's own certificate as phones demand it. It never touches a spool that
- * is complete, except that --renew gives it a new certificate, and only that. */
+/* capf-init: a new spool, with CAPF's own certificate as phones demand it. In a spool that exists it changes CAPF's
+ * certificate and nothing else: for one that it makes and signs (--renew), one that an outside CA signs (--request,
+ * --complete), or one that comes with its key (--certificate). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/x509v3.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "ca/ca_cert.h"
+#include "ca/ca_chain.h"
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
 #include "site/capf_identity.h"
+#include "site/capf_request.h"
 #include "site/settings.h"
 #include "spool/create.h"
 #include "spool/journal.h"
@@ -22,57 +27,220 @@
 #include "spool/stage.h"
 #include "x509/cert.h"
 #include "x509/key.h"
+#include "x509/secret.h"
 
 const char program[] = "capf-init";
-const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]";
+const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]\n"
+			"       capf-init --request [-hV] [-n name] [-P seconds] [-s spool] [-t type]\n"
+			"       capf-init --complete cert [-hV] [-P seconds] [-s spool] [issuer ...]\n"
+			"       capf-init --certificate cert --key key [-hV] [-P seconds] [-p file] [-s spool] [issuer ...]";
 
 #define DAYS 1825		/* five years, as the phones' own system has it */
 #define MAX_DAYS 7300
+
+struct asked {
+	const char *spool, *spec, *name, *complete, *certificate, *key, *pass;
+	bool renew, request;
+	long days;
+	time_t now;
+};
 
 struct pair {
 	EVP_PKEY *key;
 	struct cert *cert;
 };
 
-/* A key and a certificate that it signed itself: CN=CAPF-xxxxxxxx. -1 with a reason, which is
- * about *object. */
-static int make_pair(struct pair *p, const char *spec, const char *name, int days, time_t now,
-    const char **object, struct reason *why)
+static void pair_free(struct pair *p)
 {
-	struct ca_profile profile = {.days = days, .pathlen = 0};
-	unsigned char *der = NULL;
-	char *subject = NULL;
+	EVP_PKEY_free(p->key);
+	cert_free(p->cert);
+}
+
+/* CN=CAPF-xxxxxxxx and what the user wants behind it; the caller frees. */
+static char *make_subject(const char *name)
+{
 	unsigned random;
-	X509 *x = NULL;
-	int len;
+	char *subject;
 
 	if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random ||
 	    asprintf(&subject, "CN=CAPF-%08x%s%s", random, *name != '\0' ? "," : "", name) < 0)
-		return reason_errno(why);
-	profile.subject = subject;
-	*object = spec;
-	if ((p->key = key_make(spec, why)) != NULL)
-		*object = *name != '\0' ? name : "CAPF";
-	if (p->key != NULL &&
-	    (x = ca_cert_make(&profile, p->key, NULL, NULL, now, why)) != NULL) {
+		status_die_errno("CAPF", "cannot make a name");
+	return subject;
+}
+
+static EVP_PKEY *make_key(const char *spec)
+{
+	struct reason why;
+	EVP_PKEY *key = key_make(spec, &why);
+
+	if (key == NULL)
+		status_die(status_of_input(why.trouble), spec, "cannot make a key: %s", why.text);
+	return key;
+}
+
+/* A key and a certificate that it signed itself. */
+static struct pair make_pair(const struct asked *a)
+{
+	char *subject = make_subject(a->name);
+	struct ca_profile profile = {.subject = subject, .days = (int)a->days, .pathlen = 0};
+	struct pair p = {.key = make_key(a->spec)};
+	unsigned char *der = NULL;
+	struct reason why;
+	X509 *x;
+	int len;
+
+	if ((x = ca_cert_make(&profile, p.key, NULL, NULL, a->now, &why)) != NULL) {
 		if ((len = i2d_X509(x, &der)) > 0)
-			p->cert = cert_parse(der, (size_t)len, why);
+			p.cert = cert_parse(der, (size_t)len, &why);
 		else
-			reason_memory(why);
+			reason_memory(&why);
 	}
+	if (p.cert == NULL)
+		status_die(status_of_input(why.trouble), *a->name != '\0' ? a->name : "CAPF",
+		    "cannot make a certificate: %s", why.text);
 	OPENSSL_free(der);
 	X509_free(x);
 	free(subject);
-	return p->cert != NULL ? 0 : -1;
+	return p;
 }
 
-/* A new spool, or the one that is to get a new certificate. */
-static struct spool *open_or_create(const char *path, bool renew, time_t now)
+/* The certificate of this key in a file, checked, up to the issuers when they are given or come with it. */
+static struct pair read_pair(EVP_PKEY *key, const char *file, char *const *issuer, time_t now)
+{
+	struct ca_chain chain;
+	struct pair p;
+	struct reason why;
+	int result;
+
+	if (ca_chain_init(&chain, key) != 0)
+		status_die(STATUS_TROUBLE, file, "out of memory");
+	if (ca_chain_read(&chain, file, &why) != 0)
+		status_die(status_of_input(why.trouble), file, "%s", why.text);
+	for (; *issuer != NULL; issuer++)
+		if (ca_chain_read(&chain, *issuer, &why) != 0)
+			status_die(status_of_input(why.trouble), *issuer, "%s", why.text);
+	if ((result = ca_chain_check(&chain, now, &why)) < 0 || capf_identity_fit(chain.own, &why) != 0)
+		status_die(status_of_input(why.trouble), file, "%s", why.text);
+	if (result > 0 && X509_check_issued(chain.own->x509, chain.own->x509) != X509_V_OK)
+		status_warn(file, "its signature was not checked; to check it, give the issuer's certificate too");
+	p = (struct pair){key, chain.own};
+	chain.own = NULL;
+	ca_chain_free(&chain);
+	return p;
+}
+
+/* The pair that --complete or --certificate brings. */
+static struct pair bring_pair(const struct asked *a, const struct spool *s, char *const *issuer)
+{
+	struct secret secret = {0};
+	EVP_PKEY *key = NULL;
+	struct reason why;
+	int result;
+
+	if (a->certificate != NULL) {
+		if (a->pass != NULL && secret_read(&secret, a->pass, &why) != 0)
+			status_die(status_of_input(why.trouble), a->pass, "%s", why.text);
+		if ((key = key_load(a->key, &secret, &why)) == NULL)
+			status_die(status_of_input(why.trouble), a->key, "%s", why.text);
+		secret_wipe(&secret);
+		return read_pair(key, a->certificate, issuer, a->now);
+	}
+	if ((result = capf_request_load(s, &key, NULL, &why)) < 0)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_REQUEST_FILE, "%s", why.text);
+	if (result > 0)
+		status_die(STATUS_USAGE, a->complete, "no request waits for it; capf-init --request makes one");
+	return read_pair(key, a->complete, issuer, a->now);
+}
+
+/* Prints the request that waits, or a new one that waits from now on. */
+static void request(struct spool *s, const struct asked *a)
+{
+	struct ca_profile profile = {.pathlen = 0};
+	struct buf waiting = {0};
+	char *subject, *pem;
+	EVP_PKEY *key;
+	struct reason why;
+	size_t len;
+	int result;
+
+	if ((result = capf_request_load(s, &key, &waiting, &why)) < 0)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_REQUEST_FILE, "%s", why.text);
+	if (result == 0) {
+		/* Whoever made it may have died before it was durable. */
+		if (spool_sync(s, SPOOL_CA) != 0)
+			status_die_errno("ca/" CAPF_REQUEST_FILE, "cannot keep it");
+		status_warn("ca/" CAPF_REQUEST_FILE, "this request waits already; remove the file for another one");
+		fwrite(waiting.p, 1, waiting.len, stdout);
+		EVP_PKEY_free(key);
+		buf_free(&waiting);
+		return;
+	}
+	profile.subject = subject = make_subject(a->name);
+	key = make_key(a->spec);
+	if ((pem = ca_cert_request(&profile, key, &len, &why)) == NULL)
+		status_die(status_of_input(why.trouble), *a->name != '\0' ? a->name : "CAPF", "%s", why.text);
+	if (capf_request_put(s, key, pem, len, &why) != 0)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_REQUEST_FILE, "cannot keep it: %s", why.text);
+	fwrite(pem, 1, len, stdout);
+	free(subject);
+	free(pem);
+	EVP_PKEY_free(key);
+}
+
+/* Makes the pair CAPF's own. */
+static void put_pair(struct spool *s, const struct pair *p)
+{
+	struct reason why;
+
+	if (capf_identity_put(s, p->cert, p->key, &why) != 0)
+		status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
+	journal_add_text(s, "capf", p->cert->cn);
+	if (journal_flush(s) != 0)
+		status_die_errno(SPOOL_JOURNAL, "cannot write");
+}
+
+/* Another pair in place of the one that is there. */
+static void replace_pair(struct spool *s, const struct pair *p)
+{
+	struct cert *old = NULL;
+	struct reason why;
+	bool same;
+
+	/* What the old certificate vouched for and issued is still about: its .0 file is there before the pair goes. A
+	 * pair that is no good leaves nothing to keep. */
+	if (capf_identity_check(s, true, &why) != 0 && why.trouble)
+		status_die(STATUS_TROUBLE, "CAPF", "cannot keep its old certificate: %s", why.text);
+	/* An earlier run may have died before it removed the request. */
+	same = capf_identity_load(s, &old, NULL, &why) == 0 && X509_cmp(old->x509, p->cert->x509) == 0;
+	cert_free(old);
+	if (!same)
+		put_pair(s, p);
+}
+
+/* A new spool. An earlier run may have been cut off after it stored its pair: then that one stays. */
+static void create(struct spool *s, const struct pair *p)
+{
+	struct reason why = {.trouble = false};
+	struct buf settings = {0};
+
+	if (capf_identity_check(s, true, &why) != 0) {
+		if (why.trouble)
+			status_die(STATUS_TROUBLE, "CAPF", "cannot check its certificate: %s", why.text);
+		put_pair(s, p);
+	}
+	/* Last, since it makes the directory a spool. */
+	settings_template(&settings);
+	if (settings.failed)
+		errno = ENOMEM;
+	if (settings.failed || stage_put_top(s, SPOOL_CONF, settings.p, settings.len) != 0)
+		status_die_errno(SPOOL_CONF, "cannot write");
+	buf_free(&settings);
+}
+
+static struct spool *create_or_resume(const char *path, time_t now)
 {
 	struct spool *s;
 
-	if (renew)
-		return open_spool_to_write(path, now);
 	open_spool_as_owner(path);
 	if ((s = create_spool(path, program, now)) == NULL) {
 		if (errno == EEXIST)
@@ -86,56 +254,60 @@ static struct spool *open_or_create(const char *path, bool renew, time_t now)
 	return s;
 }
 
+/* Ends unless the options fit each other. */
+static void check(const struct asked *a, int arguments)
+{
+	if (a->renew + a->request + (a->complete != NULL) + (a->certificate != NULL) > 1)
+		status_usage("--renew, --request, --complete and --certificate are four ways; take one");
+	if ((a->certificate == NULL) != (a->key == NULL))
+		status_usage("--certificate and --key go together");
+	if (a->pass != NULL && a->key == NULL)
+		status_usage("--pass-file is for --key");
+	if (arguments > 0 && a->complete == NULL && a->certificate == NULL)
+		status_usage("takes no arguments");
+}
+
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *spec = "rsa:2048", *name = "", *object = NULL;
-	bool renew = false;
-	long days = DAYS;
-	time_t now = time(NULL);
+	struct asked a = {.spool = spool_default(), .spec = "rsa:2048", .name = "", .days = DAYS, .now = time(NULL)};
 	const struct option_spec options[] = {
-		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
-		{'n', "name", OPTION_TEXT, &name, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'R', "renew", OPTION_FLAG, &renew, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'t', "type", OPTION_TEXT, &spec, 0, 0},
+		{0, "certificate", OPTION_TEXT, &a.certificate, 0, 0},
+		{0, "complete", OPTION_TEXT, &a.complete, 0, 0},
+		{'d', "days", OPTION_NUMBER, &a.days, 1, MAX_DAYS},
+		{'k', "key", OPTION_TEXT, &a.key, 0, 0},
+		{'n', "name", OPTION_TEXT, &a.name, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
+		{'p', "pass-file", OPTION_TEXT, &a.pass, 0, 0},
+		{'R', "renew", OPTION_FLAG, &a.renew, 0, 0},
+		{0, "request", OPTION_FLAG, &a.request, 0, 0},
+		{'s', "spool", OPTION_TEXT, &a.spool, 0, 0},
+		{'t', "type", OPTION_TEXT, &a.spec, 0, 0},
 		{0},
 	};
+	int arg = options_parse(argc, argv, options);
+	bool brought = a.complete != NULL || a.certificate != NULL;
 	struct pair pair = {NULL, NULL};
-	struct reason why = {.trouble = false};
-	struct buf conf = {0};
+	struct reason why;
 	struct spool *s;
 
-	if (options_parse(argc, argv, options) != argc)
-		status_usage("takes no arguments");
+	check(&a, argc - arg);
 	/* Before anything is touched: what cannot be made is wrong usage. */
-	if (make_pair(&pair, spec, name, (int)days, now, &object, &why) != 0)
-		status_die(status_of_input(why.trouble), object, "cannot make a certificate: %s", why.text);
-	s = open_or_create(path, renew, now);
+	if (!brought && !a.request)
+		pair = make_pair(&a);
+	s = brought || a.request || a.renew ? open_spool_to_write(a.spool, a.now) : create_or_resume(a.spool, a.now);
+	if (brought)
+		pair = bring_pair(&a, s, argv + arg);
 	confine_below(SANDBOX_WRITER, s->root, NULL, 0);
-	/* What the old certificate vouched for and issued is still about: its .0 file is there before the pair goes. A
-	 * pair that is no good leaves nothing to keep. */
-	if (renew && capf_identity_check(s, true, &why) != 0 && why.trouble)
-		status_die(STATUS_TROUBLE, "CAPF", "cannot keep its old certificate: %s", why.text);
-	/* An earlier run may have been cut off after it stored its pair: then that one stays. */
-	if (renew || (capf_identity_check(s, true, &why) != 0 && !why.trouble)) {
-		if (capf_identity_put(s, pair.cert, pair.key, &why) != 0)
-			status_die(STATUS_TROUBLE, "CAPF", "cannot store its certificate: %s", why.text);
-		journal_add_text(s, "capf", pair.cert->cn);
-	} else if (why.trouble) {
-		status_die(STATUS_TROUBLE, "CAPF", "cannot check its certificate: %s", why.text);
-	}
-	if (journal_flush(s) != 0)
-		status_die_errno(SPOOL_JOURNAL, "cannot write");
-	/* Last, since it makes the directory a spool. */
-	settings_template(&conf);
-	if (conf.failed)
-		errno = ENOMEM;
-	if (!renew && (conf.failed || stage_put_top(s, SPOOL_CONF, conf.p, conf.len) != 0))
-		status_die_errno(SPOOL_CONF, "cannot write");
-	buf_free(&conf);
-	EVP_PKEY_free(pair.key);
-	cert_free(pair.cert);
+	if (a.request)
+		request(s, &a);
+	else if (brought || a.renew)
+		replace_pair(s, &pair);
+	else
+		create(s, &pair);
+	/* Last: until the pair is there, the key of the request is needed. */
+	if (a.complete != NULL && capf_request_remove(s, &why) != 0)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_REQUEST_FILE, "cannot remove it: %s", why.text);
+	pair_free(&pair);
 	spool_close(s);
 	return status_flush(STATUS_OK);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/x509v3.h>
 
 #include "site/capf_identity.h"
 #include "spool/stage.h"
@@ -171,6 +172,21 @@ void capf_identity_vouchers_free(EVP_PKEY **key)
 	for (size_t i = 0; key != NULL && key[i] != NULL; i++)
 		EVP_PKEY_free(key[i]);
 	free(key);
+}
+
+int capf_identity_fit(const struct cert *c, struct reason *why)
+{
+	if (cert_check_ca(c, why) != 0)
+		return -1;
+	if (!(X509_get_key_usage(c->x509) & KU_DIGITAL_SIGNATURE))
+		return reason_set(why, "has a keyUsage without digitalSignature");
+	if (X509_get_extension_flags(c->x509) & EXFLAG_XKUSAGE &&
+	    !(X509_get_extended_key_usage(c->x509) & (XKU_SSL_SERVER | XKU_ANYEKU)))
+		return reason_set(why, "has an extended key usage without TLS server authentication");
+	if (strncmp(c->cn, "CAPF-", 5) != 0 || c->cn[5] == '\0' ||
+	    c->cn[strspn(c->cn, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")] != '\0')
+		return reason_set(why, "its CN is not CAPF- and letters, digits, '-', '.' or '_'");
+	return 0;
 }
 
 /* The .0 file: PEM, named after the CN. */

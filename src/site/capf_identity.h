@@ -15,6 +15,9 @@
 /* CAPF's own certificate and, unless key is NULL, its key. -1 with a reason. */
 int capf_identity_load(const struct spool *, struct cert **, EVP_PKEY **key, struct reason *);
 
+/* May this become CAPF's own certificate? Phones want a CA certificate that may sign; the name of its .0 file begins
+ * with CAPF-. -1 with a reason. */
+int capf_identity_fit(const struct cert *, struct reason *);
 /* Makes this CAPF's own: the pair, the .cer and the .0 file, in an order that a crash cannot turn into two
  * that do not match. -1 with a reason. */
 int capf_identity_put(struct spool *, const struct cert *, EVP_PKEY *, struct reason *);
