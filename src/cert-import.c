@@ -167,7 +167,7 @@ static int report(struct import *im)
 	}
 	if (got == 0)
 		return status;
-	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read what is to be said");
+	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read back the results");
 	return STATUS_TROUBLE;
 }
 
@@ -218,13 +218,36 @@ static int open_archive(const char *name, const struct settings *settings)
 	return fd;
 }
 
+/* The CAs that certificates may come from; the caller frees. */
+static struct trust *load_trust(const struct spool *s)
+{
+	struct reason why;
+	struct trust *trust = trust_store_load(s, SPOOL_TRUST_CAPF, &why);
+
+	if (trust == NULL)
+		status_die(status_of_input(why.trouble), "capf-trust", "%s", why.text);
+	if (trust_count(trust) == 0)
+		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
+	return trust;
+}
+
+static struct unpack_task task_of(const struct settings *settings)
+{
+	return (struct unpack_task){.flat = true, .most = settings->import_max_entry_bytes, .limits = {
+		.entries = settings->import_max_entries,
+		.entry_bytes = settings->import_max_entry_bytes,
+		.total_bytes = settings->import_max_total_bytes,
+		.ratio = settings->import_max_ratio,
+	}};
+}
+
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *name = "-";
 	bool all = false, dry_run = false;
 	char *shown;	/* the name, without a password */
 	struct judge_cert rules;
-	struct unpack_task from = {.flat = true};
+	struct unpack_task from;
 	const struct inspect_task task = {.judge = judge_cert, .ctx = &rules};
 	struct inspect *in;
 	struct trust *trust;
@@ -252,18 +275,9 @@ int main(int argc, char *argv[])
 	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
 	if (settings_load(&settings, s->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
-	if ((trust = trust_store_load(s, SPOOL_TRUST_CAPF, &why)) == NULL)
-		status_die(status_of_input(why.trouble), "capf-trust", "%s", why.text);
-	if (trust_count(trust) == 0)
-		status_die(STATUS_USAGE, "capf-trust", "is empty: add the CA with trust-add");
+	trust = load_trust(s);
 	rules = (struct judge_cert){trust, now};
-	from.limits = (struct untar_limits){
-		.entries = settings.import_max_entries,
-		.entry_bytes = settings.import_max_entry_bytes,
-		.total_bytes = settings.import_max_total_bytes,
-		.ratio = settings.import_max_ratio,
-	};
-	from.most = from.limits.entry_bytes;
+	from = task_of(&settings);
 	/* What a server answers is hostile already while it comes in. */
 	if (transfer_is_url(name))
 		confine_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);

@@ -209,7 +209,7 @@ static int report(struct adding *ad)
 	}
 	if (got == 0)
 		return status;
-	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read what is to be said");
+	status_warn_errno(spool_dir_name(SPOOL_TMP), "cannot read back the results");
 	return STATUS_TROUBLE;
 }
 

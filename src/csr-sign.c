@@ -169,83 +169,109 @@ static struct cert *load_cert(const char *path)
 	return c;
 }
 
+struct wanted {
+	const char *name;	/* the archive; "-": stdin */
+	const char *ca, *cn, *digest, *log, *output, *pass;
+	long days, jobs, level;
+	bool manifest, no_eku, no_key_ids;
+	struct option_texts ra;
+};
+
+static void check_options(const struct wanted *want, const struct sign *sign, int archives)
+{
+	if (want->ca == NULL || sign->key == NULL)
+		status_usage("wants the CA's certificate and its key");
+	if (archives > 1)
+		status_usage("takes one archive");
+	if (strcmp(want->cn, "device") != 0 && strcmp(want->cn, "request") != 0)
+		status_usage("--cn wants device or request");
+	if ((want->manifest || sign->no_manifest) && want->ra.n == 0)
+		status_usage("--%s wants the certificate of who signs manifests: --ra",
+		    want->manifest ? "require-manifest" : "no-manifest");
+	if (want->manifest && sign->no_manifest)
+		status_usage("--require-manifest and --no-manifest exclude each other");
+	if (strcmp(want->name, "-") == 0 && isatty(STDIN_FILENO))
+		status_usage("wants an archive, from a file or on stdin");
+}
+
+/* What certificates are to say, and the certificates of the CA and of who may sign manifests, which the caller frees. */
+static void take_policy(const struct wanted *want, struct sign *sign, struct cert **ca)
+{
+	if (!issue_digest(want->digest, &sign->policy.digest))
+		status_die(STATUS_USAGE, want->digest, "not one of SHA256, SHA384, SHA512");
+	sign->policy.days = (int)want->days;
+	sign->policy.device_cn = *want->cn == 'd';
+	sign->policy.eku = !want->no_eku;
+	sign->policy.key_ids = !want->no_key_ids;
+	sign->ca = *ca = load_cert(want->ca);
+	for (size_t i = 0; i < want->ra.n; i++)
+		sign->ra[i] = load_cert(want->ra.text[i]);
+}
+
+/* Starts what reads the archive, then loads the CA's key: whatever reads what came from outside has none. */
+static struct unpack *start(const struct wanted *want, struct sign *sign)
+{
+	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
+	struct unpack *unpack;
+	struct reason why;
+	bool of_key;
+
+	if ((from.fd = fileio_open_input(want->name)) < 0)
+		status_die_path(want->name, "cannot open");
+	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
+	if (want->ra.n > 0)
+		from.most = MANIFEST_MAX_BYTES;
+	if ((unpack = unpack_start(&from)) == NULL || sign_start_checker(sign) != 0)
+		status_die_errno(NULL, "cannot start");
+	close(from.fd);
+	if (want->pass != NULL && secret_read(&sign->secret, want->pass, &why) != 0)
+		status_die(status_of_input(why.trouble), want->pass, "%s", why.text);
+	if (sign_prepare(sign, &of_key, &why) != 0)
+		status_die(status_of_input(why.trouble), of_key ? sign->key : want->ca, "%s", why.text);
+	return unpack;
+}
+
 int main(int argc, char *argv[])
 {
-	const char *ca = NULL, *cn = "device", *digest = "SHA256", *log = NULL, *output = NULL;
-	const char *pass = NULL, *name = "-";
-	bool manifest = false, no_eku = false, no_key_ids = false, of_key;
-	struct option_texts ra = {.n = 0};
-	long days = issue_policy_default.days, jobs = 0, level = 6;
-	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
+	struct wanted want = {.name = "-", .cn = "device", .digest = "SHA256", .days = issue_policy_default.days,
+	    .level = 6};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
-		{'C', "cn", OPTION_TEXT, &cn, 0, 0},
-		{'c', "cert", OPTION_TEXT, &ca, 0, 0},
-		{'D', "digest", OPTION_TEXT, &digest, 0, 0},
-		{'d', "days", OPTION_NUMBER, &days, 1, ISSUE_DAYS_MAX},
-		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
+		{'C', "cn", OPTION_TEXT, &want.cn, 0, 0},
+		{'c', "cert", OPTION_TEXT, &want.ca, 0, 0},
+		{'D', "digest", OPTION_TEXT, &want.digest, 0, 0},
+		{'d', "days", OPTION_NUMBER, &want.days, 1, ISSUE_DAYS_MAX},
+		{'j', "jobs", OPTION_NUMBER, &want.jobs, 1, 256},
 		{'k', "key", OPTION_TEXT, &sign.key, 0, 0},
-		{'l', "log", OPTION_TEXT, &log, 0, 0},
-		{'m', "require-manifest", OPTION_FLAG, &manifest, 0, 0},
-		{'o', "output", OPTION_TEXT, &output, 0, 0},
+		{'l', "log", OPTION_TEXT, &want.log, 0, 0},
+		{'m', "require-manifest", OPTION_FLAG, &want.manifest, 0, 0},
+		{'o', "output", OPTION_TEXT, &want.output, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &sign.now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &pass, 0, 0},
-		{'r', "ra", OPTION_TEXTS, &ra, 0, 0},
-		{'z', "level", OPTION_NUMBER, &level, 1, 9},
-		{0, "no-eku", OPTION_FLAG, &no_eku, 0, 0},
-		{0, "no-key-ids", OPTION_FLAG, &no_key_ids, 0, 0},
+		{'p', "pass-file", OPTION_TEXT, &want.pass, 0, 0},
+		{'r', "ra", OPTION_TEXTS, &want.ra, 0, 0},
+		{'z', "level", OPTION_NUMBER, &want.level, 1, 9},
+		{0, "no-eku", OPTION_FLAG, &want.no_eku, 0, 0},
+		{0, "no-key-ids", OPTION_FLAG, &want.no_key_ids, 0, 0},
 		{0, "no-manifest", OPTION_FLAG, &sign.no_manifest, 0, 0},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
-	struct output o = {.log_name = log, .log = -1};
-	struct cert *ca_cert;
-	struct reason why;
+	struct output o = {.log = -1};
+	struct cert *ca;
 
-	if (ca == NULL || sign.key == NULL)
-		status_usage("wants the CA's certificate and its key");
-	if (argc - arg > 1)
-		status_usage("takes one archive");
-	if (strcmp(cn, "device") != 0 && strcmp(cn, "request") != 0)
-		status_usage("--cn wants device or request");
-	if ((manifest || sign.no_manifest) && ra.n == 0)
-		status_usage("--%s wants the certificate of who signs manifests: --ra",
-		    manifest ? "require-manifest" : "no-manifest");
-	if (manifest && sign.no_manifest)
-		status_usage("--require-manifest and --no-manifest exclude each other");
 	if (arg < argc)
-		name = argv[arg];
-	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
-		status_usage("wants an archive, from a file or on stdin");
-	if (!issue_digest(digest, &sign.policy.digest))
-		status_die(STATUS_USAGE, digest, "not one of SHA256, SHA384, SHA512");
-	sign.policy.days = (int)days;
-	sign.policy.device_cn = *cn == 'd';
-	sign.policy.eku = !no_eku;
-	sign.policy.key_ids = !no_key_ids;
-	sign.ca = ca_cert = load_cert(ca);
-	for (size_t i = 0; i < ra.n; i++)
-		sign.ra[i] = load_cert(ra.text[i]);
-	if ((from.fd = fileio_open_input(name)) < 0)
-		status_die_path(name, "cannot open");
-	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
-	if (ra.n > 0)
-		from.most = MANIFEST_MAX_BYTES;
-	/* Whatever reads what came from outside starts before the key is here. */
-	if ((o.from = unpack_start(&from)) == NULL || sign_start_checker(&sign) != 0)
-		status_die_errno(NULL, "cannot start");
-	close(from.fd);
-	if (pass != NULL && secret_read(&sign.secret, pass, &why) != 0)
-		status_die(status_of_input(why.trouble), pass, "%s", why.text);
-	if (sign_prepare(&sign, &of_key, &why) != 0)
-		status_die(status_of_input(why.trouble), of_key ? sign.key : ca, "%s", why.text);
-	o.name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
-	if (log != NULL && (o.log = outfile_log_open(log)) < 0)
-		status_die_path(log, "cannot open the log");
-	status = run(&o, &sign, name, output, (size_t)jobs, (int)level);
+		want.name = argv[arg];
+	check_options(&want, &sign, argc - arg);
+	take_policy(&want, &sign, &ca);
+	o.from = start(&want, &sign);
+	o.name = want.output != NULL && strcmp(want.output, "-") != 0 ? want.output : "stdout";
+	o.log_name = want.log;
+	if (want.log != NULL && (o.log = outfile_log_open(want.log)) < 0)
+		status_die_path(want.log, "cannot open the log");
+	status = run(&o, &sign, want.name, want.output, (size_t)want.jobs, (int)want.level);
 	sign_free(&sign);
-	cert_free(ca_cert);
-	for (size_t i = 0; i < ra.n; i++)
+	cert_free(ca);
+	for (size_t i = 0; i < want.ra.n; i++)
 		cert_free(sign.ra[i]);
 	return status;
 }

@@ -36,6 +36,8 @@ struct setting {
 	struct index index;	/* what they have in the spool; empty when no order is given */
 	struct settings settings;
 	struct phone_change change, under;	/* by options; by the template */
+	const char *file;	/* with the names, or NULL */
+	const char *generate, *string_file;
 	size_t digits;		/* of a string that is made for each; 0: none is */
 	struct buf items;	/* struct phonebook_item */
 	int status;
@@ -58,6 +60,46 @@ static const char *read_string(const char *path)
 	return line;
 }
 
+/* Is there something to set, for phones whose names are arguments or come from a file, and does no option exclude
+ * another? */
+static void check_options(struct setting *set, bool names)
+{
+	const char *const *value = set->change.value;
+	int strings = (value[PHONE_F_STRING] != NULL) + (set->generate != NULL) + (set->string_file != NULL);
+	bool any = strings > 0;
+
+	for (int f = 0; f < PHONE_F_CHANGES; f++)
+		any |= value[f] != NULL;
+	if (!any)
+		status_usage("nothing to set");
+	if (strings > 1)
+		status_usage("--generate, --string and --string-file exclude each other");
+	if (set->change.keep_string && strings > 0)
+		status_usage("--keep-string excludes a new string");
+	/* Names come down a pipe, but nobody shall wait for a keyboard. */
+	if (!names && set->file == NULL && isatty(STDIN_FILENO))
+		status_usage("wants device names, or \"all\"");
+	if (!names && set->file == NULL)
+		set->file = "-";
+	if (set->string_file != NULL && set->file != NULL && strcmp(set->string_file, "-") == 0 &&
+	    strcmp(set->file, "-") == 0)
+		status_usage("stdin cannot have both the string and the names");
+}
+
+/* The new authentication string, or how many digits one is made of. */
+static void take_string(struct setting *set)
+{
+	char *end;
+
+	if (set->generate != NULL && *set->generate != '\0') {
+		set->digits = strtoul(set->generate, &end, 10);
+		if (*end != '\0' || set->digits < AUTH_STRING_MIN || set->digits > AUTH_STRING_MAX)
+			status_usage("--generate wants a number from %d to %d", AUTH_STRING_MIN, AUTH_STRING_MAX);
+	}
+	if (set->string_file != NULL)
+		set->change.value[PHONE_F_STRING] = read_string(set->string_file);
+}
+
 /* What the template says where the options say nothing. */
 static void merge_template(struct setting *set)
 {
@@ -73,6 +115,21 @@ static void merge_template(struct setting *set)
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
 		if (value[f] == NULL)
 			value[f] = set->under.value[f];
+}
+
+/* What capf.conf says where the options say nothing. */
+static void take_settings(struct setting *set)
+{
+	struct reason why;
+
+	if (settings_load(&set->settings, set->spool->root, &why) != 0)
+		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
+	if (set->generate != NULL && set->digits == 0)
+		set->digits = set->settings.string_digits;
+	if (set->change.value[PHONE_F_TEMPLATE] != NULL)
+		merge_template(set);
+	if (set->change.keep_string && set->change.value[PHONE_F_OPERATION] == NULL)
+		status_usage("--keep-string wants an operation");
 }
 
 static void refuse(struct setting *set, const char *device, const struct reason *why)
@@ -112,11 +169,16 @@ static void set_one(struct setting *set, const char *device)
 	explicit_bzero(digits, sizeof digits);
 }
 
-static void set_all(struct setting *set)
+/* The phones of these names, or all. */
+static void set_each(struct setting *set, const struct devices *names)
 {
 	struct phonebook_name *list;
 	size_t n;
 
+	for (size_t i = 0; i < names->n; i++)
+		set_one(set, names->name[i].device);
+	if (!names->all)
+		return;
 	if (phonebook_list(set->spool, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
 	for (size_t i = 0; i < n; i++)
@@ -149,77 +211,46 @@ static void commit(struct setting *set)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *file = NULL, *generate = NULL, *string_file = NULL;
+	const char *path = spool_default();
 	struct setting set = {.status = STATUS_OK};
 	const char **value = set.change.value;
 	time_t now = time(NULL);
-	bool null = false, any = false;
+	bool null = false;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
+		{'f', "file", OPTION_TEXT, &set.file, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0, "auth", OPTION_TEXT, &value[PHONE_F_AUTH], 0, 0},
 		{0, "complete-by", OPTION_TEXT, &value[PHONE_F_COMPLETE_BY], 0, 0},
 		{0, "description", OPTION_TEXT, &value[PHONE_F_DESCRIPTION], 0, 0},
 		{0, "ec", OPTION_TEXT, &value[PHONE_F_EC], 0, 0},
-		{0, "generate", OPTION_MAYBE, &generate, 0, 0},
+		{0, "generate", OPTION_MAYBE, &set.generate, 0, 0},
 		{0, "keep-string", OPTION_FLAG, &set.change.keep_string, 0, 0},
 		{0, "key-order", OPTION_TEXT, &value[PHONE_F_KEY_ORDER], 0, 0},
 		{0, "operation", OPTION_TEXT, &value[PHONE_F_OPERATION], 0, 0},
 		{0, "rsa", OPTION_TEXT, &value[PHONE_F_RSA], 0, 0},
 		{0, "string", OPTION_TEXT, &value[PHONE_F_STRING], 0, 0},
-		{0, "string-file", OPTION_TEXT, &string_file, 0, 0},
+		{0, "string-file", OPTION_TEXT, &set.string_file, 0, 0},
 		{0, "template", OPTION_TEXT, &value[PHONE_F_TEMPLATE], 0, 0},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);
 	struct reason why;
 	struct devices names;
-	char *end;
 
-	for (int f = 0; f < PHONE_F_CHANGES; f++)
-		any |= value[f] != NULL;
-	if (!any && generate == NULL && string_file == NULL)
-		status_usage("nothing to set");
-	if ((value[PHONE_F_STRING] != NULL) + (generate != NULL) + (string_file != NULL) > 1)
-		status_usage("--generate, --string and --string-file exclude each other");
-	if (set.change.keep_string && (value[PHONE_F_STRING] != NULL || generate != NULL || string_file != NULL))
-		status_usage("--keep-string excludes a new string");
-	/* Names come down a pipe, but nobody shall wait for a keyboard. */
-	if (arg == argc && file == NULL && isatty(STDIN_FILENO))
-		status_usage("wants device names, or \"all\"");
-	if (arg == argc && file == NULL)
-		file = "-";
-	if (string_file != NULL && file != NULL && strcmp(string_file, "-") == 0 && strcmp(file, "-") == 0)
-		status_usage("stdin cannot have both the string and the names");
-	if (generate != NULL && *generate != '\0') {
-		set.digits = strtoul(generate, &end, 10);
-		if (*end != '\0' || set.digits < AUTH_STRING_MIN || set.digits > AUTH_STRING_MAX)
-			status_usage("--generate wants a number from %d to %d", AUTH_STRING_MIN, AUTH_STRING_MAX);
-	}
-	if (string_file != NULL)
-		value[PHONE_F_STRING] = read_string(string_file);
+	check_options(&set, arg < argc);
+	take_string(&set);
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
-	devices_from_args(&names, argc - arg, argv + arg, file, null);
+	devices_from_args(&names, argc - arg, argv + arg, set.file, null);
 	set.spool = open_spool_to_write(path, now);
 	confine_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
 	phone_lock_init(&set.lock, set.spool);
-	if (settings_load(&set.settings, set.spool->root, &why) != 0)
-		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
-	if (generate != NULL && set.digits == 0)
-		set.digits = set.settings.string_digits;
-	if (value[PHONE_F_TEMPLATE] != NULL)
-		merge_template(&set);
-	if (set.change.keep_string && value[PHONE_F_OPERATION] == NULL)
-		status_usage("--keep-string wants an operation");
+	take_settings(&set);
 	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0)
 		status_die_errno(path, "cannot list");
-	if (names.all)
-		set_all(&set);
-	for (size_t i = 0; i < names.n; i++)
-		set_one(&set, names.name[i].device);
+	set_each(&set, &names);
 	commit(&set);
 	devices_free(&names);
 	phone_change_free(&set.under);

@@ -382,9 +382,9 @@ static int list(void)
 	return result;
 }
 
-static bool any_name(const char *name)
+static bool any_request(const char *name)
 {
-	return *name != '.';
+	return strchr(name, '+') != NULL;
 }
 
 static void free_names(char **names, size_t n)
@@ -398,7 +398,7 @@ static int names_of(void)
 {
 	char **names;
 	size_t n;
-	int result = spool_names(s, SPOOL_CSR, any_name, &names, &n), saved = errno;
+	int result = spool_names(s, SPOOL_CSR, any_request, &names, &n), saved = errno;
 
 	if (result == 0 && n != 1)
 		result = -2;
@@ -659,9 +659,9 @@ static void files(void)
 	free(reqids);
 	ok(spool_list(s, SPOOL_LSC, &reqids, &n) == 0 && n == 0, "an empty one");
 	free(reqids);
-	ok(spool_names(s, SPOOL_CSR, any_name, &names, &n) == 0 && n == 2 && strcmp(names[0], names[1]) < 0,
+	ok(spool_names(s, SPOOL_CSR, any_request, &found, &n) == 0 && n == 2 && strcmp(found[0], found[1]) < 0,
 	    "the names of a directory, sorted");
-	free_names(names, n);
+	free_names(found, n);
 	ok(spool_each(s, SPOOL_CSR, each_stop, &seen) == 1 && seen == 1, "a walk that is stopped");
 	ok(spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == 0 &&
 	    spool_move(s, &reqid, REQID_CSR, SPOOL_CSR, SPOOL_DONE) == -1 && errno == ENOENT &&
