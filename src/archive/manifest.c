@@ -28,6 +28,11 @@ struct manifest {
 	char *names;		/* where the names of the lines stand */
 };
 
+bool manifest_is_part(const char *name)
+{
+	return strcmp(name, MANIFEST_SUMS) == 0 || strcmp(name, MANIFEST_SIGNATURE) == 0;
+}
+
 struct manifest *manifest_new(void)
 {
 	return calloc(1, sizeof(struct manifest));

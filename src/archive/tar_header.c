@@ -79,11 +79,11 @@ static int check_magic(const unsigned char *h, bool sparse, struct reason *r)
 }
 
 /* A record of an extended header: "LENGTH KEY=VALUE\n", where the length counts all of it. */
-struct outcome {
+struct record {
 	struct bytes key, value;
 };
 
-static bool next_record(struct bytes *in, struct outcome *rec)
+static bool next_record(struct bytes *in, struct record *rec)
 {
 	const unsigned char *p = in->p, *end, *equals;
 	size_t len = 0, digits = 0;
@@ -158,7 +158,7 @@ static int take_size(struct tar_header *t, struct bytes value, struct reason *r)
 	return 0;
 }
 
-static int take_record(struct tar_header *t, const struct outcome *rec, struct reason *r)
+static int take_record(struct tar_header *t, const struct record *rec, struct reason *r)
 {
 	if (t->body_type == 'g')
 		return is_global(rec->key) ? 0 : reason_set(r,
@@ -184,7 +184,7 @@ static int take_record(struct tar_header *t, const struct outcome *rec, struct r
 static int take_body(struct tar_header *t, struct reason *r)
 {
 	struct bytes in = {t->body, t->body_len};
-	struct outcome rec;
+	struct record rec;
 
 	if (t->body_type != 'x' && t->body_type != 'g')
 		return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The headers of a tar, block by block, read strictly: what two readers could understand differently is refused. It
- * reads no data and keeps no names; archive.c holds libarchive against it. */
+ * reads no data and keeps no names; untar.c compares libarchive with it. */
 #ifndef TAR_HEADER_H
 #define TAR_HEADER_H
 

@@ -82,6 +82,7 @@ static int add(void *arg, const void *data, size_t len)
 
 struct tgz *tgz_open_by(const struct ustar_writer *writer, int fd, int level)
 {
+	struct ustar_sink sink = {.put = add};
 	struct tgz *p;
 
 	if (level < 1 || level > 9) {
@@ -98,7 +99,8 @@ struct tgz *tgz_open_by(const struct ustar_writer *writer, int fd, int level)
 		errno = ENOMEM;
 		return NULL;
 	}
-	if ((p->tar = writer->open(add, p)) == NULL) {
+	sink.to = p;
+	if ((p->tar = writer->open(&sink)) == NULL) {
 		deflateEnd(&p->z);
 		free(p);
 		errno = ENOMEM;

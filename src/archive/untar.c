@@ -36,6 +36,11 @@ const struct untar_limits untar_limits_default = {
 #define MAX_PADDING ((uint64_t)1 << 20)
 #define MAX_NAME 255	/* what a file system takes for a name */
 
+/* libarchive has no code for the one warning that is not damage: a name, of the entry, of a link or of an owner, that is
+ * not in the charset that the archive says. Its English text is all that tells; untar_test holds it to that. */
+#define CHARSET_WARNING "can't be converted from"
+#define ABOUT_THE_NAME "Pathname"	/* how the text begins when it is about the entry's own name */
+
 #define TOO_MANY "holds more than %" PRIu64 " entries"
 
 #define BLOCK TAR_HEADER_BLOCK
@@ -358,11 +363,19 @@ static enum untar_result read_data(struct untar *r, struct archive_entry *e,
 	return UNTAR_ITEM;
 }
 
+/* Is libarchive's warning about the charset of something whose text begins so? */
+static bool is_charset_warning(struct untar *r, const char *what)
+{
+	const char *text = archive_error_string(r->tar);
+
+	return text != NULL && strncmp(text, what, strlen(what)) == 0 && strstr(text, CHARSET_WARNING) != NULL;
+}
+
 /* One entry of the tar. UNTAR_ITEM without data: it is to be skipped. */
 static enum untar_result read_entry(struct untar *r, struct archive_entry *e, int rc,
     struct untar_item *item, struct reason *why)
 {
-	const char *name = archive_entry_pathname(e), *text;
+	const char *name = archive_entry_pathname(e);
 	bool dir;
 
 	if (name == NULL)
@@ -374,12 +387,9 @@ static enum untar_result read_entry(struct untar *r, struct archive_entry *e, in
 	if (strncmp(name, "./", 2) == 0)
 		name += 2;
 	item->name = name;
-	if (rc == ARCHIVE_WARN) {
-		text = archive_error_string(r->tar);
-		if (text != NULL && strncmp(text, "Pathname", 8) == 0) {
-			reason_set(why, "has a name that is not UTF-8");
-			return UNTAR_REFUSED;
-		}
+	if (rc == ARCHIVE_WARN && is_charset_warning(r, ABOUT_THE_NAME)) {
+		reason_set(why, "has a name that is not UTF-8");
+		return UNTAR_REFUSED;
 	}
 	if (dir) {
 		reason_set(why, "is a directory");
@@ -388,14 +398,6 @@ static enum untar_result read_entry(struct untar *r, struct archive_entry *e, in
 	if (!kind_ok(r, e, why) || !name_ok(name, r->flat, why))
 		return UNTAR_REFUSED;
 	return read_data(r, e, item, why);
-}
-
-/* A warning is damage, except that a name of the archive cannot be written in our charset. */
-static bool is_charset_warning(struct untar *r)
-{
-	const char *text = archive_error_string(r->tar);
-
-	return text != NULL && strstr(text, "can't be converted from") != NULL;
 }
 
 /* Looks at the first bytes, and lets libarchive begin. UNTAR_ITEM: it has. */
@@ -453,7 +455,7 @@ static enum untar_result next_entry(struct untar *r, struct untar_item *item,
 		rc = archive_read_next_header(r->tar, &e);
 		if (rc == ARCHIVE_EOF)
 			return end_of_tar(r);
-		if (rc != ARCHIVE_OK && !(rc == ARCHIVE_WARN && is_charset_warning(r)))
+		if (rc != ARCHIVE_OK && !(rc == ARCHIVE_WARN && is_charset_warning(r, "")))
 			return damaged_tar(r);
 		if (++r->entries > r->limits.entries)
 			return damaged(r, TOO_MANY, r->limits.entries);

@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-/* A library that writes ustar, as tgz uses it. Both give the same bytes; tgz_test holds them together. */
+/* The two libraries that can write the archives of csr-dump and csr-sign: both give the same bytes, which tgz_test
+ * compares. */
 #ifndef USTAR_H
 #define USTAR_H
 
 #include <stddef.h>
 #include <time.h>
 
+/* What takes the bytes of the archive, or as many NULs when they are NULL. -1 with errno. */
+struct ustar_sink {
+	int (*put)(void *to, const void *, size_t);
+	void *to;
+};
+
 struct ustar_writer {
-	/* sink takes the bytes of the archive, or as many NULs when they are NULL; -1 with errno. open: NULL with errno. */
-	void *(*open)(int (*sink)(void *to, const void *, size_t), void *to);
+	/* NULL with errno. */
+	void *(*open)(const struct ustar_sink *);
 	/* One regular file, of at most 8 GiB, whose name is short enough. -1 with errno. */
 	int (*put)(void *, const char *name, time_t mtime, const void *, size_t);
 	/* The two blocks of NULs. -1 with errno. */

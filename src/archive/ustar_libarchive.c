@@ -10,8 +10,7 @@
 struct maker {
 	struct archive *archive;
 	struct archive_entry *entry;
-	int (*sink)(void *, const void *, size_t);
-	void *to;
+	struct ustar_sink sink;
 	int error;		/* errno of the sink, which gets nothing more then; or -1 in the end */
 };
 
@@ -22,7 +21,7 @@ static la_ssize_t give(struct archive *a, void *arg, const void *data, size_t le
 	struct maker *m = arg;
 
 	(void)a;
-	if (m->error == 0 && m->sink(m->to, data, len) != 0)
+	if (m->error == 0 && m->sink.put(m->sink.to, data, len) != 0)
 		m->error = errno;
 	return (la_ssize_t)len;
 }
@@ -45,14 +44,13 @@ static void maker_free(void *arg)
 	free(m);
 }
 
-static void *maker_open(int (*sink)(void *, const void *, size_t), void *to)
+static void *maker_open(const struct ustar_sink *sink)
 {
 	struct maker *m = calloc(1, sizeof *m);
 
 	if (m == NULL)
 		return NULL;
-	m->sink = sink;
-	m->to = to;
+	m->sink = *sink;
 	m->archive = archive_write_new();
 	m->entry = archive_entry_new();
 	/* Blocks of 0: no buffer, and no padding: both are tgz's. */

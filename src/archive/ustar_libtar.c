@@ -16,8 +16,7 @@
 struct maker {
 	TAR *tar;
 	tartype_t type;
-	int (*sink)(void *, const void *, size_t);
-	void *to;
+	struct ustar_sink sink;
 };
 
 static int no_close(int fd)
@@ -26,14 +25,13 @@ static int no_close(int fd)
 	return 0;
 }
 
-static void *maker_open(int (*sink)(void *, const void *, size_t), void *to)
+static void *maker_open(const struct ustar_sink *sink)
 {
 	struct maker *m = calloc(1, sizeof *m);
 
 	if (m == NULL)
 		return NULL;
-	m->sink = sink;
-	m->to = to;
+	m->sink = *sink;
 	m->type.closefunc = no_close;
 	/* It only fills in headers for us: there is no file behind it. */
 	if (tar_fdopen(&m->tar, -1, "", &m->type, O_WRONLY, 0, 0) == -1) {
@@ -76,16 +74,16 @@ static int maker_put(void *arg, const char *name, time_t mtime, const void *data
 	put_octal(h->chksum, 6, 6, (uint64_t)th_crc_calc(m->tar));
 	h->chksum[6] = '\0';
 	h->chksum[7] = ' ';
-	if (m->sink(m->to, h, BLOCK) == -1 || m->sink(m->to, data, len) == -1)
+	if (m->sink.put(m->sink.to, h, BLOCK) == -1 || m->sink.put(m->sink.to, data, len) == -1)
 		return -1;
-	return m->sink(m->to, NULL, (BLOCK - len % BLOCK) % BLOCK);
+	return m->sink.put(m->sink.to, NULL, (BLOCK - len % BLOCK) % BLOCK);
 }
 
 static int maker_end(void *arg)
 {
 	struct maker *m = arg;
 
-	return m->sink(m->to, NULL, 2 * BLOCK);
+	return m->sink.put(m->sink.to, NULL, 2 * BLOCK);
 }
 
 static void maker_free(void *arg)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What is read of a tar, and every way in which it can be damaged; gunzip_test has those of a gzip. Prints TAP. */
+#include <archive.h>
+#include <archive_entry.h>
 #include <errno.h>
 #include <locale.h>
 
@@ -17,12 +19,9 @@ struct outcome {
 	unsigned long sum;	/* over names and data */
 };
 
-/* libarchive's, whose header has the name of ours. */
-struct archive;
 typedef ssize_t read_callback(struct archive *, void *, const void **);
 FAULT(struct archive *, archive_read_new, (void), (), NULL)
 FAULT(int, archive_read_support_format_tar, (struct archive *a), (a), -30)
-void archive_set_error(struct archive *, int, const char *, ...);
 static int set_no_memory(struct archive *a)
 {
 	archive_set_error(a, ENOMEM, "no memory");
@@ -360,7 +359,7 @@ static struct der with_entry(struct der tar, char type, const char *name, const 
 	strcpy((char *)b.p + 100, "0000644");
 	strcpy((char *)b.p + 108, "0000000");
 	strcpy((char *)b.p + 116, "0000000");
-	snprintf((char *)b.p + 124, 12, "%011zo", len);
+	snprintf((char *)b.p + 124, 12, "%011o", (unsigned)len);
 	strcpy((char *)b.p + 136, "00000000000");
 	b.p[156] = (unsigned char)type;
 	memcpy(b.p + 257, "ustar\00000", 8);
@@ -500,6 +499,41 @@ static void test_headers(void)
 }
 
 /* What stands behind the end, a little and too much of it, in a file read piece by piece. */
+/* What libarchive itself says of the first entry of a tar behind a pax header with this record. */
+static bool warns(struct der tar, const char *record, const char *begin)
+{
+	struct der b = with_entry(tar, 'x', "pax", record, strlen(record));
+	struct archive *a = need(archive_read_new());
+	struct archive_entry *e;
+	locale_t table = untar_locale(), before;
+	const char *text;
+	bool right;
+
+	must(table != (locale_t)0 && archive_read_support_format_tar(a) == ARCHIVE_OK &&
+	    archive_read_open_memory(a, b.p, b.len) == ARCHIVE_OK, "libarchive");
+	before = uselocale(table);
+	right = archive_read_next_header(a, &e) == ARCHIVE_WARN && (text = archive_error_string(a)) != NULL &&
+	    strncmp(text, begin, strlen(begin)) == 0 && strstr(text, "can't be converted from") != NULL;
+	if (!right)
+		printf("# %s\n", archive_error_string(a) != NULL ? archive_error_string(a) : "no warning");
+	uselocale(before);
+	freelocale(table);
+	archive_read_free(a);
+	free(b.p);
+	return right;
+}
+
+/* untar goes by these texts, since libarchive has nothing else that tells them from damage. */
+static void test_warnings(void)
+{
+	struct der a = make(1, 100), tar = ungzip(a);
+
+	ok(warns(tar, "12 path=a\377b\n", "Pathname "), "libarchive's warning of a name in another charset");
+	ok(warns(tar, "11 uname=\377\n", "Uname "), "and of an owner's");
+	free(tar.p);
+	free(a.p);
+}
+
 static void test_padding(void)
 {
 	struct der a = make(2, 300), tar = ungzip(a), b, c;
@@ -674,6 +708,7 @@ int main(void)
 	test_looks_like();
 	test_kinds();
 	test_headers();
+	test_warnings();
 	test_padding();
 	test_faults();
 	return tap_done();
