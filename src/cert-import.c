@@ -59,11 +59,11 @@ static int remember(struct import *im, const struct verdict *v, const char *word
 	char iso[UTC_ISO + 1] = "";
 
 	if (v->read)
-		utc_iso(v->not_after, iso);
+		utc_iso(v->facts.not_after, iso);
 	im->refused = im->refused || word == refused;
 	im->known = im->known || word == already;
 	return results_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
-	    dash(v->serial), dash(iso));
+	    dash(v->facts.serial), dash(iso));
 }
 
 /* One verdict: find its request, stage it, remember what to say. -1 with errno. */
@@ -75,18 +75,17 @@ static int take(struct import *im, const struct verdict *v)
 	};
 	struct reason why = v->reason;
 	struct reqid reqid = {.device = ""};
-	const struct match_cert cert = {v->spki, v->digest, v->cn, v->der, v->der_len};
 	uint64_t item = RESULTS_NO_ITEM;
 	enum match_result m;
 
 	if (!v->good)
 		return remember(im, v, refused, "", item, why.text);
-	if ((m = match_find(im->match, &cert, &reqid, &why)) == MATCH_TROUBLE)
+	if ((m = match_find(im->match, &v->facts, &reqid, &why)) == MATCH_TROUBLE)
 		return -1;
 	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
 		item = batch_count(im->batch);
-		if (batch_add(im->batch, &reqid, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->der,
-		    v->der_len) != 0)
+		if (batch_add(im->batch, &reqid, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->facts.der,
+		    v->facts.der_len) != 0)
 			return -1;
 	}
 	return remember(im, v, word_of[m], reqid.device, item, why.text);

@@ -20,6 +20,7 @@
 #include "cli/results.h"
 #include "cli/status.h"
 #include "quarantine/inspect.h"
+#include "quarantine/judge_csr.h"
 #include "quarantine/unpack.h"
 #include "quarantine/verdict.h"
 #include "site/settings.h"
@@ -77,19 +78,19 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 	int result = 0;
 
 	/* A process that only says that it has checked it must not choose a file's name freely. */
-	if (!device_ok(v->cn, strlen(v->cn))) {
+	if (!device_ok(v->facts.cn, strlen(v->facts.cn))) {
 		errno = EPROTO;
 		return -1;
 	}
-	strcpy(reqid.device, v->cn);
-	memcpy(reqid.spki, v->spki, sizeof reqid.spki);
+	strcpy(reqid.device, v->facts.cn);
+	memcpy(reqid.spki, v->facts.spki, sizeof reqid.spki);
 	bytes_hex(reqid.spki, sizeof reqid.spki, key);
 	if ((word = known(ad, &reqid)) != NULL) {
 		ad->known = true;
 	} else {
 		newest_last(&ad->index, reqid.device, last);
 		newest_stamp(ad->spool->now, last, 0, reqid.stamp);
-		if ((pem = pem_make("CERTIFICATE REQUEST", v->der, v->der_len, &len)) == NULL)
+		if ((pem = pem_make("CERTIFICATE REQUEST", v->facts.der, v->facts.der_len, &len)) == NULL)
 			return -1;
 		item = batch_count(ad->batch);
 		word = added;
@@ -109,29 +110,6 @@ static int take(struct adding *ad, const char *name, const struct verdict *v)
 	progress_show(&ad->progress, ad->answers.n);
 	return v->good ? add(ad, object, v) :
 	    results_add(&ad->answers, refused, RESULTS_NO_ITEM, object, v->reason.text, "-\t-");
-}
-
-/* What csr-dump --manifest put beside the requests is no request. */
-static enum inspect_admission admit(void *ctx, const struct untar_item *e, struct reason *why)
-{
-	(void)ctx, (void)why;
-	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0 ?
-	    INSPECT_SKIP : INSPECT_JUDGE;
-}
-
-/* In a worker. */
-static void judge(void *ctx, struct bytes data, struct verdict *v, struct buf *der)
-{
-	struct csr *csr = csr_parse(data.p, data.len, NULL, &v->reason);
-
-	(void)ctx;
-	if (csr != NULL) {
-		v->good = v->read = true;
-		memcpy(v->spki, csr->spki, sizeof v->spki);
-		memcpy(v->cn, csr->device, strlen(csr->device) + 1);
-		buf_put(der, csr->der, csr->der_len);
-	}
-	csr_free(csr);
 }
 
 /* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
@@ -219,7 +197,7 @@ int main(int argc, char *argv[])
 	const char *path = spool_default();
 	struct adding ad = {.batch = NULL};
 	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
-	const struct inspect_task task = {.admit = admit, .judge = judge};
+	const struct inspect_task task = {.admit = judge_csr_admit, .judge = judge_csr};
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},

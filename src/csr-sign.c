@@ -60,7 +60,7 @@ static int take(const struct output *o, const struct verdict *v)
 	enum ledger_result result = LEDGER_OK;
 
 	/* A process that only says that it has checked it must not write our log, nor name a file. */
-	if (v->good && !device_ok(v->cn, strlen(v->cn))) {
+	if (v->good && !device_ok(v->facts.cn, strlen(v->facts.cn))) {
 		errno = EPROTO;
 		status_warn_errno(v->entry, "cannot sign");
 		return STATUS_TROUBLE;

@@ -18,6 +18,7 @@
 #include "site/lsc.h"
 #include "spool/journal.h"
 #include "spool/spool.h"
+#include "x509/name.h"
 
 const char program[] = "stale-lsc";
 const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"

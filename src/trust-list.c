@@ -11,6 +11,7 @@
 #include "cli/status.h"
 #include "site/trust_store.h"
 #include "spool/spool.h"
+#include "x509/name.h"
 
 const char program[] = "trust-list";
 const char synopsis[] = "[-HhV] [-s spool] [capf|callmanager]";

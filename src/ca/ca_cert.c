@@ -50,7 +50,7 @@ static int next_part(const char **text, char *key, size_t key_size, char *value,
 static int read_subject(X509_NAME *name, const char *text, struct reason *r)
 {
 	static const char *const known[] = {"C", "ST", "L", "O", "OU", "CN"};
-	char key[16], value[NAME_CN_MAX + 1];
+	char key[16], value[FACTS_CN_MAX + 1];
 	size_t k;
 
 	if (*text == '\0')

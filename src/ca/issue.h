@@ -39,7 +39,7 @@ struct issued {
 	unsigned char *der;	/* the caller's to free */
 	size_t der_len;
 	unsigned char digest[32];	/* SHA-256 of the DER */
-	char serial[CERT_SERIAL_MAX + 1];
+	char serial[FACTS_SERIAL_MAX + 1];
 	time_t not_after;
 };
 

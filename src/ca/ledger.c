@@ -80,27 +80,27 @@ static int remember(struct ledger *l, const char *device)
 /* time, serial, device, not-after, key */
 static void add_line(struct ledger *l, const struct verdict *v)
 {
-	char at[UTC_ISO + 1], end[UTC_ISO + 1], key[2 * sizeof v->spki + 1], line[512];
+	char at[UTC_ISO + 1], end[UTC_ISO + 1], key[2 * sizeof v->facts.spki + 1], line[512];
 	int n;
 
 	utc_iso(l->now, at);
-	utc_iso(v->not_after, end);
-	bytes_hex(v->spki, sizeof v->spki, key);
-	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\t%s\n", at, v->serial, v->cn, end, key);
+	utc_iso(v->facts.not_after, end);
+	bytes_hex(v->facts.spki, sizeof v->facts.spki, key);
+	n = snprintf(line, sizeof line, "%s\t%s\t%s\t%s\t%s\n", at, v->facts.serial, v->facts.cn, end, key);
 	buf_put(&l->lines, line, (size_t)n);
 }
 
 enum ledger_result ledger_put(struct ledger *l, const struct verdict *v)
 {
-	int first = remember(l, v->cn);
+	int first = remember(l, v->facts.cn);
 
 	if (first == 0)
 		return LEDGER_TWICE;
-	snprintf(l->held[l->n].entry, sizeof l->held[l->n].entry, "%.*s.der", DEVICE_MAX, v->cn);
-	if (first < 0 || (l->held[l->n].der = malloc(v->der_len)) == NULL)
+	snprintf(l->held[l->n].entry, sizeof l->held[l->n].entry, "%.*s.der", DEVICE_MAX, v->facts.cn);
+	if (first < 0 || (l->held[l->n].der = malloc(v->facts.der_len)) == NULL)
 		return LEDGER_NO_ARCHIVE;
-	memcpy(l->held[l->n].der, v->der, v->der_len);
-	l->held[l->n].len = v->der_len;
+	memcpy(l->held[l->n].der, v->facts.der, v->facts.der_len);
+	l->held[l->n].len = v->facts.der_len;
 	add_line(l, v);
 	l->count++;
 	return ++l->n == GROUP ? ledger_flush(l) : LEDGER_OK;

@@ -6,6 +6,7 @@
 
 #include "ca/sign.h"
 #include "process/sandbox.h"
+#include "quarantine/judge_csr.h"
 #include "quarantine/unpack.h"
 #include "x509/csr.h"
 
@@ -122,11 +123,6 @@ static struct manifest *verify(struct sign *s, const struct untar_item *signatur
 	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
 }
 
-static bool is_manifest(const struct untar_item *e)
-{
-	return strcmp(e->name, MANIFEST_SUMS) == 0 || strcmp(e->name, MANIFEST_SIGNATURE) == 0;
-}
-
 /* The manifest stands in front: the sums, then the signature over them. */
 static enum inspect_admission read_manifest(struct sign *s, const struct untar_item *e,
     struct reason *why)
@@ -147,7 +143,7 @@ static enum inspect_admission read_manifest(struct sign *s, const struct untar_i
 	}
 	if (s->sums.len > 0)
 		reason_set(why, "stands where the signature of " MANIFEST_SUMS " should be");
-	else if (is_manifest(e))
+	else if (manifest_is_part(e->name))
 		reason_set(why, "is part of a manifest that does not begin the archive");
 	else
 		reason_set(why, "the archive does not begin with a signed manifest (csr-dump --manifest); "
@@ -163,10 +159,10 @@ enum inspect_admission sign_admit(void *ctx, const struct untar_item *e, struct 
 	if (s->manifest != NULL)
 		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INSPECT_JUDGE :
 		    INSPECT_REFUSE;
-	/* Nobody can tell whose it is. */
+	/* Without an RA a manifest's signature cannot be checked. */
 	if (s->ra[0] == NULL)
-		return is_manifest(e) ? INSPECT_SKIP : INSPECT_JUDGE;
-	if (s->no_manifest && s->sums.len == 0 && !is_manifest(e))
+		return judge_csr_admit(NULL, e, why);
+	if (s->no_manifest && s->sums.len == 0 && !manifest_is_part(e->name))
 		return INSPECT_JUDGE;
 	return read_manifest(s, e, why);
 }
@@ -179,11 +175,10 @@ void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out
 
 	if (csr != NULL && issue_phone(s->issuer, csr, s->now, &c, &v->reason) == 0) {
 		v->good = v->read = true;
-		memcpy(v->spki, csr->spki, sizeof v->spki);
-		memcpy(v->digest, c.digest, sizeof v->digest);
-		memcpy(v->cn, csr->device, strlen(csr->device) + 1);
-		memcpy(v->serial, c.serial, sizeof v->serial);
-		v->not_after = c.not_after;
+		csr_facts(csr, &v->facts);
+		memcpy(v->facts.digest, c.digest, sizeof c.digest);
+		memcpy(v->facts.serial, c.serial, sizeof c.serial);
+		v->facts.not_after = c.not_after;
 		buf_put(out, c.der, c.der_len);
 		free(c.der);
 	}

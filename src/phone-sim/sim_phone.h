@@ -133,7 +133,7 @@ struct sim {
 	bool greeted, asked, stopped, stored, fetched, deleted;	/* in this connection */
 	bool done;			/* it has stored or deleted its LSC in an earlier one */
 	bool asked_key, asked_fetch;	/* the same, by the server */
-	char spki[65], serial[CERT_SERIAL_MAX + 1];	/* of the last one that it took */
+	char spki[65], serial[FACTS_SERIAL_MAX + 1];	/* of the last one that it took */
 	unsigned progress;		/* REQUEST_IN_PROGRESS still to come */
 	uint8_t key_type, curve;
 	unsigned bits;

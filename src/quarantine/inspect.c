@@ -48,8 +48,8 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 	if (sandbox_renew(ENTRY_SECONDS) != 0)
 		return -1;
 	in->task.judge(in->task.ctx, (struct bytes){job.p + 1, job.len - 1}, &v, &in->der);
-	v.der = in->der.p;
-	v.der_len = in->der.len;
+	v.facts.der = in->der.p;
+	v.facts.der_len = in->der.len;
 	/* No answer instead of one that would be about us: nothing is refused for want of memory. */
 	if (in->der.failed || (!v.good && v.reason.trouble))
 		return 0;

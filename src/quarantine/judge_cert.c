@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <string.h>
-
 #include "quarantine/judge_cert.h"
 #include "x509/cert.h"
 
@@ -12,11 +10,7 @@ void judge_cert(void *ctx, struct bytes data, struct verdict *v, struct buf *der
 	if (c == NULL)
 		return;
 	v->read = true;
-	memcpy(v->spki, c->spki, sizeof v->spki);
-	memcpy(v->digest, c->digest, sizeof v->digest);
-	memcpy(v->cn, c->cn, sizeof v->cn);
-	memcpy(v->serial, c->serial, sizeof v->serial);
-	v->not_after = c->not_after;
+	cert_facts(c, &v->facts);
 	if (cert_check_phone(c, &v->reason) == 0 &&
 	    trust_verify(rules->trust, c, rules->now, &v->reason) >= 0) {
 		if (c->pem && v->reason.text[0] == '\0')

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Everything that can be said of a phone's certificate without knowing the requests. */
+/* What cert-import checks of a phone's certificate before it looks for the request: form, usage, and the chain to
+ * capf-trust. */
 #ifndef JUDGE_CERT_H
 #define JUDGE_CERT_H
 
@@ -14,7 +15,7 @@ struct judge_cert {
 	time_t now;
 };
 
-/* The judge of an intake; ctx is a struct vet. */
+/* For struct inspect_task; ctx is a struct judge_cert. */
 void judge_cert(void *ctx, struct bytes data, struct verdict *, struct buf *der);
 
 #endif

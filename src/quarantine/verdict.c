@@ -7,18 +7,20 @@
 
 void verdict_encode(const struct verdict *v, struct buf *out)
 {
+	const struct facts *f = &v->facts;
+
 	buf_put_u8(out, v->good);
 	buf_put_text(out, v->entry);
 	buf_put_text(out, v->reason.text);
 	buf_put_u8(out, v->read);
 	if (!v->read)
 		return;
-	buf_put(out, v->spki, sizeof v->spki);
-	buf_put(out, v->digest, sizeof v->digest);
-	buf_put_text(out, v->cn);
-	buf_put_text(out, v->serial);
-	buf_put_u64(out, (uint64_t)v->not_after);
-	buf_put_sized(out, v->der, v->good ? v->der_len : 0);
+	buf_put(out, f->spki, sizeof f->spki);
+	buf_put(out, f->digest, sizeof f->digest);
+	buf_put_text(out, f->cn);
+	buf_put_text(out, f->serial);
+	buf_put_u64(out, (uint64_t)f->not_after);
+	buf_put_sized(out, f->der, v->good ? f->der_len : 0);
 }
 
 static bool get_bool(struct bytes *in, bool *out)
@@ -39,6 +41,7 @@ static bool is_hex(const char *text)
 
 bool verdict_decode(struct bytes in, struct verdict *v)
 {
+	struct facts *f = &v->facts;
 	uint64_t when;
 
 	*v = (struct verdict){0};
@@ -47,15 +50,15 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 		return false;
 	if (!v->read)
 		return !v->good && in.len == 0;
-	if (!bytes_get_copy(&in, v->spki, sizeof v->spki) ||
-	    !bytes_get_copy(&in, v->digest, sizeof v->digest) ||
-	    !bytes_get_text(&in, v->cn, sizeof v->cn) ||
-	    !bytes_get_text(&in, v->serial, sizeof v->serial) || !bytes_get_u64(&in, &when) ||
-	    !bytes_get_sized(&in, &v->der, &v->der_len))
+	if (!bytes_get_copy(&in, f->spki, sizeof f->spki) ||
+	    !bytes_get_copy(&in, f->digest, sizeof f->digest) ||
+	    !bytes_get_text(&in, f->cn, sizeof f->cn) ||
+	    !bytes_get_text(&in, f->serial, sizeof f->serial) || !bytes_get_u64(&in, &when) ||
+	    !bytes_get_sized(&in, &f->der, &f->der_len))
 		return false;
-	v->not_after = (time_t)(int64_t)when;
-	return in.len == 0 && (v->serial[0] == '\0' || is_hex(v->serial)) && v->not_after <= UTC_LAST &&
-	    v->not_after >= UTC_FIRST &&
-	    (v->good ? v->der_len <= VERDICT_DER_MAX && der_is_sequence((struct bytes){v->der, v->der_len}) :
-	    v->der_len == 0);
+	f->not_after = (time_t)(int64_t)when;
+	return in.len == 0 && (f->serial[0] == '\0' || is_hex(f->serial)) && f->not_after <= UTC_LAST &&
+	    f->not_after >= UTC_FIRST &&
+	    (v->good ? f->der_len <= VERDICT_DER_MAX && der_is_sequence((struct bytes){f->der, f->der_len}) :
+	    f->der_len == 0);
 }

@@ -192,7 +192,7 @@ int capf_identity_fit(const struct cert *c, struct reason *why)
 /* The .0 file: PEM, named after the CN. */
 static int put_copies(struct spool *s, const struct cert *c, struct reason *why)
 {
-	char name[NAME_CN_MAX + sizeof ".0"];
+	char name[FACTS_CN_MAX + sizeof ".0"];
 	size_t len;
 	char *pem;
 	int result;
@@ -257,7 +257,7 @@ static int is_copy(const struct spool *s, const char *name, const struct cert *c
 
 int capf_identity_check(struct spool *s, bool repair, struct reason *why)
 {
-	char name[NAME_CN_MAX + sizeof ".0"];
+	char name[FACTS_CN_MAX + sizeof ".0"];
 	struct cert *c;
 	EVP_PKEY *key;
 	int result;

@@ -50,7 +50,7 @@ void match_close(struct match *m)
 
 /* The entry with this key, for a device that the subject names, in one of these directories; of
  * several the newest. */
-static const struct index_entry *find(const struct match *m, const struct match_cert *c, unsigned dirs)
+static const struct index_entry *find(const struct match *m, const struct facts *c, unsigned dirs)
 {
 	const struct index_entry *e = NULL, *best = NULL;
 
@@ -62,7 +62,7 @@ static const struct index_entry *find(const struct match *m, const struct match_
 }
 
 /* Takes the request, unless another certificate in this run was first. */
-static enum match_result take(struct match *m, const struct index_entry *e, const struct match_cert *c,
+static enum match_result take(struct match *m, const struct index_entry *e, const struct facts *c,
     enum match_result result, struct reason *why)
 {
 	size_t i = (size_t)(e - m->index.entry);
@@ -80,7 +80,7 @@ static enum match_result take(struct match *m, const struct index_entry *e, cons
 
 /* A certificate for this request is in the spool: this one? */
 static enum match_result compare(const struct match *m, const struct index_entry *e,
-    const struct match_cert *c, struct reason *why)
+    const struct facts *c, struct reason *why)
 {
 	/* It may have moved on since we read the directories. */
 	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED};
@@ -105,7 +105,7 @@ static enum match_result compare(const struct match *m, const struct index_entry
 	return MATCH_REFUSED;
 }
 
-enum match_result match_find(struct match *m, const struct match_cert *c, struct reqid *reqid,
+enum match_result match_find(struct match *m, const struct facts *c, struct reqid *reqid,
     struct reason *why)
 {
 	const struct index_entry *e;

@@ -47,9 +47,9 @@ static int read_serial(struct cert *c, struct reason *r)
 	if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER)
 		return reason_set(r, "has a negative serial number");
 	/* OpenSSL leaves out the zero before a highest bit, but it is one of the 20. */
-	if (len > CERT_SERIAL_MAX / 2 || (len == CERT_SERIAL_MAX / 2 && p[0] >= 0x80))
+	if (len > FACTS_SERIAL_MAX / 2 || (len == FACTS_SERIAL_MAX / 2 && p[0] >= 0x80))
 		return reason_set(r, "has a serial number of more than %d octets",
-		    CERT_SERIAL_MAX / 2);
+		    FACTS_SERIAL_MAX / 2);
 	bytes_hex(p, (size_t)len, c->serial);
 	return 0;
 }
@@ -239,6 +239,15 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 	else
 		res = 0;
 	return openssl_error_end(res, r);
+}
+
+void cert_facts(const struct cert *c, struct facts *f)
+{
+	*f = (struct facts){.not_after = c->not_after, .der = c->der, .der_len = c->der_len};
+	memcpy(f->spki, c->spki, sizeof f->spki);
+	memcpy(f->digest, c->digest, sizeof f->digest);
+	memcpy(f->cn, c->cn, sizeof f->cn);
+	memcpy(f->serial, c->serial, sizeof f->serial);
 }
 
 char *cert_pem(X509 *x, size_t *len)

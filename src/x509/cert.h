@@ -10,10 +10,9 @@
 #include <openssl/x509.h>
 
 #include "base/reason.h"
-#include "x509/name.h"
+#include "x509/facts.h"
 
 #define CERT_MAX_BYTES 65536	/* a phone certificate has 1 to 2 KiB */
-#define CERT_SERIAL_MAX 40	/* 20 octets in hex, RFC 5280 4.1.2.2 */
 
 struct cert {
 	X509 *x509;
@@ -22,8 +21,8 @@ struct cert {
 	size_t der_len;
 	unsigned char spki[32];		/* SHA-256 of the SubjectPublicKeyInfo */
 	unsigned char digest[32];	/* SHA-256 of the DER */
-	char cn[NAME_CN_MAX + 1];	/* of the subject, UTF-8; "" when there is none */
-	char serial[CERT_SERIAL_MAX + 1];	/* lower-case hex */
+	char cn[FACTS_CN_MAX + 1];	/* of the subject, UTF-8; "" when there is none */
+	char serial[FACTS_SERIAL_MAX + 1];	/* lower-case hex */
 	time_t not_before, not_after;
 };
 
@@ -43,6 +42,9 @@ int cert_check_phone(const struct cert *, struct reason *);
 int cert_check_client(const struct cert *, struct reason *);
 /* Policy for a CA: CA:TRUE, and certificate signing unless it has no keyUsage. -1 with a reason. */
 int cert_check_ca(const struct cert *, struct reason *);
+
+/* What the certificate says; its der is the certificate's. */
+void cert_facts(const struct cert *, struct facts *);
 
 /* One certificate as PEM, NUL-terminated; the caller frees. NULL when out of memory. */
 char *cert_pem(X509 *, size_t *len);

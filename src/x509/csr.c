@@ -67,7 +67,7 @@ static int check_signature(struct csr *c, EVP_PKEY *const *ra, struct reason *r)
 /* The one common name of the subject, and the device that it names. */
 static int read_device(struct csr *c, struct reason *r)
 {
-	char cn[NAME_CN_MAX + 1];
+	char cn[FACTS_CN_MAX + 1];
 	int found = name_cn(X509_REQ_get_subject_name(c->req), cn, r);
 
 	if (found <= 0)
@@ -108,6 +108,13 @@ void csr_free(struct csr *c)
 	X509_REQ_free(c->req);
 	free(c->der);
 	free(c);
+}
+
+void csr_facts(const struct csr *c, struct facts *f)
+{
+	*f = (struct facts){.der = c->der, .der_len = c->der_len};
+	memcpy(f->spki, c->spki, sizeof f->spki);
+	memcpy(f->cn, c->device, sizeof c->device);
 }
 
 char *csr_pem(const struct csr *c, size_t *len)

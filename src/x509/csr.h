@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/device.h"
 #include "base/reason.h"
+#include "x509/facts.h"
 
 #define CSR_MAX_BYTES 65536	/* one with an 8192-bit key and much attached has under 8 KiB */
 
@@ -32,6 +33,9 @@ struct csr {
  * that ends with NULL. Without a list only its own key counts. NULL with a reason. */
 struct csr *csr_parse(const void *, size_t, EVP_PKEY *const *ra, struct reason *);
 void csr_free(struct csr *);
+
+/* What the request says; its der is the request's. */
+void csr_facts(const struct csr *, struct facts *);
 
 /* As PEM, NUL-terminated; the caller frees. NULL when out of memory. */
 char *csr_pem(const struct csr *, size_t *len);

@@ -8,7 +8,7 @@
 #include "x509/der.h"
 #include "x509/name.h"
 
-int name_cn(const X509_NAME *name, char out[NAME_CN_MAX + 1], struct reason *r)
+int name_cn(const X509_NAME *name, char out[FACTS_CN_MAX + 1], struct reason *r)
 {
 	int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1), len;
 	unsigned char *utf8 = NULL;
@@ -19,7 +19,7 @@ int name_cn(const X509_NAME *name, char out[NAME_CN_MAX + 1], struct reason *r)
 	if (X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
 		return reason_set(r, "has two common names");
 	len = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
-	if (len < 0 || len > NAME_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
+	if (len < 0 || len > FACTS_CN_MAX || memchr(utf8, '\0', (size_t)len) != NULL) {
 		OPENSSL_free(utf8);
 		return reason_set(r, "has a common name that is too long or not text");
 	}

@@ -8,11 +8,10 @@
 
 #include "base/bytes.h"
 #include "base/reason.h"
-
-#define NAME_CN_MAX 256		/* 64 characters (RFC 5280 ub-common-name) of four bytes */
+#include "x509/facts.h"
 
 /* The one common name, UTF-8. 1; 0 and "" when there is none; -1 with a reason for two, or one that is not text. */
-int name_cn(const X509_NAME *, char out[NAME_CN_MAX + 1], struct reason *);
+int name_cn(const X509_NAME *, char out[FACTS_CN_MAX + 1], struct reason *);
 /* Appends the DER of an RDN with this common name, a UTF8String. */
 void name_put_cn(struct buf *, const char *cn);
 

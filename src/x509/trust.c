@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utc.h"
+#include "x509/name.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 #include "x509/pem.h"

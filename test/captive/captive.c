@@ -378,20 +378,20 @@ static void lie_of_judge(const char *what, struct verdict v, struct buf *out)
 	size_t at = out->len;
 
 	if (strcmp(what, "slash") == 0)
-		strcpy(v.cn, "../../x");
+		strcpy(v.facts.cn, "../../x");
 	else if (strcmp(what, "newline") == 0)
-		strcpy(v.cn, "SEP000000000001\n\x1b[2J");
+		strcpy(v.facts.cn, "SEP000000000001\n\x1b[2J");
 	else if (strcmp(what, "escape") == 0) {
 		v = (struct verdict){.good = false};
 		strcpy(v.reason.text, "y\naccepted\t\x1b[2J");
 	} else if (strcmp(what, "entry") == 0)
 		strcpy(v.entry, "other.der");
 	else if (strcmp(what, "serial") == 0)
-		strcpy(v.serial, "1\t2");
+		strcpy(v.facts.serial, "1\t2");
 	else if (strcmp(what, "time") == 0)
-		v.not_after = INT64_MAX;
+		v.facts.not_after = INT64_MAX;
 	else if (strcmp(what, "frame") == 0)
-		v.der_len--;
+		v.facts.der_len--;
 	else if (strcmp(what, "unread") == 0)
 		v.read = false;
 	else if (strcmp(what, "huge") == 0)
@@ -404,8 +404,8 @@ static void lie_of_judge(const char *what, struct verdict v, struct buf *out)
 	else if (strcmp(what, "bool") == 0)
 		out->p[at] = 7;
 	else if (strcmp(what, "spki") == 0)
-		out->len--, memmove(out->p + out->len - v.der_len - 100, out->p + out->len - v.der_len - 99,
-		    v.der_len + 100);
+		out->len--, memmove(out->p + out->len - v.facts.der_len - 100, out->p + out->len - v.facts.der_len - 99,
+		    v.facts.der_len + 100);
 	else if (strcmp(what, "more") == 0) {
 		/* Four answers, and no program asked more than three. */
 		struct buf four = {0};

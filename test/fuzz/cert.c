@@ -5,6 +5,7 @@
 #include "lab.h"
 #include "quarantine/judge_cert.h"
 #include "x509/der.h"
+#include "x509/name.h"
 #include "x509/pem.h"
 
 #define NOW ((time_t)1800000000)	/* January 2027, when everything in data/ is valid */
@@ -32,9 +33,9 @@ static struct verdict judge(struct bytes data, struct buf *der)
 static bool same_verdict(const struct verdict *a, const struct verdict *b)
 {
 	return a->good == b->good && a->read == b->read &&
-	    memcmp(a->spki, b->spki, sizeof a->spki) == 0 &&
-	    memcmp(a->digest, b->digest, sizeof a->digest) == 0 && strcmp(a->cn, b->cn) == 0 &&
-	    strcmp(a->serial, b->serial) == 0 && a->not_after == b->not_after;
+	    memcmp(a->facts.spki, b->facts.spki, sizeof a->facts.spki) == 0 &&
+	    memcmp(a->facts.digest, b->facts.digest, sizeof a->facts.digest) == 0 && strcmp(a->facts.cn, b->facts.cn) == 0 &&
+	    strcmp(a->facts.serial, b->facts.serial) == 0 && a->facts.not_after == b->facts.not_after;
 }
 
 /* PEM or DER, it is the same certificate, and the verdict on it passes a pipe unchanged. */
@@ -54,9 +55,9 @@ static void accepted(const struct verdict *v, struct bytes der)
 	law(same_verdict(v, &again) && same(der, (struct bytes){out.p, out.len}));
 	buf_free(&out);
 	free(pem);
-	law(v->not_after > NOW && strspn(v->serial, "0123456789abcdef") == strlen(v->serial));
-	told.der = der.p;
-	told.der_len = der.len;
+	law(v->facts.not_after > NOW && strspn(v->facts.serial, "0123456789abcdef") == strlen(v->facts.serial));
+	told.facts.der = der.p;
+	told.facts.der_len = der.len;
 	verdict_encode(&told, &line);
 	law(verdict_decode((struct bytes){line.p, line.len}, &again) && same_verdict(v, &again));
 	buf_free(&line);

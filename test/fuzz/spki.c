@@ -58,10 +58,10 @@ static void certificate(const struct csr *c)
 
 	law(issue_phone(issuer, c, NOW, &issued, &r) == 0);
 	judge_cert(&rules, (struct bytes){issued.der, issued.der_len}, &v, &der);
-	law(v.good && memcmp(v.spki, c->spki, sizeof v.spki) == 0);
-	law(memcmp(v.digest, issued.digest, sizeof v.digest) == 0 && strcmp(v.serial,
+	law(v.good && memcmp(v.facts.spki, c->spki, sizeof v.facts.spki) == 0);
+	law(memcmp(v.facts.digest, issued.digest, sizeof v.facts.digest) == 0 && strcmp(v.facts.serial,
 	    issued.serial) == 0);
-	law(v.not_after == issued.not_after && device_named_by(DEVICE, v.cn));
+	law(v.facts.not_after == issued.not_after && device_named_by(DEVICE, v.facts.cn));
 	law(same((struct bytes){der.p, der.len}, (struct bytes){issued.der, issued.der_len}));
 	buf_free(&der);
 	free(issued.der);

@@ -11,9 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (verdict_decode((struct bytes){own, size}, &v)) {
 		law(ends(v.entry, sizeof v.entry) && ends(v.reason.text, sizeof v.reason.text) &&
-		    ends(v.cn, sizeof v.cn) && ends(v.serial, sizeof v.serial));
-		law(!v.good || (v.read && v.der_len > 0));
-		law(v.der_len == 0 || (v.der >= own && v.der + v.der_len <= own + size));
+		    ends(v.facts.cn, sizeof v.facts.cn) && ends(v.facts.serial, sizeof v.facts.serial));
+		law(!v.good || (v.read && v.facts.der_len > 0));
+		law(v.facts.der_len == 0 || (v.facts.der >= own && v.facts.der + v.facts.der_len <= own + size));
 		verdict_encode(&v, &b);
 		law(!b.failed && same((struct bytes){b.p, b.len}, (struct bytes){own, size}));
 		law(!verdict_decode((struct bytes){own, size - 1}, &part));

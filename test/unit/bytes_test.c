@@ -45,19 +45,19 @@ static void verdicts(void)
 {
 	static const unsigned char der[] = {0x30, 0x03, 0x02, 0x01, 0x05};
 	struct verdict v = {.good = true, .entry = "a\nb", .reason = {.text = "remark"}, .read = true,
-	    .cn = "SEP001122334455", .serial = "0a", .not_after = 1800000000, .der = der,
-	    .der_len = sizeof der}, w;
+	    .facts = {.cn = "SEP001122334455", .serial = "0a", .not_after = 1800000000, .der = der,
+	    .der_len = sizeof der}}, w;
 	struct buf b = {0};
 	bool cut = false;
 
-	memset(v.spki, 7, sizeof v.spki);
-	memset(v.digest, 9, sizeof v.digest);
+	memset(v.facts.spki, 7, sizeof v.facts.spki);
+	memset(v.facts.digest, 9, sizeof v.facts.digest);
 	verdict_encode(&v, &b);
 	ok(verdict_decode((struct bytes){b.p, b.len}, &w) && w.good && w.read &&
 	    strcmp(w.entry, v.entry) == 0 && strcmp(w.reason.text, "remark") == 0 &&
-	    memcmp(w.spki, v.spki, sizeof w.spki) == 0 && memcmp(w.digest, v.digest, 32) == 0 &&
-	    strcmp(w.cn, v.cn) == 0 && strcmp(w.serial, "0a") == 0 && w.not_after == v.not_after &&
-	    w.der_len == sizeof der && memcmp(w.der, der, sizeof der) == 0, "a verdict and back");
+	    memcmp(w.facts.spki, v.facts.spki, sizeof w.facts.spki) == 0 && memcmp(w.facts.digest, v.facts.digest, 32) == 0 &&
+	    strcmp(w.facts.cn, v.facts.cn) == 0 && strcmp(w.facts.serial, "0a") == 0 && w.facts.not_after == v.facts.not_after &&
+	    w.facts.der_len == sizeof der && memcmp(w.facts.der, der, sizeof der) == 0, "a verdict and back");
 	for (size_t i = 0; i < b.len; i++)
 		cut = cut || verdict_decode((struct bytes){b.p, i}, &w);
 	ok(!cut, "no verdict that is cut short");
@@ -72,7 +72,7 @@ static void verdicts(void)
 	for (int i = 0; i < 4; i++) {
 		static const time_t ends[] = {UTC_FIRST, UTC_LAST, UTC_FIRST - 1, UTC_LAST + 1};
 
-		v = (struct verdict){.read = true, .not_after = ends[i]};
+		v = (struct verdict){.read = true, .facts.not_after = ends[i]};
 		verdict_encode(&v, &b);
 		ok(verdict_decode((struct bytes){b.p, b.len}, &w) == (i < 2), "a verdict that ends at %lld",
 		    (long long)ends[i]);

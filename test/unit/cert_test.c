@@ -10,6 +10,7 @@
 #include "tap.h"
 #include "x509/cert.h"
 #include "x509/key.h"
+#include "x509/name.h"
 #include "x509/pem.h"
 #include "x509/public_key.h"
 #include "x509/secret.h"

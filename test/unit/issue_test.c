@@ -8,6 +8,7 @@
 #include "ca/ca_cert.h"
 #include "ca/issue.h"
 #include "tap.h"
+#include "x509/name.h"
 #include "x509/trust.h"
 
 #define NOW 1800000000
