@@ -109,8 +109,128 @@ only() {
 	only 'CLOCK_(MONOTONIC|BOOTTIME)[A-Z_]*' src/base/monotime.c
 }
 
-@test "only tls knows TLS" {
+# symbols: "FOLDER/FILE KIND SYMBOL" for what each object of the library defines and uses; a program has no folder.
+# Objects of sources that are gone do not count.
+symbols() {
+	(cd "$ROOT/src" && ls */*.c *.c) | sed 's/c$/o/' | (cd "$OBJ" && xargs ls 2>/dev/null | xargs nm -A) |
+	awk '{ name = $1; sub(/\.o:.*/, "", name); print name, $(NF - 1), $NF }'
+}
+
+# outside "FOLDER..." REGEX: from symbols on stdin, who outside these folders uses one that matches. Programs are the
+# folder ".".
+outside() {
+	awk -v folders="$1" -v regex="^(__)?($2)(_chk)?$" '
+	BEGIN {
+		n = split(folders, part, " ")
+		for (i = 1; i <= n; i++)
+			ok[part[i]] = 1
+	}
+	$2 == "U" && $3 ~ regex {
+		folder = $1
+		if (!sub(/\/.*/, "", folder))
+			folder = "."
+		if (!(folder in ok))
+			print $1 " uses " $3
+	}'
+}
+
+# reach FOLDER: from symbols on stdin, the objects that those of a folder call, and these call, and so on; and
+# behind them "FILE uses SYMBOL" for each symbol that is none of ours.
+reach() {
+	awk -v from="$1" '
+	$1 ~ /\// && $2 ~ /^[TDBRVWC]$/ { defines[$3] = $1 }
+	$2 == "U" {
+		uses[$1] = uses[$1] " " $3
+		if (index($1, from "/") == 1)
+			todo[$1] = 1
+	}
+	END {
+		do {
+			more = 0
+			for (object in todo) {
+				if (object in done)
+					continue
+				done[object] = more = 1
+				print object
+				n = split(uses[object], symbol, " ")
+				for (i = 1; i <= n; i++)
+					if (symbol[i] in defines)
+						todo[defines[symbol[i]]] = 1
+					else
+						print object " uses " symbol[i]
+			}
+		} while (more)
+	}'
+}
+
+# What no answer to a phone may depend on, and no process of the quarantine may have.
+CLOCK='time|clock_gettime|gettimeofday|localtime(_r)?|monotime_.*'
+SOCKET='socket|socketpair|bind|listen|accept4?|connect|send(to|msg)?|recv(from|msg)?|getaddrinfo|poll|select'
+FILES='open(at)?(64)?|fopen(64)?|read|write|unlink(at)?|rename(at2?)?|mkdir(at)?'
+OPENSSL='(SSL|TLS|EVP|X509|X509V3|ASN1|BIO|PEM|RSA|EC|ERR|RAND|OPENSSL|CRYPTO|OSSL|CMS|PKCS[0-9]+|OBJ|BN|UI|ENGINE)_.*|[di]2[di]_.*'
+EXIT='exit|_exit|_Exit|quick_exit|abort|v?errx?|pthread_exit'
+
+# purity: from symbols on stdin, what capf reaches beside its folder, base, and calls that need nothing but memory.
+purity() {
+	reach capf | awk -v regex="^(__)?($CLOCK|$SOCKET|$FILES|$OPENSSL)(_chk)?$" '
+	NF == 1 && $1 !~ /^(capf|base)\// { print "capf reaches " $1 }
+	NF == 3 && $3 ~ regex'
+}
+
+@test "quarantine reaches no spool, no site and no network, by whatever way" {
+	quarantine() {
+		reach quarantine | awk 'NF == 1 && $1 ~ /^(spool|site|server|cli|online|net|ca|phone-sim)\//'
+	}
+	symbols >symbols
+	run quarantine <symbols
+	assert_output ""
+	[ "$(reach quarantine <symbols | awk 'NF == 1' | wc -l)" -gt 10 ]
+	# Broken on purpose, two calls away.
+	{ cat symbols; echo "archive/manifest U spool_open"; } >broken
+	run quarantine <broken
+	assert_output_has "spool/spool"
+}
+
+@test "capf is pure: no socket, no clock, no file, no OpenSSL" {
+	symbols >symbols
+	run purity <symbols
+	assert_output ""
+	[ "$(reach capf <symbols | awk 'NF == 1' | wc -l)" -gt 3 ]
+	for call in "capf/session U time" "capf/capfmsg U clock_gettime" "base/bytes U recv" "base/reason U EVP_Digest" \
+	    "capf/session U fileio_slurp" "capf/session U __read_chk" "capf/session U cert_parse"; do
+		{ cat symbols; echo "$call"; } >broken
+		run purity <broken
+		[ -n "$output" ] || fail "not found: $call"
+	done
+	run grep -nE 'include <(openssl/.*|sys/socket|netdb|netinet/.*|time|sys/time|event2/.*)\.h>' "$ROOT"/src/capf/*
+	assert_output ""
+}
+
+@test "libcurl only in online, libssl only in net" {
+	symbols >symbols
+	grep -q '^online/transfer U curl_easy_perform$' symbols
+	grep -q '^net/tls U SSL_read_ex$' symbols
+	run outside "online" 'curl_.*' <symbols
+	assert_output ""
+	run outside "net" '(SSL|TLS|DTLS)_.*|OPENSSL_init_ssl|BIO_(f_ssl|new_ssl.*)' <symbols
+	assert_output ""
 	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/net/tls.c
+	only 'include <curl/[a-z]*\.h>' src/online/transfer.c
+	{ cat symbols; echo "server/worker U SSL_read"; echo "csr-dump U curl_easy_init"; } >broken
+	run outside "net" '(SSL|TLS|DTLS)_.*|OPENSSL_init_ssl|BIO_(f_ssl|new_ssl.*)' <broken
+	assert_output "server/worker uses SSL_read"
+	run outside "online" 'curl_.*' <broken
+	assert_output "csr-dump uses curl_easy_init"
+}
+
+@test "only programs, cli and process exit" {
+	symbols >symbols
+	grep -q '^cli/[a-z]* U exit$' symbols
+	run outside ". cli process" "$EXIT" <symbols
+	assert_output ""
+	{ cat symbols; echo "x509/key U exit"; echo "ca/sign U errx"; echo "spool/spool U abort"; } >broken
+	run outside ". cli process" "$EXIT" <broken
+	assert_output "$(printf 'x509/key uses exit\nca/sign uses errx\nspool/spool uses abort')"
 }
 
 @test "only sandbox knows Landlock and seccomp" {
