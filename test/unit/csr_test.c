@@ -276,6 +276,48 @@ static void test_form(void)
 	OPENSSL_free(d.p);
 }
 
+/* Two attributes in the wrong order, signed like that: a SET OF in DER is sorted. */
+static void test_order(void)
+{
+	static const unsigned char oids[2][9] = {
+	    {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x02},
+	    {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x07}};
+	X509_REQ *req = X509_REQ_new();
+	X509_NAME *name = X509_NAME_new();
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	unsigned char *at[2], swap[64], *sig;
+	struct der d = {0};
+	size_t sig_len = 256, len;
+
+	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"SEP001122334455", -1, -1, 0);
+	X509_REQ_set_subject_name(req, name);
+	X509_REQ_set_pubkey(req, rsa);
+	must(X509_REQ_add1_attr_by_txt(req, "unstructuredName", MBSTRING_UTF8, (const unsigned char *)"a", 1) == 1 &&
+	    X509_REQ_add1_attr_by_txt(req, "challengePassword", MBSTRING_UTF8, (const unsigned char *)"b", 1) == 1 &&
+	    X509_REQ_sign(req, rsa, EVP_sha256()) > 0, "sign a request with attributes");
+	d.len = (size_t)i2d_X509_REQ(req, &d.p);
+	ok(taken(d.p, d.len), "two attributes");
+	for (size_t i = 0; i < 2; i++) {
+		at[i] = memmem(d.p, d.len, oids[i], sizeof oids[i]);
+		must(at[i] != NULL, "an attribute");
+		at[i] -= 4;
+	}
+	len = at[0][1] + 2u;
+	must(at[1] == at[0] + len && at[1][1] + 2u == len && len <= sizeof swap, "attributes of one length");
+	memcpy(swap, at[0], len);
+	memcpy(at[0], at[1], len);
+	memcpy(at[1], swap, len);
+	/* The signature is last, and over all between the first header and its own algorithm. */
+	sig = d.p + d.len - sig_len;
+	must(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, rsa) == 1 &&
+	    EVP_DigestSign(ctx, sig, &sig_len, d.p + 4, 4 + (size_t)(d.p[6] << 8 | d.p[7])) == 1, "sign it again");
+	ok(refused(d.p, d.len, NULL, "is BER instead of DER"), "two attributes in the wrong order");
+	EVP_MD_CTX_free(ctx);
+	X509_NAME_free(name);
+	X509_REQ_free(req);
+	OPENSSL_free(d.p);
+}
+
 /* Whatever is cut off or changed by one bit, the parser answers, and what it takes is unchanged in
  * what counts. */
 static void test_damage(void)
@@ -317,6 +359,7 @@ int main(void)
 	test_ra();
 	test_policy();
 	test_form();
+	test_order();
 	test_damage();
 	EVP_PKEY_free(rsa);
 	EVP_PKEY_free(other);

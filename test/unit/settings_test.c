@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <string.h>
 
 #include "site/settings.h"
@@ -40,6 +41,82 @@ static void test_template(void)
 	    "and the %zu settings that it shows are the defaults", n);
 	buf_free(&text);
 	buf_free(&set);
+}
+
+/* What capf.conf(5) says, setting by setting, and another value for each, which must change something. */
+static const struct {
+	const char *name, *value, *other;
+} defaults[] = {
+	{"import-max-entries", "500000", "9"},
+	{"import-max-entry-bytes", "65536", "9"},
+	{"import-max-total-bytes", "2147483648", "9"},
+	{"import-max-ratio", "200", "9"},
+	{"transfer-timeout", "1h", "9s"},
+	{"transfer-min-speed", "1024", "9"},
+	{"transfer-stall", "30s", "9s"},
+	{"keep-done", "30d", "9d"},
+	{"keep-superseded", "90d", "9d"},
+	{"keep-trace", "30d", "9d"},
+	{"keepalive", "15", "9"},
+	{"keepalive-message", "none", "in-progress"},
+	{"operation-expires", "10d", "9d"},
+	{"string-digits", "10", "9"},
+	{"enable-ipv6", "no", "yes"},
+	{"issuer", "offline", "capf"},
+	{"issuer-days", "1825", "9"},
+	{"csr-proof", "ra", "phone"},
+	{"legacy-tls", "no", "yes"},
+	{"resume", "yes", "no"},
+	{"accept-expired", "no", "yes"},
+	{"accept-weak-mic", "no", "yes"},
+	{"require-sudi", "no", "yes"},
+	{"fetch-mic", "yes", "no"},
+	{"handshake-timeout", "20s", "9s"},
+	{"message-timeout", "60s", "9s"},
+	{"key-timeout", "45m", "9m"},
+	{"key-tries", "3", "9"},
+	{"string-tries", "5", "9"},
+	{"workers", "1", "9"},
+	{"log", "stderr", "syslog"},
+	{"max-connections", "0", "9"},
+	{"max-per-address", "0", "9"},
+	{"max-operations", "0", "9"},
+};
+
+/* Both begin as copies of the defaults, so their padding is alike too. */
+static bool same(const struct settings *a, const struct settings *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+static void test_defaults(void)
+{
+	struct settings none, c;
+	struct buf text = {0};
+	struct reason r;
+	char line[100];
+	size_t n = 0;
+
+	settings_template(&text);
+	buf_put(&text, "", 1);
+	must(!text.failed, "room");
+	ok(settings_parse(&none, "", &r) == 0 && *none.listen == '\0' && *none.issuer_certificate == '\0' &&
+	    *none.issuer_key == '\0', "nothing is said of addresses and of the issuer's files");
+	for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
+		const char *name = defaults[i].name;
+
+		snprintf(line, sizeof line, "%s = %s\n", name, defaults[i].value);
+		ok(settings_parse(&c, line, &r) == 0 && same(&c, &none), "%s is %s by default", name, defaults[i].value);
+		snprintf(line, sizeof line, "\n#%s = %s\n", name, defaults[i].value);
+		ok(strstr((const char *)text.p, line) != NULL, "so says the file as it is shipped");
+		snprintf(line, sizeof line, "%s = %s\n", name, defaults[i].other);
+		ok(settings_parse(&c, line, &r) == 0 && !same(&c, &none), "%s is something else", defaults[i].other);
+	}
+	/* Those of the file that are no defaults: three of the server, which are as above, and a template. */
+	for (const char *p = (const char *)text.p; (p = strstr(p, "\n#")) != NULL; p++)
+		n += p[2] != ' ' && strncmp(p + 2, "template.", 9) != 0;
+	ok(n == sizeof defaults / sizeof *defaults + 3, "the file has no other settings");
+	buf_free(&text);
 }
 
 int main(void)
@@ -89,6 +166,7 @@ int main(void)
 	memset(text + 16, 'x', 198);
 	strcpy(text + 214, "keepalive = 60\n");
 	refuses(text, "line 2: has more than 198 bytes");
+	test_defaults();
 	ok(settings_parse(&c, "template.a.b = c\noperation-expires = 0d\n", &r) == 0 &&
 	    c.operation_expires == 0 && c.string_digits == 10, "templates are for others");
 	return tap_done();

@@ -210,17 +210,21 @@ static int names(enum spool_dir d)
 }
 
 /* Is the file there with exactly this text? */
-static bool holds(enum spool_dir d, const char *name, const char *text)
+static bool holds_at(int dirfd, const char *name, const char *text)
 {
 	unsigned char *p;
 	size_t len;
 	bool same;
 
-	if (spool_read(s, d, name, &p, &len) != 0)
+	if (fileio_slurp(dirfd, name, SPOOL_FILE_MAX, &p, &len) != 0)
 		return false;
 	same = len == strlen(text) && memcmp(p, text, len) == 0;
 	free(p);
 	return same;
+}
+static bool holds(enum spool_dir d, const char *name, const char *text)
+{
+	return holds_at(s->dir[d], name, text);
 }
 
 /* Every call of an operation fails once, and from then on: it must say so with that errno, or have
@@ -794,6 +798,40 @@ static void stages(void)
 	    names(SPOOL_TMP) == 1, "a file in tmp/ is nobody's stage");
 }
 
+/* Links and files where ours should be: whoever can make them may not have us read or write elsewhere. */
+static void planted(void)
+{
+	const char *f = "f";
+	struct spool_stage g;
+	unsigned char *p;
+	size_t len;
+	int tail;
+
+	fresh();
+	make_file(s->root, "elsewhere", "theirs");
+	must(symlinkat("../elsewhere", s->dir[SPOOL_CSR], "link") == 0, "a link");
+	errno = 0;
+	ok(spool_read(s, SPOOL_CSR, "link", &p, &len) == -1 && errno == ELOOP, "a link is not read");
+	must(spool_stage_open(s, &g) == 0 && symlinkat("../../elsewhere", g.fd, f) == 0, "a link in a stage");
+	ok(spool_stage_write(&g, f, "ours", 4) == -1, "no link in a stage is written through");
+	errno = 0;
+	ok(spool_stage_sync(&g, &f, 1) == -1 && errno == ELOOP, "nor synced in place of a file");
+	spool_stage_remove(&g, f);
+	make_file(g.fd, f, "theirs");
+	errno = 0;
+	ok(spool_stage_write(&g, f, "ours", 4) == -1 && errno == EEXIST, "nor a file that is there");
+	spool_stage_close(s, &g);
+	spool_log_text(s, "event", "x");
+	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0 || errno == ENOENT, "no journal");
+	must(symlinkat("elsewhere", s->root, SPOOL_JOURNAL) == 0, "a link in place of the journal");
+	errno = 0;
+	ok(spool_log_open(s, &tail) == -1 && errno == ELOOP, "a link is not the journal");
+	ok(spool_log_flush(s) == -1, "and gets no lines");
+	ok(holds_at(s->root, "elsewhere", "theirs"), "what the links lead to is as it was");
+	must(unlinkat(s->root, "lsc", AT_REMOVEDIR) == 0 && symlinkat("csr", s->root, "lsc") == 0, "a link for lsc/");
+	ok(spool_open(top, "x", NOW) == NULL, "a spool whose directory is a link is none");
+}
+
 int main(void)
 {
 	/* In memory if there is such a place: what is made and removed here takes no disk. */
@@ -805,6 +843,7 @@ int main(void)
 	logging();
 	cut_line();
 	stages();
+	planted();
 	faults();
 	clean();
 	rmdir(top);
