@@ -1048,6 +1048,19 @@ finding() {
 	spool-check -s "$SPOOL"
 }
 
+@test "spool-check --repair: superseded requests go after keep-superseded" {
+	local then=1700000000
+	csr-add -s "$SPOOL" -P $then "$FIX/csr/SEP000000000001.csr" >/dev/null
+	make_csr SEP000000000001 ec256
+	csr-add -s "$SPOOL" -P $((then + 60)) SEP000000000001.csr >/dev/null
+	echo "keep-superseded = 5d" >>"$SPOOL/capf.conf"
+	spool-check -s "$SPOOL" --repair -P $((then + 4 * 86400))
+	assert_equal "$(ls "$SPOOL/superseded" | wc -l)" 1
+	spool-check -s "$SPOOL" --repair -P $((then + 6 * 86400))
+	assert_equal "$(ls "$SPOOL/superseded" | wc -l)" 0
+	assert_equal "$(csr-count -s "$SPOOL")" 1
+}
+
 # --- csr-sign has a file of its own; here only how it ends.
 
 @test "csr-sign: exit codes" {

@@ -680,6 +680,23 @@ tools() {
 	cert-import -s "$SPOOL" "$FIX/der.tgz" >/dev/null
 }
 
+@test "limits of capf.conf: the bytes of an entry, and of all" {
+	echo "import-max-entry-bytes = 500" >>"$SPOOL/capf.conf"
+	run --separate-stderr cert-import -s "$SPOOL" "$FIX/der.tgz"
+	assert_status 1
+	assert_line_count 10
+	refute_output_has accepted
+	assert_output_has "is larger than 500 bytes"
+	printf '%s\n' "import-max-entry-bytes = 65536" "import-max-total-bytes = 4000" >>"$SPOOL/capf.conf"
+	refused_whole "$FIX/der.tgz" '4000 bytes'
+	run --separate-stderr csr-add -s "$SPOOL" "$FIX/csr.tgz"
+	assert_status 1
+	assert_equal "$output" ""
+	assert_stderr_has "4000 bytes"
+	echo "import-max-total-bytes = 2147483648" >>"$SPOOL/capf.conf"
+	cert-import -s "$SPOOL" "$FIX/der.tgz" >/dev/null
+}
+
 @test "refused as a whole: from stdin, with its name" {
 	run --separate-stderr bash -c 'cert-import -s "$1" <"$2"' - "$SPOOL" "$ARCHIVES/whole/badcrc.tgz"
 	assert_status 1

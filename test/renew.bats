@@ -115,6 +115,9 @@ vouched_by() {
 	renew
 	openssl x509 -inform DER -in old.cer -out old.pem
 	openssl verify -CAfile old.pem lsc.pem
+	# It has issuer-days.
+	openssl x509 -in lsc.pem -noout -checkend $((29 * 86400))
+	refute openssl x509 -in lsc.pem -noout -checkend $((31 * 86400))
 	reload
 	order SEP000000000001 --operation install --auth existing-lsc
 	sim SEP000000000001 --mode existing-lsc --lsc lsc.pem --lsc-key keys/rsa1.pem --lsc-out new.pem

@@ -550,6 +550,14 @@ repack() {
 	assert_status 111
 	assert_stderr_line_count 1
 	[ ! -e a.tgz ]
+	# A link may have been planted where the log should be.
+	ln -s elsewhere planted
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l planted -o a.tgz "$FIX/csr.tgz"
+	assert_status 111
+	assert_stderr_line_count 1
+	assert_stderr_has "planted: cannot open the log"
+	[ ! -e a.tgz ]
+	[ ! -e elsewhere ]
 	run --separate-stderr bash -c "csr-sign -c '$FIX/root.pem' -k '$FIX/root.key' -l log '$FIX/csr.tgz' \
 	    >/dev/full"
 	assert_status 111

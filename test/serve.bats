@@ -423,6 +423,42 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	until_true turned_away
 }
 
+@test "max-connections: one more waits until another one ends" {
+	printf 'max-connections = 2\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	start
+	sim_later SEP000000000001
+	until_true has csr 1
+	sim_later SEP000000000003 --never-speak
+	local silent=$LATER
+	sim_later SEP000000000004
+	decided() {
+		grep -q event=full log || outcome SEP000000000004 unknown-device
+	}
+	until_true decided
+	grep -q 'event=full connections=2 why="as many as allowed"' log
+	# Three wanted to, so one of the last two is outside, and comes in when the silent one is gone.
+	kill -KILL $silent
+	until_true outcome SEP000000000004 unknown-device
+}
+
+@test "TCP keepalive: as often as the setting says" {
+	printf 'keepalive = 90s\n' >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	start
+	sim_later SEP000000000001
+	until_true has csr 1
+	# The timer of the server's end: 00 none, 01 to send again, 02 a keepalive; and when, in hundredths of a second.
+	timer() {
+		awk -v port="$(printf ':%04X$' "${PORT##*:}")" '$2 ~ port && $4 == "01" { print $6 }' /proc/net/tcp
+	}
+	all_sent() { [ -n "$(timer)" ] && [[ $(timer) != 01:* ]]; }
+	until_true all_sent
+	local found=$(timer)
+	[[ $found == 02:* ]] || fail "$found"
+	[ $((16#${found#*:})) -le $((90 * $(getconf CLK_TCK))) ] || fail "$found"
+}
+
 @test "SIGHUP: a new certificate and new settings, without a restart" {
 	install_null SEP000000000001
 	start
@@ -441,6 +477,34 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	phone-set SEP000000000001 --operation install --auth null
 	sim SEP000000000001
 	ended installed
+}
+
+@test "SIGHUP: a CA that is trusted from now on, and not any more" {
+	by_itself
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout new.key -subj "/CN=New CA" \
+	    -days 30 -out new.pem 2>/dev/null
+	openssl req -new -key keys/rsa1.pem -subj /CN=SEP000000000001 -out mic.csr
+	openssl x509 -req -in mic.csr -CA new.pem -CAkey new.key -days 30 -extfile "$FIX/phone.ext" -out mic.pem 2>/dev/null
+	reload() {
+		: >log
+		kill -HUP $SERVER
+		until_true grep -q event=reloaded log
+	}
+	comes() {
+		order SEP000000000001 --operation install --auth existing-mic
+		sim SEP000000000001 --mode existing-mic --mic mic.pem --mic-key keys/rsa1.pem
+	}
+	start
+	comes
+	ended refused
+	trust-add capf new.pem
+	reload
+	comes
+	ended installed
+	trust-del capf "$(openssl x509 -in new.pem -outform DER | sha256sum | cut -d ' ' -f 1)"
+	reload
+	comes
+	ended refused
 }
 
 @test "the issuing key is in the issuing process alone" {

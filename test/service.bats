@@ -240,6 +240,19 @@ probe_ready() {
 	grep -q event=stopping log
 }
 
+@test "SIGINT ends it as SIGTERM does" {
+	start
+	# If it took no notice of the first it would do the second.
+	kill -INT $SERVER
+	kill -HUP $SERVER
+	decided() { grep -qE 'event=(stopping|reloaded)' log; }
+	until_true decided
+	grep -q event=stopping log
+	RC=0
+	wait $SERVER || RC=$?
+	assert_equal $RC 0
+}
+
 @test "SIGHUP: a phone that waits goes on waiting, wrong settings change nothing" {
 	install_null SEP000000000001
 	install_null SEP000000000002

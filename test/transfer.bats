@@ -125,6 +125,17 @@ round_trip() {
 	assert_equal "$(csr-count -s "$SPOOL")" 2
 }
 
+@test "an archive that is larger than import-max-total-bytes is not fetched to its end" {
+	prepare
+	echo "import-max-total-bytes = 1000" >>"$SPOOL/capf.conf"
+	cp c.tgz "$DROP/certs.tgz"
+	run --separate-stderr cert-import -s "$SPOOL" "ftp://127.0.0.1:$PORT/certs.tgz"
+	assert_status 111
+	assert_stderr_line_count 1
+	assert_stderr_has "cannot fetch"
+	assert_equal "$(csr-count -s "$SPOOL")" 2
+}
+
 @test "no other protocol is spoken" {
 	trust_lab
 	run --separate-stderr cert-import -s "$SPOOL" "http://127.0.0.1:$PORT/c.tgz"

@@ -560,6 +560,56 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	[[ $(why SEP000000000002) == *"no LSC, and hung up when it was asked for its MIC"* ]]
 }
 
+@test "fetch-mic = no: the phone is asked for its LSC alone" {
+	settings 'fetch-mic = no'
+	openssl x509 -inform DER -in "$FIX/der/SEP000000000001.der" -out 1.pem
+	order SEP000000000001 --operation troubleshoot --auth null
+	start
+	# It would hang up at a second question.
+	sim SEP000000000001 --manners strict --lsc 1.pem --mic 1.pem
+	ended fetched
+	has trace 1
+	refute grep -q 'the MIC is not' log
+}
+
+@test "an order that has failed stays failed, whatever becomes of a phone that was let in before" {
+	settings 'string-tries = 1'
+	order SEP000000000001 --operation install --auth string --string 12345
+	start
+	sim_later SEP000000000001 --string 12345
+	until_true has csr 1
+	sim SEP000000000001 --string 99999
+	ended refused
+	assert_equal "$(state SEP000000000001)" failed
+	kill -KILL $LATER
+	until_true grep -q 'event=failed device=SEP000000000001 failure=dropped' log
+	# A visit later all that came of it is written.
+	sim SEP000000000001 --string 12345
+	ended refused
+	assert_equal "$(state SEP000000000001)" failed
+	[[ $(why SEP000000000001) == "locked: "* ]]
+}
+
+@test "a key of another size than was ordered is refused" {
+	install_null SEP000000000001 --rsa 3072
+	start
+	phone SEP000000000001
+	assert_equal "${lines[-1]}" "15 1=07"
+	[[ $(why SEP000000000001) == *"the phone made another kind of key than RSA 3072"* ]]
+	has csr 0
+}
+
+@test "csr-proof = phone: a signature with an unknown digest is refused, however good it is" {
+	settings 'csr-proof = phone'
+	install_null SEP000000000001
+	start
+	phone SEP000000000001 digest=9
+	assert_equal "${lines[-1]}" "15 1=07"
+	assert_equal "$(state SEP000000000001)" failed
+	[[ $(why SEP000000000001) == *"unknown digest 9"* ]]
+	has csr 0
+}
+
 @test "resume: a phone that has lost its key and hangs up at the certificate is asked for a new one" {
 	install_null SEP000000000001
 	start

@@ -6,6 +6,7 @@ usage: capf-phone.py HOST:PORT DEVICE KEY [NAME=VALUE...]
 Prints a line for each message of the server: "COMMAND TAG=HEX ...". Ends with the session.
 	version=N
 	sign=good|bare|wrong|refuse	what it answers to SIGN_CERTIFICATE_REQUEST
+	digest=N			how it calls the digest, which is 2, SHA-256
 	alive=COMMAND:N			so many signs of life, a second apart, before it has made its key
 	answer=COMMAND			its answer to a keepalive message
 	store=yes|no|leave		leave: refuses the first time, and hangs up at the second
@@ -13,7 +14,7 @@ Prints a line for each message of the server: "COMMAND TAG=HEX ...". Ends with t
 import hashlib, socket, ssl, struct, subprocess, sys, time
 
 where, device, key = sys.argv[1:4]
-how = {'version': '3', 'sign': 'good', 'store': 'yes'}
+how = {'version': '3', 'sign': 'good', 'digest': '2', 'store': 'yes'}
 how.update(a.split('=', 1) for a in sys.argv[4:])
 host, port = where.rsplit(':', 1)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -49,7 +50,7 @@ def signed(info):
     else:
         what = info + b'x' if how['sign'] == 'wrong' else info
         sig = openssl('dgst', '-sha256', '-sign', key, data=what)
-    send(23, (1, b'\x01'), (20, struct.pack('>BH', 2, len(sig)) + sig))
+    send(23, (1, b'\x01'), (20, struct.pack('>BH', int(how['digest']), len(sig)) + sig))
 
 
 stores = 0
