@@ -94,7 +94,8 @@ FAULTS_session_test = calloc realloc
 say = @$(if $(V),set -x,echo '  $1  $@');
 
 all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
-units: $(UNITS) $(REPLAYS) $(CAPTIVES)
+units: $(UNITS) $(REPLAYS) captives
+captives: $(CAPTIVES)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -206,6 +207,10 @@ check-debian:
 check-concurrent: all
 	@$(ENV) SECONDS_TO_RUN='$(or $(SECONDS),60)' test/concurrent
 
+# Faults that are built in one at a time, and the tests that must notice; MUTANTS='default-*' picks some.
+check-mutants:
+	@test/mutants $(MUTANTS)
+
 bench: all
 	@$(ENV) test/bench/run
 
@@ -232,6 +237,6 @@ uninstall:
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all units demo check check-asan check-clang check-concurrent check-crash check-debian check-fleet check-oom \
-	check-oracle check-systemd coverage fuzz bench links install uninstall clean
+.PHONY: all units captives demo check check-asan check-clang check-concurrent check-crash check-debian check-fleet \
+	check-mutants check-oom check-oracle check-systemd coverage fuzz bench links install uninstall clean
 .SECONDARY:
