@@ -583,9 +583,9 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	assert_equal "$(state SEP000000000001)" failed
 	kill -KILL $LATER
 	until_true grep -q 'event=failed device=SEP000000000001 failure=dropped' log
-	# A visit later all that came of it is written.
-	sim SEP000000000001 --string 12345
-	ended refused
+	# When it has heard another phone, all that came of this one is written.
+	sim SEP000000000009
+	ended unknown-device
 	assert_equal "$(state SEP000000000001)" failed
 	[[ $(why SEP000000000001) == "locked: "* ]]
 }
