@@ -802,7 +802,7 @@ static void stages(void)
 static void planted(void)
 {
 	const char *f = "f";
-	struct spool_stage g;
+	struct stage g;
 	unsigned char *p;
 	size_t len;
 	int tail;
@@ -812,21 +812,21 @@ static void planted(void)
 	must(symlinkat("../elsewhere", s->dir[SPOOL_CSR], "link") == 0, "a link");
 	errno = 0;
 	ok(spool_read(s, SPOOL_CSR, "link", &p, &len) == -1 && errno == ELOOP, "a link is not read");
-	must(spool_stage_open(s, &g) == 0 && symlinkat("../../elsewhere", g.fd, f) == 0, "a link in a stage");
-	ok(spool_stage_write(&g, f, "ours", 4) == -1, "no link in a stage is written through");
+	must(stage_open(s, &g) == 0 && symlinkat("../../elsewhere", g.fd, f) == 0, "a link in a stage");
+	ok(stage_write(&g, f, "ours", 4) == -1, "no link in a stage is written through");
 	errno = 0;
-	ok(spool_stage_sync(&g, &f, 1) == -1 && errno == ELOOP, "nor synced in place of a file");
-	spool_stage_remove(&g, f);
+	ok(stage_sync(&g, &f, 1) == -1 && errno == ELOOP, "nor synced in place of a file");
+	stage_remove(&g, f);
 	make_file(g.fd, f, "theirs");
 	errno = 0;
-	ok(spool_stage_write(&g, f, "ours", 4) == -1 && errno == EEXIST, "nor a file that is there");
-	spool_stage_close(s, &g);
-	spool_log_text(s, "event", "x");
+	ok(stage_write(&g, f, "ours", 4) == -1 && errno == EEXIST, "nor a file that is there");
+	stage_close(s, &g);
+	journal_add_text(s, "event", "x");
 	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0 || errno == ENOENT, "no journal");
 	must(symlinkat("nowhere", s->root, SPOOL_JOURNAL) == 0, "a link in place of the journal");
 	errno = 0;
-	ok(spool_log_open(s, &tail) == -1 && errno == ELOOP, "a link is not the journal");
-	ok(spool_log_flush(s) == -1 && faccessat(s->root, "nowhere", F_OK, 0) != 0, "and nothing is made behind it");
+	ok(journal_open(s, &tail) == -1 && errno == ELOOP, "a link is not the journal");
+	ok(journal_flush(s) == -1 && faccessat(s->root, "nowhere", F_OK, 0) != 0, "and nothing is made behind it");
 	ok(holds_at(s->root, "elsewhere", "theirs"), "what the other links lead to is as it was");
 	must(unlinkat(s->root, "lsc", AT_REMOVEDIR) == 0 && symlinkat("csr", s->root, "lsc") == 0, "a link for lsc/");
 	ok(spool_open(top, "x", NOW) == NULL, "a spool whose directory is a link is none");
