@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: ISC
-# A subordinate CA whose certificate comes from a CA of others: what ca-init --request makes is signed by them as their
-# manuals say, and what they send back is taken by ca-init --complete, and issues for phones.
+# CAs that are not ours. A subordinate CA whose certificate comes from one of them: what ca-init --request makes is
+# signed by them as their manuals say, and what they send back is taken by ca-init --complete, and issues for phones. And
+# plain openssl, which signs what phones ask through capf-serve.
 load helper
+load serving
+setup() {
+	setup_each
+}
 
 # request: sub.key and sub.csr, the same for each outside CA.
 request() {
@@ -198,4 +203,81 @@ refused() {
 		assert_one_line "new.$there: exists already"
 		assert_equal "$(ls new.*)" new.$there
 	done
+}
+
+# phones_wait: a server, and two phones whose requests have come through it; a third request has its own signature.
+phones_wait() {
+	install_null SEP000000000001
+	install_null SEP000000000002 --key-order ec --ec 384
+	start
+	sim_later SEP000000000001
+	sim_later SEP000000000002
+	make_csr SEP000000000003
+	csr-add SEP000000000003.csr
+	until_true has csr 3
+}
+
+@test "plain openssl signs what phones ask through the server" {
+	local how
+	setup_server
+	for how in x509 ca; do
+		phones_wait
+		csr-dump --manifest -o requests.tgz
+		# Without CAPF's certificate it signs what signed itself, and says what the others want.
+		run --separate-stderr "$ROOT/examples/sign-with-openssl" $how "$FIX/root.pem" "$FIX/root.key" 100 \
+		    requests.tgz certs.tgz
+		assert_status 1
+		assert_output "signed: 1 with their own signature, 0 that CAPF vouches for"
+		assert_stderr_line_count 2
+		assert_stderr_has "SEP000000000001: not signed: its signature is not its own key's; if CAPF vouches for it, name"
+		run --separate-stderr "$ROOT/examples/sign-with-openssl" $how "$FIX/root.pem" "$FIX/root.key" 100 \
+		    requests.tgz certs.tgz "$SPOOL/ca/CAPF.cer"
+		assert_status 0
+		assert_equal "$stderr" ""
+		assert_output "signed: 1 with their own signature, 2 that CAPF vouches for"
+		run --separate-stderr cert-import certs.tgz
+		assert_status 0
+		assert_equal "$(grep -c '^accepted' <<<"$output")" 3
+		until_true outcome SEP000000000001 installed
+		until_true outcome SEP000000000002 installed
+		openssl x509 -inform DER -in "$SPOOL"/installed/SEP000000000001+*.der -out phone.pem
+		openssl verify -x509_strict -CAfile "$FIX/root.pem" phone.pem
+		stop
+		phone-del all
+		rm -f "$SPOOL"/*/SEP*
+	done
+}
+
+@test "plain openssl signs no request that was changed on the way, and none that another CAPF vouches for" {
+	setup_server
+	phones_wait
+	stop
+	mkdir m
+	csr-dump --manifest -o good.tgz
+	tar xzf good.tgz -C m
+	# The key of another request under the signature of this one.
+	openssl req -in m/SEP000000000001.csr -outform DER -out der
+	python3 -c 'data = bytearray(open("der", "rb").read())
+data[-1] ^= 1
+open("der", "wb").write(data)'
+	openssl req -inform DER -in der -out m/SEP000000000001.csr
+	tar czf bad.tgz -C m .
+	run --separate-stderr "$ROOT/examples/sign-with-openssl" x509 "$FIX/root.pem" "$FIX/root.key" 100 bad.tgz x.tgz \
+	    "$SPOOL/ca/CAPF.cer"
+	assert_status 1
+	assert_one_line "bad.tgz: its manifest is missing or does not hold"
+	[ ! -e x.tgz ]
+	# The manifest is by another one than the signatures of the requests.
+	mkdir n
+	tar xzf good.tgz -C n
+	(cd n && rm SHA256SUMS.p7s && openssl cms -sign -binary -in SHA256SUMS -signer "$FIX/root.pem" \
+	    -inkey "$FIX/root.key" -outform DER -out SHA256SUMS.p7s)
+	tar czf foreign.tgz -C n .
+	openssl x509 -in "$FIX/root.pem" -outform DER -out foreign.cer
+	run --separate-stderr "$ROOT/examples/sign-with-openssl" x509 "$FIX/root.pem" "$FIX/root.key" 100 foreign.tgz x.tgz \
+	    foreign.cer
+	assert_status 1
+	assert_output "signed: 1 with their own signature, 0 that CAPF vouches for"
+	assert_stderr_line_count 2
+	assert_stderr_has "SEP000000000001: not signed: its signature is neither its own key's nor CAPF's"
 }
