@@ -388,7 +388,7 @@ static int list(void)
 
 static bool any_request(const char *name)
 {
-	return strchr(name, '+') != NULL;
+	return reqid_legal(name, true);
 }
 
 static void free_names(char **names, size_t n)
