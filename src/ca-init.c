@@ -2,7 +2,6 @@
 /* ca-init: a CA for labs, tests and small sites: PREFIX.pem and PREFIX.key. A root, a subordinate signed by one
  * whose key is here, or, in two steps, a subordinate of a CA somewhere else: a request for it, and what it sent
  * back. It overwrites nothing, and takes no certificate that it could not sign phones' requests with. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -214,7 +213,7 @@ static void check(struct asked *a, int prefixes, long days, long pathlen)
 	if (strstr(a->profile.subject, "CAPF-") != NULL)
 		status_die(STATUS_USAGE, a->profile.subject, "a name with CAPF- in it is for CAPF's own certificate");
 	a->profile.days = (int)days;
-	/* What an outside CA signs shall make phones' certificates, and no CAs. */
+	/* A CA that an outside CA signs may issue phones' certificates, and make no further CAs. */
 	a->profile.pathlen = pathlen < 0 && a->request ? 0 : (int)pathlen;
 }
 

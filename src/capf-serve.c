@@ -53,7 +53,7 @@ static void read_settings(const char *path, struct settings *settings)
 	close(root);
 }
 
-/* What we and our workers would stumble over later, one by one. */
+/* Problems that we and our workers would find later, one by one. */
 static void check_rights(const char *path, const char *user)
 {
 	const char *whom = user != NULL ? user : "this user";
@@ -79,7 +79,8 @@ static void check_rights(const char *path, const char *user)
 /* Where to listen when neither -l nor systemd says it: 3804 is CAPF's port. */
 static const char *addresses(const struct settings *settings)
 {
-	return *settings->listen != '\0' ? settings->listen : settings->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
+	return *settings->listen != '\0' ? settings->listen :
+	    settings->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
 }
 
 int main(int argc, char *argv[])

@@ -3,14 +3,11 @@
  * and verified before the first one is kept; a certificate goes to the request that has its key, under
  * the request's name. It takes no name from the archive, extracts nothing, believes no CA that is not in
  * capf-trust, and an archive that is damaged anywhere changes nothing. */
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "archive/untar.h"
 #include "base/fileio.h"
 #include "base/utc.h"
 #include "cli/confine.h"
@@ -118,7 +115,7 @@ static int read_archive(struct import *im, struct inspect *in, const char *name)
 	return status;
 }
 
-/* What the commit made of a certificate. False when nothing may be said of it. */
+/* Takes the outcome of the commit into a result. False when it was not committed: then nothing may be said of it. */
 static bool settle(struct answer *a, enum batch_fate fate)
 {
 	switch (fate) {
@@ -181,7 +178,7 @@ static int import(struct spool *s, struct inspect *in, const char *name, bool dr
 		status_warn_errno(s->path, "cannot import");
 	else
 		status = read_archive(&im, in, name);
-	/* Who imported what is there already may have died before that was durable. */
+	/* A program that imported the same may have died before that was durable. */
 	if (status == STATUS_OK && im.known && !dry_run && spool_sync_all(s, KNOWN) != 0) {
 		status_warn_errno(s->path, "cannot import");
 		status = STATUS_TROUBLE;
@@ -277,7 +274,7 @@ int main(int argc, char *argv[])
 	trust = load_trust(s);
 	rules = (struct judge_cert){trust, now};
 	from = task_of(&settings);
-	/* What a server answers is hostile already while it comes in. */
+	/* A server may attack while the archive is fetched. */
 	if (transfer_is_url(name))
 		confine_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
 	from.fd = open_archive(name, &settings);

@@ -3,7 +3,6 @@
  * request's own signature is checked before its names are believed, and a device has one pending
  * request: a newer key supersedes the older one. Names of files and entries mean nothing. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -50,7 +49,7 @@ struct adding {
 	struct progress progress;
 };
 
-/* What the spool knows of this key of this device. NULL: nothing that matters. */
+/* The word for a key of this device that the spool has already. NULL: it does not have it, or answered it. */
 static const char *known(const struct adding *ad, const struct reqid *reqid)
 {
 	const struct index_entry *e = NULL;
@@ -229,7 +228,7 @@ int main(int argc, char *argv[])
 	progress_start(&ad.progress, "requests");
 	status = add_all(&ad, in, from.file, from.files);
 	progress_end(&ad.progress);
-	/* Who added what is there already may have died before that was durable. */
+	/* A program that added the same may have died before that was durable. */
 	ad.unsure = ad.known && (status == STATUS_TROUBLE || spool_sync_all(ad.spool, KNOWN) != 0);
 	if (status != STATUS_TROUBLE && (ad.unsure || batch_commit(ad.batch) != 0)) {
 		status_warn_errno(path, "cannot add everything");

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "base/utc.h"
 #include "cli/confine.h"
 #include "cli/devices.h"
 #include "cli/open_spool.h"

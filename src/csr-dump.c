@@ -51,7 +51,8 @@ struct dump {
 	struct again *again;	/* one for each of the list */
 };
 
-/* What is needed to sign again. Without a pair that is good nothing is; who wants a manifest hears of that. */
+/* Loads what signing again needs. Without a good pair nothing is signed again; with --manifest its signature fails
+ * later and says so. */
 static void prepare(struct dump *d)
 {
 	struct reason why;

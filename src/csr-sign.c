@@ -4,7 +4,6 @@
  * RA, none that a manifest by that RA does not list; takes nothing from a request but its key and its device,
  * and lets no certificate out that is not in the log. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -194,7 +193,8 @@ static void check_options(const struct wanted *want, const struct sign *sign, in
 		status_usage("wants an archive, from a file or on stdin");
 }
 
-/* What certificates are to say, and the certificates of the CA and of who may sign manifests, which the caller frees. */
+/* The policy for certificates; loads the certificates of the CA and of those who may sign manifests, which the caller
+ * frees. */
 static void take_policy(const struct wanted *want, struct sign *sign, struct cert **ca)
 {
 	if (!issue_digest(want->digest, &sign->policy.digest))

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* phone-add: new phones, from names or from CSV with a header. A row that is no good is refused with a
  * line, the others go in, all at once. It changes no phone that is there unless told to. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +50,7 @@ static void refuse(struct adding *add, const char *object, const struct reason *
 	add->status = status_worst(add->status, status_of_item(why->trouble));
 }
 
-/* What a template says, kept from one row to the next. A default one need not be there. */
+/* The values of a template, kept from one row to the next. The default one need not exist. */
 static int find_template(struct adding *add, const char *name, struct reason *why)
 {
 	bool optional = name == NULL;
@@ -244,7 +243,7 @@ static void commit(struct adding *add)
 
 	if (add->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
-	/* Who added a phone that is there already may have died before that was durable. */
+	/* A program that added the same phone may have died before that was durable. */
 	if (phonebook_save(add->spool, item, n) != 0 ||
 	    (n == 0 && add->known && spool_sync(add->spool, SPOOL_PHONE) != 0))
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");

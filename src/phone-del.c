@@ -29,7 +29,7 @@ static int delete(struct spool *s, struct devices *names, bool dry_run, struct p
 	for (size_t i = 0; i < *n; i++) {
 		if (!devices_want(names, list[i].device))
 			continue;
-		/* Who is changing it at this moment would bring it back. */
+		/* A program that is changing it at this moment would bring it back. */
 		if (!dry_run && phone_lock_wait(&lock, list[i].device) != 0)
 			status_die_errno(list[i].device, "cannot lock its record");
 		if ((result = dry_run ? 1 : phonebook_remove(s, list[i].device)) > 0)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* phone-set: what phones shall do, and how they prove who they are. A new operation is a new order with
+/* phone-set: gives phones an operation, and says how they authenticate. A new operation is a new order with
  * a time of its own. It makes no phones, and writes nothing about what became of an order: that is the
  * server's. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +99,7 @@ static void take_string(struct setting *set)
 		set->change.value[PHONE_F_STRING] = read_string(set->string_file);
 }
 
-/* What the template says where the options say nothing. */
+/* Takes values from the template where the options have none. */
 static void merge_template(struct setting *set)
 {
 	const char **value = set->change.value;
@@ -117,7 +116,7 @@ static void merge_template(struct setting *set)
 			value[f] = set->under.value[f];
 }
 
-/* What capf.conf says where the options say nothing. */
+/* Takes values from capf.conf where the options have none. */
 static void take_settings(struct setting *set)
 {
 	struct reason why;

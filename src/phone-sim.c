@@ -9,15 +9,14 @@
 #include <time.h>
 
 #include "base/auth_string.h"
-#include "base/utc.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/status.h"
 #include "phone-sim/fleet.h"
 #include "phone-sim/sim_files.h"
 #include "phone-sim/sim_options.h"
+#include "phone-sim/sim_words.h"
 #include "x509/key.h"
-#include "x509/phone_auth.h"
 
 const char program[] = "phone-sim";
 const char synopsis[] =
@@ -99,7 +98,7 @@ static void saw(void *ctx, const struct sim *s, bool sent, struct bytes message)
 	free(hex);
 }
 
-/* What the phone knows of a connection, for who wants to hold the server's records against it. */
+/* Prints what the phone knows of a connection, to be compared with the server's records. */
 static void left(void *ctx, const struct sim *s, double seconds)
 {
 	FILE *to = ((const struct output *)ctx)->report;
@@ -185,12 +184,12 @@ static FILE *open_report(const char *path)
 		return path != NULL ? stdout : NULL;
 	if ((f = fopen(path, "we")) == NULL)
 		status_die_errno(path, "cannot write it");
-	/* What it says stays true when somebody kills us. */
+	/* Flushed at once: a line is on stdout also when this process is killed. */
 	setvbuf(f, NULL, _IOLBF, BUFSIZ);
 	return f;
 }
 
-/* What the command line says, as far as it does not go straight into the plan. */
+/* Options that do not go straight into the plan. */
 struct asked {
 	const char *server, *device, *string, *source, *report, *server_cert, *keys;
 	bool v4, v6, verbose, legacy, mute;

@@ -49,7 +49,7 @@ static void find(struct checking *ck, const char *file, const char *what)
 	ck->status = status_worst(ck->status, STATUS_REFUSED);
 }
 
-/* What cannot be looked at may be as good as ever. */
+/* A file that cannot be read is not known to be bad. */
 static void blame(struct checking *ck, const char *file, const struct reason *why)
 {
 	if (!why->trouble) {
@@ -60,7 +60,7 @@ static void blame(struct checking *ck, const char *file, const struct reason *wh
 	ck->status = STATUS_TROUBLE;
 }
 
-/* What is merely unfinished is legal, and nothing to worry a cron job with. */
+/* An unfinished change is legal, so a cron job need not report it. */
 static void tell(void *ctx, enum recover_finding finding, const char *file, const char *what)
 {
 	struct checking *ck = ctx;

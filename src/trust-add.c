@@ -69,7 +69,7 @@ static void warn_of(const struct adding *ad, const struct cert *c, const char *o
 		    "callmanager-trust every phone of that make is trusted");
 }
 
-/* What there is against a certificate. -1 with a reason. */
+/* Refuses what is no CA, and a certificate of another CAPF. -1 with a reason. */
 static int refuse(const struct adding *ad, const struct cert *c, struct reason *why)
 {
 	int own;

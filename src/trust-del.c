@@ -3,7 +3,6 @@
  * when the beginning fits more than one. */
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -96,6 +96,25 @@ pages() {
 	[ -z "$bad" ] || fail "$bad"
 }
 
+@test "every page is clean by groff, and fits 80 columns" {
+	local page bad=
+	for page in "$ROOT"/man/*.[157]; do
+		bad+=$(groff -ww -mandoc -Tutf8 "$page" 2>&1 >/dev/null)
+		bad+=$(groff -mandoc -Tascii -P-cbou "$page" 2>/dev/null |
+		    awk -v page="${page##*/}" 'length($0) > 80 { print page ": " $0 }')
+	done
+	[ -z "$bad" ] || fail "$bad"
+}
+
+@test "no page shows a macro as text" {
+	local page bad=
+	for page in "$ROOT"/man/*.[157]; do
+		bad+=$(mandoc -T ascii -O width=500 "$page" | sed 's/.\x08//g' |
+		    grep -E '(^| )\.(Ar|Cm|Ev|Fl|Ic|Nm|No|Op|Pa|Pp|Sq|Sx|Sy|Xr)( |$)' | sed "s|^|${page##*/}: |")
+	done
+	[ -z "$bad" ] || fail "$bad"
+}
+
 @test "every page has the sections that a user looks for" {
 	local page name bad=
 	for page in $(pages); do

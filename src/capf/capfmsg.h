@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* CAPF's messages, both directions: bytes to struct and back. capf-protocol(7). Pure. */
+/* CAPF's messages, capf-protocol(7): bytes to struct and back, in both directions. */
 #ifndef CAPFMSG_H
 #define CAPFMSG_H
 

@@ -189,7 +189,7 @@ static struct bytes kept(const struct session *s)
 	return (struct bytes){s->kept.p, s->kept.len};
 }
 
-/* What the phone said in place of a certificate or key. */
+/* The reason that the phone sent in place of a certificate or key. */
 static void why_not(const struct capfmsg *m, char *out, size_t size)
 {
 	char reason[16] = "no reason";

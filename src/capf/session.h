@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The server's side of a connection: an event comes in, actions go out. Pure: no socket, no clock,
- * no spool, no OpenSSL; whatever is needed of those is asked for by an action and answered by an
- * event. capf-protocol(7). */
+/* The server's side of a session, capf-protocol(7), Flows: an event comes in, actions go out. It has no socket, no
+ * clock, no spool and no OpenSSL: an action asks for what it needs of these, and an event answers. */
 #ifndef SESSION_H
 #define SESSION_H
 
@@ -10,7 +9,6 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "base/device.h"
 #include "base/reason.h"
 #include "capf/capfmsg.h"
 
@@ -28,7 +26,7 @@ enum session_operation {
 
 enum session_key_order { SESSION_RSA, SESSION_EC, SESSION_EC_RSA };
 
-/* What the records and the settings want for this device: plain data. */
+/* The order of this device, from its record and the settings: plain data. */
 struct order {
 	enum session_operation operation;
 	enum session_key_order key_order;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How every program narrows itself, once its options are read and its files open; for main() only. */
+/* Confines a program once its options are read and its files are open, capf(7); for main() only. */
 #ifndef CONFINE_H
 #define CONFINE_H
 
@@ -8,8 +8,8 @@
 
 #include "process/sandbox.h"
 
-/* Says what this kernel lacks for it, in one line; when it is required, that is the end, with 100: another try
- * finds the same kernel. options_parse calls it for --require-sandbox. */
+/* Warns in one line about what this kernel lacks for it; when it is required, ends with 100: another try finds the same
+ * kernel. options_parse calls it for --require-sandbox. */
 void confine_look(bool required);
 
 /* Leaves these paths and no others. Ends with 111 when the kernel has it and it does not work. */
@@ -24,7 +24,7 @@ void confine_beside(const char *path, int dirfd);
 
 /* The same for a program that sends or fetches by transfer, with rights to what is below dirfd. What libc
  * and libcurl want of names and certificates can be read, nothing else be changed. more: it will start
- * processes and narrow itself again. */
+ * processes and confine itself again. */
 void confine_online(unsigned rights, int dirfd, bool more);
 
 #endif

@@ -30,7 +30,7 @@ void open_spool_as_owner(const char *path)
 	const struct passwd *owner;
 	struct stat st;
 
-	/* What is not there is said when it is opened. */
+	/* A path that does not exist is reported when it is opened. */
 	if (stat(path, &st) != 0 || st.st_uid == geteuid())
 		return;
 	if ((owner = getpwuid(st.st_uid)) != NULL)

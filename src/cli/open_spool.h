@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* How every program opens its spool, and what it does last with it; for main() only. */
+/* Opens the spool of -s or CAPF_SPOOL, and flushes its journal at the end; for main() only. */
 #ifndef OPEN_SPOOL_H
 #define OPEN_SPOOL_H
 
@@ -12,7 +12,7 @@ struct spool *open_spool_to_write(const char *path, time_t now);
 /* Lets only the owner of path go on: what root makes there the owner could not read. Anybody else gets a message
  * and the end, 100; what does not exist has no owner. */
 void open_spool_as_owner(const char *path);
-/* What the journal is still to have; or a message. Returns status, or the worse of it. */
+/* Writes the queued lines of the journal, or warns. Returns status, or the worse of it. */
 int open_spool_flush(struct spool *, int status);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The options of a program as a table. -h, -V and --require-sandbox are in every program and need no line. Like status,
- * this is for main() only: wrong usage ends the program. */
+/* Parses the options of a program, which it gives as a table. -h, -V and --require-sandbox are in every
+ * program and need no line. For main() only: wrong usage ends the program. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 

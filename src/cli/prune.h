@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Deleting by name from one directory of the spool. */
+/* Deletes by name from one directory of the spool, for csr-delete(1) and stale-lsc(1). */
 #ifndef PRUNE_H
 #define PRUNE_H
 

@@ -30,7 +30,7 @@ void results_close(struct results *as)
 /* Puts those in memory behind the others in the file. What an earlier try has left there is overwritten. */
 static int spill(struct results *as)
 {
-	/* Here, so that no want of memory keeps back what is to be said of a commit. */
+	/* Allocated before the commit, so that lack of memory cannot keep its results back. */
 	if (as->piece == NULL && (as->piece = malloc(PIECE)) == NULL)
 		return -1;
 	if (lseek(as->scratch, (off_t)as->spilled, SEEK_SET) < 0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a program will say of each item, kept until the commit has shown what became of it. There can be as many as
- * a stranger likes, so only the last of them are kept in memory. */
+/* The lines that csr-add(1) and cert-import(1) print, one for each item, kept until the commit has shown what became of
+ * it. An archive can have any number, so only the last of them are kept in memory, the others in a file. */
 #ifndef RESULTS_H
 #define RESULTS_H
 

@@ -16,7 +16,7 @@ int status_worst(int a, int b)
 	return a > b ? a : b;
 }
 
-/* What is not printable ASCII becomes \xHH; so does a backslash when it must be told from ours. */
+/* Bytes that are not printable ASCII become \xHH; so does a backslash, on request, so that it can be told from ours. */
 static const char *escape(const char *text, bool backslash, char *out, size_t size)
 {
 	size_t n = 0;
@@ -67,7 +67,7 @@ int status_of_item(bool trouble)
 	return trouble ? STATUS_TROUBLE : STATUS_REFUSED;
 }
 
-/* What errno means here: nobody who sends an archive to a terminal thinks of an ioctl. */
+/* The text for an errno. ENOTTY comes from writing an archive to a terminal; its own text speaks of an ioctl. */
 static const char *cause_of(int error)
 {
 	return error == ENOTTY ? "is a terminal" : strerror(error);

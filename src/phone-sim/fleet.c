@@ -9,6 +9,7 @@
 
 #include "base/monotime.h"
 #include "phone-sim/fleet.h"
+#include "phone-sim/sim_words.h"
 
 #define BURST 64		/* phones that start before those that run have their turn again */
 #define TICK_MS 5

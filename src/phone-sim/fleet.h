@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* Many simulated phones in one process: their names, when they start, and how they fared. */
+/* Many simulated phones in one process, phone-sim(1) --count: their names, when they start, and how they ended. */
 #ifndef FLEET_H
 #define FLEET_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/reason.h"

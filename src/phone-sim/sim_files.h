@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What simulated phones have on the disk: certificates and keys to begin with, and what they make and
+/* The files of simulated phones, phone-sim(1): certificates and keys to begin with, and those that they make and
  * store. */
 #ifndef SIM_FILES_H
 #define SIM_FILES_H
@@ -19,7 +19,7 @@ struct sim_files {
 	struct cert *lsc_cert, *mic_cert;
 };
 
-/* What the phones have in common goes into the plan. -1 with a reason. */
+/* Puts what the phones have in common into the plan. -1 with a reason. */
 int sim_files_open(struct sim_files *, struct sim_plan *, struct reason *);
 void sim_files_close(struct sim_files *, struct sim_plan *);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "phone-sim/sim_options.h"
+#include "phone-sim/sim_words.h"
 
 #define DELAY_MAX 86400000	/* a day */
 

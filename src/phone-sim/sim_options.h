@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The words of phone-sim's command line for how a phone behaves. */
+/* The options of phone-sim(1) that say how a phone behaves: --mode, --tamper, --drop and others. */
 #ifndef SIM_OPTIONS_H
 #define SIM_OPTIONS_H
 

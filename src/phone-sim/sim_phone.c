@@ -5,50 +5,17 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "phone-sim/sim_phone.h"
+#include "phone-sim/sim_proof.h"
+#include "phone-sim/sim_words.h"
 #include "x509/cert.h"
-#include "x509/phone_auth.h"
 #include "x509/public_key.h"
 
 #define RSA_BITS_MIN 512
 #define RSA_BITS_MAX 8192
-#define SIGNATURE_MAX 1024	/* RSA with 8192 bits */
 #define NO_CERTIFICATE 16000	/* bytes that are none; nearly all that a message takes */
-
-static const char *const step_names[] = {"connect", "handshake", "auth", "key", "sign", "wait",
-    "store", "fetch", "delete", "end"};
-
-const char *sim_step_name(enum sim_step step)
-{
-	return step < SIM_STEPS ? step_names[step] : "none";
-}
-
-enum sim_step sim_step_of(const char *name, size_t len)
-{
-	enum sim_step step = SIM_CONNECT;
-
-	while (step < SIM_STEPS &&
-	    (strlen(step_names[step]) != len || memcmp(step_names[step], name, len) != 0))
-		step++;
-	return step;
-}
-
-const char *sim_outcome_name(enum sim_outcome outcome)
-{
-	static const char *const names[] = {"running", "installed", "fetched", "deleted", "nothing",
-	    "refused", "unknown-device", "later", "dropped", "stopped", "lost", "bad-server",
-	    "no-connection", "no-tls", "too-long", "trouble"};
-
-	return names[outcome];
-}
-
-bool sim_good(enum sim_outcome outcome)
-{
-	return outcome >= SIM_INSTALLED && outcome <= SIM_NOTHING;
-}
 
 void sim_init(struct sim *s, const struct sim_plan *plan, const char *device)
 {
@@ -196,72 +163,9 @@ static bool refuses(const struct sim *s, enum sim_step step)
 	return s->plan->refuse == step;
 }
 
-/* The last byte is turned over. */
-static void spoil(struct buf *b)
-{
-	if (b->len > 0)
-		b->p[b->len - 1] ^= 0xff;
-}
-
-struct signatures {
-	struct buf sha1, sha2, sudi_sha1, sudi_sha2;
-};
-
-static void free_signatures(struct signatures *g)
-{
-	buf_free(&g->sha1);
-	buf_free(&g->sha2);
-	buf_free(&g->sudi_sha1);
-	buf_free(&g->sudi_sha2);
-}
-
 static struct bytes whole(const struct buf *b)
 {
 	return (struct bytes){b->p, b->len};
-}
-
-static int add_sudi(const struct sim *s, struct capfmsg *m, struct signatures *g, struct reason *r)
-{
-	const struct sim_plan *p = s->plan;
-	uint32_t session = p->tamper == SIM_REPLAY ? s->session - 1 : s->session;
-
-	if (s->mic.key == NULL)
-		return reason_set(r, "has no MIC for SUDI_DATA");
-	if (phone_auth_sign_sudi(s->mic.key, session, whole(&s->mic.der), &g->sudi_sha1, &g->sudi_sha2, r) < 0)
-		return -1;
-	if (p->tamper == SIM_SUDI)
-		spoil(&g->sudi_sha2);
-	m->sudi_certificate = whole(&s->mic.der);
-	m->sudi_sha1 = whole(&g->sudi_sha1);
-	m->sudi_sha512 = whole(&g->sudi_sha2);
-	capfmsg_add(m, CAPFMSG_SUDI_DATA);
-	return 0;
-}
-
-/* One certificate proves it: of the two the one that the mode prefers. With none there is no proof. */
-static int add_proof(const struct sim *s, struct capfmsg *m, struct signatures *g, struct reason *r)
-{
-	const struct sim_plan *p = s->plan;
-	const struct sim_own *c = p->mode == SIM_EXISTING_LSC ? &s->lsc : &s->mic;
-
-	if (c->key == NULL)
-		c = p->mode == SIM_EXISTING_LSC ? &s->mic : &s->lsc;
-	if (c->key == NULL)
-		return 0;
-	if (phone_auth_sign(c->key, s->device, whole(&c->der), &g->sha1, &g->sha2, r) < 0)
-		return -1;
-	if (p->tamper == SIM_SHA1)
-		spoil(&g->sha1);
-	if (p->tamper == SIM_SHA2)
-		spoil(&g->sha2);
-	m->certificate = whole(&c->der);
-	m->signed_data = whole(&g->sha1);
-	m->sha2_digest = CAPFMSG_SHA512;
-	m->sha2_signature = whole(&g->sha2);
-	capfmsg_add(m, CAPFMSG_CERTIFICATE);
-	capfmsg_add(m, CAPFMSG_SIGNED_DATA);
-	capfmsg_add(m, CAPFMSG_SHA2_SIGNED_DATA);
-	return p->sudi ? add_sudi(s, m, g, r) : 0;
 }
 
 /* The start of a message that never comes. */
@@ -285,7 +189,7 @@ static void on_auth(struct sim *s, struct sim_actions *a)
 	const struct sim_plan *p = s->plan;
 	struct capfmsg m = {.command = CAPFMSG_AUTH_RESPONSE, .version = p->version,
 	    .reason = CAPFMSG_DONE};
-	struct signatures g = {0};
+	struct sim_proof g = {0};
 	struct reason r;
 	int res = 0;
 
@@ -306,12 +210,12 @@ static void on_auth(struct sim *s, struct sim_actions *a)
 		capfmsg_add(&m, CAPFMSG_PASSWORD);
 	}
 	if (p->mode == SIM_EXISTING_LSC || p->mode == SIM_EXISTING_MIC)
-		res = add_proof(s, &m, &g, &r);
+		res = sim_proof_add(s, &m, &g, &r);
 	if (res < 0)
 		fail(s, a, SIM_TROUBLE, "cannot prove itself: %.200s", r.text);
 	else
 		say(s, a, m);
-	free_signatures(&g);
+	sim_proof_free(&g);
 }
 
 static void no_key(struct sim *s, struct sim_actions *a, const char *why)
@@ -346,27 +250,15 @@ static void on_key(struct sim *s, struct sim_actions *a, const struct capfmsg *m
 	}
 }
 
-/* The signature over the request as a CA wants it. -1 when it cannot be made. */
-static int sign_request(EVP_PKEY *key, struct bytes info, unsigned char *sig, size_t *len)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-	    EVP_DigestSign(ctx, sig, len, info.p, info.len) == 1;
-
-	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
-	return ok ? 0 : -1;
-}
-
 static void on_sign(struct sim *s, struct sim_actions *a, const struct capfmsg *m)
 {
 	struct capfmsg answer = {.command = CAPFMSG_SIGN_RESPONSE, .reason = CAPFMSG_DONE,
 	    .sha2_digest = CAPFMSG_SHA256};
-	unsigned char sig[SIGNATURE_MAX];
+	unsigned char sig[SIM_PROOF_SIGNATURE_MAX];
 	size_t len = sizeof sig;
 
 	if (refuses(s, SIM_SIGN) || s->key == NULL ||
-	    sign_request(s->key, m->signed_data, sig, &len) < 0) {
+	    sim_proof_request(s->key, m->signed_data, sig, &len) < 0) {
 		say_reason(s, a, CAPFMSG_SIGN_RESPONSE, CAPFMSG_REFUSED);
 		return;
 	}
@@ -457,7 +349,7 @@ static void stop(struct sim *s, struct sim_actions *a)
 	say(s, a, (struct capfmsg){.command = CAPFMSG_ABORT_REQUEST});
 }
 
-/* What is planned for a step. True when the phone does not go on by itself. */
+/* Does what is planned for a step. True when the phone does not go on by itself. */
 static bool misbehaves(struct sim *s, struct sim_actions *a, enum sim_step step)
 {
 	const struct sim_plan *p = s->plan;
@@ -555,7 +447,7 @@ static bool make_progress(struct sim *s, struct sim_actions *a, long delay)
 	return true;
 }
 
-/* What a strict phone cannot take from the server, or NULL. */
+/* Why a strict phone hangs up at this request, or NULL. */
 static const char *unexpected(const struct sim *s, uint8_t command)
 {
 	switch (command) {

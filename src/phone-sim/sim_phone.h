@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One simulated phone: messages of the server in, actions out. No socket, no clock, no file; a key is
- * asked for by an action, so that it can come from a pool. capf-protocol(7). */
+/* One simulated phone of phone-sim(1), by capf-protocol(7): messages of the server in, actions out. No socket, no
+ * clock, no file; a key is asked for by an action, so that it can come from a pool. */
 #ifndef SIM_H
 #define SIM_H
 
@@ -42,7 +42,7 @@ struct sim_cert {
 	EVP_PKEY *key;		/* NULL: none, so it proves nothing */
 };
 
-/* What a phone is like: plain data, shared by a fleet. */
+/* How a phone behaves: plain data, shared by a fleet. */
 struct sim_plan {
 	uint8_t version;
 	enum sim_mode mode;
@@ -158,12 +158,5 @@ void sim_end(struct sim *, enum sim_outcome, const char *why);
 
 /* Is this planned for this connection? */
 bool sim_planned(const struct sim *, enum sim_step plan, enum sim_step);
-/* "key"; and back, SIM_STEPS when there is none with this name. */
-const char *sim_step_name(enum sim_step);
-enum sim_step sim_step_of(const char *name, size_t len);
-/* "installed", "unknown-device" */
-const char *sim_outcome_name(enum sim_outcome);
-/* Did it end as it should? */
-bool sim_good(enum sim_outcome);
 
 #endif

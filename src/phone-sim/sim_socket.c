@@ -55,7 +55,7 @@ struct sim_socket {
 
 static void go(struct sim_socket *p);
 
-/* Whatever comes of it: who has ended may be gone afterwards. */
+/* A phone that has ended may be freed afterwards. */
 static void run(struct sim_socket *p)
 {
 	go(p);
@@ -465,7 +465,7 @@ static void lurk(struct sim_socket *p)
 		end_as(p, SIM_LOST, "the server hung up");
 }
 
-/* What is planned for the time before TLS is up. True when the phone does not go on by itself. */
+/* Does what is planned for the time before TLS is up. True when the phone does not go on by itself. */
 static bool strays(struct sim_socket *p, enum sim_step step)
 {
 	const struct sim_plan *plan = &p->plan->sim;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* One simulated phone on a socket: TLS and time for what sim decides. Many may share an event loop. */
+/* One simulated phone of phone-sim(1) on a socket: connections, TLS and time for what sim_phone decides. Many may share
+ * an event loop. */
 #ifndef SIM_SOCKET_H
 #define SIM_SOCKET_H
 
@@ -14,7 +15,7 @@
 struct event_base;
 struct sim_socket;
 
-/* What the phones have in common. The caller keeps it. */
+/* The settings that the phones have in common. The caller keeps it. */
 struct sim_socket_plan {
 	struct sim_plan sim;
 	struct dial to;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Ready private keys for simulated phones, so that making keys does not take all the time. */
+/* Ready private keys for simulated phones, phone-sim(1) --keys, so that making keys does not take all the time. */
 #ifndef SPARE_KEYS_H
 #define SPARE_KEYS_H
 

@@ -269,7 +269,7 @@ int capf_identity_check(struct spool *s, bool repair, struct reason *why)
 		result = is_copy(s, name, c, why);
 	if (result == 1) {
 		result = 0;
-		/* Who made them may have died before they were durable. */
+		/* The program that made them may have died before they were durable. */
 		if (repair && spool_sync(s, SPOOL_CA) != 0)
 			result = reason_errno(why);
 	} else if (result == 0) {

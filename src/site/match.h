@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Which request is this certificate for? Its key says so, and nothing else. */
+/* Finds the request that a certificate is for, as cert-import(1) has it: by its key and nothing else. */
 #ifndef MATCH_H
 #define MATCH_H
 
@@ -21,7 +21,7 @@ struct match;
 struct match *match_open(const struct spool *);
 void match_close(struct match *);
 
-/* With READY, STALE and ALREADY *stem is the request's; the first certificate that
+/* With READY, STALE and ALREADY the request is in *reqid; the first certificate that
  * is found READY or STALE for a request takes it. */
 enum match_result match_find(struct match *, const struct facts *, struct reqid *, struct reason *);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* What is known of a phone: phone/DEVICE.conf, what it shall do, which only an administrator's programs
- * write; phone/DEVICE.state, what became of it, and phone/DEVICE.note, why its last visit was not
- * authenticated, which only the server writes. capf-spool(5). */
+/* A phone's record and state, as phone-set(1) changes and phone-list(1) shows them. phone/DEVICE.conf has the
+ * order, and only the programs of an administrator write it; phone/DEVICE.state has the outcome, and
+ * phone/DEVICE.note why the last visit was not authenticated: only capf-serve writes these two. capf-spool(5). */
 #ifndef PHONE_H
 #define PHONE_H
 
@@ -63,7 +63,7 @@ void phone_format(const struct phone *, struct buf *);
 int phone_state_parse(struct phone_state *, const char *text, struct reason *);
 void phone_state_format(const struct phone_state *, struct buf *);
 
-/* What to show of an order, and to go by: a state that speaks of another order does not count, and a
+/* An order's status, to show and to go by: a state that speaks of another order does not count, and a
  * deadline that has passed is a failure. reason is "" or as long lived as both. */
 struct phone_view {
 	enum phone_status status;

@@ -66,7 +66,7 @@ int phone_lock_wait(struct phone_lock *l, const char *device)
 	l->alone = l->any = true;
 	if (l->waited == MANY)
 		return 0;
-	/* Who wants so many gets all. */
+	/* From here on one lock over all phones is quicker. */
 	if (++l->waited == MANY)
 		return set(l, F_WRLCK, TURNSTILE + 1, 0, true) == 1 ? 0 : -1;
 	return set(l, F_WRLCK, place_of(device), 1, true) == 1 ? 0 : -1;

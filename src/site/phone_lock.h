@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Locks on phones: whoever reads a phone's record or state in order to write it again holds its lock until
+/* Locks on phones: a program that reads a phone's record or state in order to write it again holds its lock until
  * the new one is in its place, so that of two at once neither is lost. One byte of phone/.lock for each
  * phone: the kernel drops the locks of a process that dies, on other machines too. capf-spool(5). */
 #ifndef PHONE_LOCK_H

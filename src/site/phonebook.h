@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The phones of a spool: which there are, reading one, writing many at once, and what certificates they
- * have, by the names of the files. */
+/* The phones of a spool, as phone-list(1) shows them: lists them, reads one, writes many at once, and finds their
+ * certificates by the names of the files. */
 #ifndef PHONEBOOK_H
 #define PHONEBOOK_H
 

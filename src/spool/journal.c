@@ -79,7 +79,7 @@ int journal_flush(struct spool *s)
 	if (fd < 0 && (fd = journal_open(s, &tail)) < 0)
 		return -1;
 	result = fileio_append_lines(fd, tail, s->journal.p, s->journal.len, &done);
-	/* What a full disk did not take comes again, and only that. */
+	/* Lines that a full disk did not take stay queued, and only those. */
 	s->journal.len -= done;
 	memmove(s->journal.p, s->journal.p + done, s->journal.len);
 	if (fd == s->log)

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -41,7 +40,7 @@ static bool replaced(const struct index *ix, const struct index_entry *file)
 	return false;
 }
 
-/* What is still to do for one file. */
+/* The move that one file still needs. */
 struct step {
 	const char *what;
 	enum spool_dir to;	/* the same directory: remove it */
@@ -105,8 +104,8 @@ int recover_finish(struct spool *s, size_t *n)
 		for (size_t i = 0; i < ix.n; i++) {
 			if ((int)ix.entry[i].dir != pass || !next_step(&ix, &ix.entry[i], &step))
 				continue;
-			/* Who died here may have died before what he published was durable, and the
-			 * clean-up must not be quicker to the disk. */
+			/* A program that was stopped here may not have made durable what it published, and the clean-up
+			 * must not reach the disk before that. */
 			result = safe ? 0 : spool_sync_all(s, LIVE);
 			safe = true;
 			if (result < 0 || (result = take_step(s, &ix.entry[i], &step)) < 0) {
@@ -228,7 +227,7 @@ static int check_file(void *ctx, const char *name)
 	return 0;
 }
 
-/* What is in tmp/: stages in use, stages of the dead, and what does not belong there. */
+/* Entries of tmp/: stages in use, stages of programs that died, and files that do not belong there. */
 static int check_stage(void *ctx, const char *name)
 {
 	const struct check *c = ctx;
@@ -275,7 +274,7 @@ static bool trust_named(const char *name)
 	return len == 2 * REQID_SPKI + 4 && strcmp(name + len - 4, ".pem") == 0;
 }
 
-/* A file of ca/, trust/, phone/ or trace/, where what is in it is not our business. */
+/* A file of ca/, trust/, phone/ or trace/: its content is checked elsewhere. */
 static int check_other(void *ctx, const char *name)
 {
 	const struct check *c = ctx;

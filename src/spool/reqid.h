@@ -5,7 +5,6 @@
 #define REQID_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <time.h>
 
 #include "base/device.h"

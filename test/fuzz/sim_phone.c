@@ -5,6 +5,7 @@
  * key. */
 #include "fuzz.h"
 #include "phone-sim/sim_phone.h"
+#include "phone-sim/sim_words.h"
 #include "x509/key.h"
 
 #define ID 0x2a

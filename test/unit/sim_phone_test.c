@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "phone-sim/sim_phone.h"
+#include "phone-sim/sim_words.h"
 #include "phone-sim/spare_keys.h"
 #include "tap.h"
 
