@@ -116,20 +116,33 @@ int stage_read(struct stage *g, const char *name, unsigned char **p, size_t *len
 	return fileio_slurp(g->fd, name, SPOOL_FILE_MAX, p, len);
 }
 
-/* Removes a stage; whoever calls holds its lock. */
-static int remove_stage(const struct spool *s, int stage, const char *name)
+/* Removes what a stage holds: files and, where a worker of a server has its own stages, folders with files, but
+ * no more levels than that. */
+static int empty_stage(int stage, int levels)
 {
-	int fd = openat(stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), inner;
 	struct dirent *e;
 	DIR *dir;
 
 	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
 		return fd < 0 ? -1 : fileio_give_up(fd);
-	while ((e = readdir(dir)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			unlinkat(stage, e->d_name, 0);
+	while ((e = readdir(dir)) != NULL) {
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    unlinkat(stage, e->d_name, 0) == 0 || levels == 0 ||
+		    (inner = openat(stage, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+			continue;
+		if (empty_stage(inner, levels - 1) == 0)
+			unlinkat(stage, e->d_name, AT_REMOVEDIR);
+		close(inner);
+	}
 	closedir(dir);
-	return unlinkat(s->dir[SPOOL_TMP], name, AT_REMOVEDIR);
+	return 0;
+}
+
+/* Removes a stage; whoever calls holds its lock. */
+static int remove_stage(const struct spool *s, int stage, const char *name)
+{
+	return empty_stage(stage, 1) != 0 ? -1 : unlinkat(s->dir[SPOOL_TMP], name, AT_REMOVEDIR);
 }
 
 void stage_close(struct spool *s, struct stage *g)
@@ -139,6 +152,12 @@ void stage_close(struct spool *s, struct stage *g)
 	remove_stage(s, g->fd, g->name);
 	close(g->fd);
 	g->fd = -1;
+}
+
+void stage_within(struct spool *s, int stage)
+{
+	close(s->dir[SPOOL_TMP]);
+	s->dir[SPOOL_TMP] = stage;
 }
 
 /* Through a stage, so that a crash leaves nothing half written in its place. */

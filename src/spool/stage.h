@@ -33,6 +33,9 @@ int stage_put_top(struct spool *, const char *name, const void *, size_t);
 /* A new file in tmp/ that has no name, for reading and writing: it is gone when it is closed. The caller closes. */
 int stage_scratch(struct spool *);
 
+/* From now on stages are made in this one, the descriptor of another process's, instead of tmp/: for a process that
+ * shall not reach the stages of others. Takes the descriptor. */
+void stage_within(struct spool *, int stage);
 /* Removes stages whose makers died; how many there were in *n. */
 int stage_sweep(struct spool *, size_t *n);
 

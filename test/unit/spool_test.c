@@ -499,6 +499,9 @@ static void with_stages(void)
 	stage_close(s, &alive);
 	fresh();
 	must(mkdirat(s->dir[SPOOL_TMP], "dead", 0700) == 0, "a dead stage");
+	/* A worker of a server has stages of its own in one. */
+	must(mkdirat(s->dir[SPOOL_TMP], "dead/inner", 0700) == 0 &&
+	    symlinkat("x", s->dir[SPOOL_TMP], "dead/inner/f") == 0, "with a stage in it");
 	must(stage_open(s, &alive) == 0 && stage_write(&alive, "f", "x",
 	    1) == 0, "a live one");
 }
