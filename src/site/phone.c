@@ -35,9 +35,10 @@ static const char *const field_names[] = {
 };
 
 enum state_field { STATE_ORDER, STATE_STATUS, STATE_REASON, STATE_WHEN, STATE_ATTEMPTS,
-	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_SIGN_HANGUPS, STATE_VERSION, STATE_LOCKED };
+	STATE_WRONG_STRINGS, STATE_REFUSALS, STATE_SIGN_HANGUPS, STATE_VERSION, STATE_LOCKED,
+	STATE_AUTHENTICATED };
 static const char *const state_names[] = {"scheduled", "status", "reason", "when", "attempts",
-	"wrong-strings", "refusals", "sign-hangups", "version", "locked", NULL};
+	"wrong-strings", "refusals", "sign-hangups", "version", "locked", "authenticated", NULL};
 
 int phone_word(const char *const words[], const char *word)
 {
@@ -334,6 +335,14 @@ void phone_format(const struct phone *p, struct buf *out)
 		put_time(out, field_names[PHONE_F_ORDER], p->order);
 }
 
+static int set_yes(const char *name, const char *value, bool *out, struct reason *why)
+{
+	int word, result = set_word((const char *const[]){"no", "yes", NULL}, name, value, &word, why);
+
+	*out = word > 0;
+	return result;
+}
+
 static int take_state(void *ctx, const char *name, const char *value, struct reason *why)
 {
 	struct reading *r = ctx;
@@ -364,9 +373,9 @@ static int take_state(void *ctx, const char *name, const char *value, struct rea
 	case STATE_VERSION:
 		return set_count(name, value, &st->version, why);
 	case STATE_LOCKED:
-		result = set_word((const char *const[]){"no", "yes", NULL}, name, value, &word, why);
-		st->locked = word > 0;
-		return result;
+		return set_yes(name, value, &st->locked, why);
+	case STATE_AUTHENTICATED:
+		return set_yes(name, value, &st->authenticated, why);
 	}
 	return -1;
 }
@@ -394,6 +403,8 @@ void phone_state_format(const struct phone_state *st, struct buf *out)
 	put_number(out, state_names[STATE_VERSION], st->version);
 	if (st->locked)
 		put_line(out, state_names[STATE_LOCKED], "yes");
+	if (st->authenticated)
+		put_line(out, state_names[STATE_AUTHENTICATED], "yes");
 }
 
 /* Does the state speak of this order? */
@@ -427,6 +438,11 @@ void phone_say(const struct phone *p, const struct phone_state *note, struct pho
 const char *phone_string(const struct phone *p, const struct phone_state *st)
 {
 	return current(p, st) && st->status == PHONE_SUCCESSFUL ? "" : p->string;
+}
+
+bool phone_authenticated(const struct phone *p, const struct phone_state *st)
+{
+	return current(p, st) && st->status == PHONE_PENDING && st->authenticated;
 }
 
 int phone_change_check(const struct phone_change *c, time_t now, struct reason *why)

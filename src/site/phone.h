@@ -52,6 +52,7 @@ struct phone_state {
 	unsigned sign_hangups;		/* how often it hung up when it was asked to sign its request */
 	unsigned version;
 	bool locked;			/* failed by wrong strings */
+	bool authenticated;		/* pending, and the phone has sent the string */
 };
 
 /* A new phone: nothing to do. */
@@ -78,6 +79,9 @@ void phone_say(const struct phone *, const struct phone_state *note, struct phon
     char out[PHONE_SAID_MAX + 1]);
 /* The authentication string: "" when there is none, or it was used. */
 const char *phone_string(const struct phone *, const struct phone_state *);
+
+/* Has the phone sent the string of this order? What it proves by a certificate is not in its state. */
+bool phone_authenticated(const struct phone *, const struct phone_state *);
 
 enum phone_field {
 	PHONE_F_DESCRIPTION,

@@ -65,7 +65,7 @@ static void state_round_trip(const struct phone_state *st)
 	    strcmp(again.reason, st->reason) == 0 && again.attempts == st->attempts &&
 	    again.wrong_strings == st->wrong_strings && again.refusals == st->refusals &&
 	    again.sign_hangups == st->sign_hangups && again.version == st->version &&
-	    again.locked == st->locked);
+	    again.locked == st->locked && again.authenticated == st->authenticated);
 	free(text);
 }
 
