@@ -72,7 +72,7 @@ REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
 CAPTIVE_CALLS = untar_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_flush \
-	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask load_put prctl
+	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask outcome_load load_put prctl
 # Those that take longest are started first, so that no processor is idle at the end.
 LONG = $(patsubst %,test/%.bats,service fleet crash oracle visits serve clock concurrent disk hostile)
 TESTS = $(LONG) $(filter-out $(LONG),$(wildcard test/*.bats)) $(UNITS)

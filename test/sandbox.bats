@@ -306,7 +306,8 @@ lied() {
 # --- The server's processes.
 
 # hostile PLACE TRY [ARGUMENT...]: a server, one of whose processes tries that: a worker when somebody connects, which
-# has been so when this is over, an issuing process when it is asked for a certificate.
+# has been so when this is over, an issuing process when it is asked for a certificate, a records process when it has a
+# record to save.
 hostile() {
 	: >log
 	CAPTIVE_IN=$1 CAPTIVE_TRY=$2 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 "${@:3}" </dev/null >out 2>log 3>&- &
@@ -520,6 +521,209 @@ asked_for() {
 	stop
 }
 
+# --- A worker and the phones' records. CAPTIVE_ASK names the device that it is after.
+
+@test "a worker cannot read, write, make, replace or delete a record, nor what others are just writing" {
+	local tries=read-record,write-record,make-record,rename-record,link-record,swap,stage,unlink-record what issuer
+	export CAPTIVE_ASK=SEP000000000002
+	install_null SEP000000000001
+	order SEP000000000002 --operation install --auth string --string 123456
+	# Another program's stage, which is locked while that lives.
+	mkdir -m 700 "$SPOOL/tmp/0123456789abcdef"
+	echo original >"$SPOOL/tmp/0123456789abcdef/record"
+	exec 7<"$SPOOL/tmp/0123456789abcdef"
+	flock 7
+	cp -r "$SPOOL/phone" before.phone
+	for issuer in offline capf; do
+		if [ $issuer = capf ]; then
+			by_itself
+		fi
+		hostile worker $tries
+		stop
+		for what in read-record write-record make-record swap stage unlink-record; do
+			told $what "Permission denied"
+		done
+		# Renaming and linking between folders has an answer of its own.
+		for what in rename-record link-record; do
+			grep -Eqx "captive: $what: (Permission denied|Invalid cross-device link)" log || fail "$what" "$(cat log)"
+		done
+		# The forgery was there to be used.
+		grep -q "auth = null" "$SPOOL/csr/forged"
+		rm "$SPOOL/csr/forged"
+		diff -r -x .lock before.phone "$SPOOL/phone"
+		assert_equal "$(cat "$SPOOL/tmp/0123456789abcdef/record")" original
+	done
+	export CAPTIVE_OFF=1
+	for what in read-record write-record make-record swap stage; do
+		hostile worker $what
+		stop
+		told $what "done"
+	done
+	for what in rename-record link-record unlink-record; do
+		hostile worker $what
+		stop
+		told $what "done"
+	done
+	[ ! -e "$SPOOL/phone/SEP000000000002.conf" ]
+	exec 7<&-
+}
+
+# after_forging TRY: a phone comes, and its worker forges the record of SEP000000000002 so, then asks for that device's
+# certificate, which the phone would not take.
+after_forging() {
+	phone-set SEP000000000001 --operation install --auth null
+	: >log
+	CAPTIVE_IN=worker CAPTIVE_TRY=$1 CAPTIVE_ASK=SEP000000000002 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out \
+	    2>log 3>&- &
+	started
+	sim SEP000000000001
+	ended refused
+	stop
+}
+# names_other: has the spool a certificate for SEP000000000002?
+names_other() {
+	local file
+	for file in $(find "$SPOOL" -name '*.der'); do
+		openssl x509 -inform DER -noout -subject -in "$file" | grep -q "CN *= *SEP000000000002" && return
+	done
+	return 1
+}
+
+@test "a worker that forges a record gets no certificate for another device" {
+	local what
+	by_itself
+	install_null SEP000000000001
+	for what in write-record rename-record; do
+		phone-add -u SEP000000000002
+		after_forging $what
+		grep -q 'no order to install that is pending' log
+		refute names_other
+		# Without the sandbox the same gives it: the attack is one.
+		export CAPTIVE_OFF=1
+		after_forging $what
+		told $what "done"
+		names_other
+		unset CAPTIVE_OFF
+		phone-del SEP000000000002
+		find "$SPOOL" -name '*.der' -delete
+	done
+}
+
+@test "a worker that has not got the string, or the proof, from a phone gets no certificate" {
+	by_itself
+	install_null SEP000000000001
+	order SEP000000000002 --operation install --auth string --string 123456
+	asked_for SEP000000000002 refused
+	grep -q 'its phone has not sent the authentication string' log
+	# That the phone has sent it for an order before is no help.
+	start
+	sim SEP000000000002 --string 123456 --keys keys/rsa2.pem --lsc-out 2.pem
+	ended installed
+	stop
+	refute grep -q authenticated "$SPOOL/phone/SEP000000000002.state"
+	phone-set SEP000000000002 --operation install --auth string --string 654321
+	asked_for SEP000000000002 refused
+	grep -q 'its phone has not sent the authentication string' log
+	# With a certificate: none, or that of the phone that is here.
+	phone-set SEP000000000002 --operation install --auth existing-lsc
+	asked_for SEP000000000002 refused
+	grep -q 'its phone has not authenticated with a certificate' log
+	start
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001 --keys keys/rsa1.pem --lsc-out 1.pem
+	ended installed
+	stop
+	phone-set SEP000000000001 --operation install --auth existing-lsc
+	CAPTIVE_ASK=SEP000000000002 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
+	started
+	sim SEP000000000001 --mode existing-lsc --lsc 1.pem --lsc-key keys/rsa1.pem
+	ended refused
+	stop
+	grep -q 'event=failed device=SEP000000000001 failure=no-certificate.*why="is another device.s certificate"' log
+	# Phones that do prove it have theirs.
+	start
+	sim SEP000000000001 --mode existing-lsc --lsc 1.pem --lsc-key keys/rsa1.pem
+	ended installed
+	sim SEP000000000002 --mode existing-lsc --lsc 2.pem --lsc-key keys/rsa2.pem
+	ended installed
+}
+
+@test "a worker learns no string, and gets no more guesses than a phone" {
+	local what
+	export CAPTIVE_ASK=SEP000000000002
+	printf 'string-tries = 3\n' >>"$SPOOL/capf.conf"
+	phone-add SEP000000000001
+	for what in guess guess-at-once; do
+		order SEP000000000002 --operation install --auth string --string 70003$((RANDOM % 10))
+		hostile worker learn,$what
+		stop
+		told learn "Operation not permitted"
+		told $what "Operation not permitted"
+		assert_equal "$(state SEP000000000002)" failed
+		grep -qx "wrong-strings = 3" "$SPOOL/phone/SEP000000000002.state"
+		grep -qx "locked = yes" "$SPOOL/phone/SEP000000000002.state"
+	done
+}
+
+@test "a worker brings no order back that has ended, and gives none" {
+	export CAPTIVE_ASK=SEP000000000002
+	order SEP000000000002 --operation install --auth null
+	printf 'scheduled = %s\nstatus = failed\nreason = x\n' \
+	    "$(sed -En 's/^(scheduled|order) = //p' "$SPOOL/phone/SEP000000000002.conf" | tail -n 1)" >"$SPOOL/phone/SEP000000000002.state"
+	cp -r "$SPOOL/phone" before.phone
+	hostile worker revive,order
+	stop
+	told revive "Operation not permitted"
+	told order "Operation not permitted"
+	diff -r -x .lock before.phone "$SPOOL/phone"
+}
+
+@test "what is no request ends the records process and its worker, and both are started again" {
+	local what
+	export CAPTIVE_ASK=SEP000000000001
+	by_itself
+	for what in publish escape invent; do
+		install_null SEP000000000001
+		hostile worker $what
+		until_true grep -q 'event=error what="a worker ended"' log
+		grep -q 'event=error what="cannot go on" why="the records process ended"' log
+		sim SEP000000000001 --retry 20 --time-scale 30
+		ended installed
+		stop
+		told $what "Broken pipe"
+	done
+}
+
+@test "a records process opens records and folders in tmp/, and no more" {
+	local what
+	by_itself
+	order SEP000000000001 --operation install --auth string --string 123456
+	hostile records passwd,make,limit
+	sim SEP000000000001 --string 123456
+	ended installed
+	stop
+	told passwd "Permission denied"
+	told make "Permission denied"
+	told limit "$no_call"
+	for what in inet unix connect exec; do
+		phone-set SEP000000000001 --operation install --auth null
+		hostile records $what
+		sim SEP000000000001 --retry 20 --time-scale 30
+		ended installed
+		grep -q 'event=error what="cannot go on" why="the records process ended"' log
+		stop
+		told $what tried
+	done
+	export CAPTIVE_OFF=1
+	phone-set SEP000000000001 --operation install --auth null
+	hostile records passwd,make,limit,inet,unix,connect
+	sim SEP000000000001
+	stop
+	for what in passwd make limit inet unix connect; do
+		told $what "done"
+	done
+}
+
 @test "without issuer = capf a worker gets no issuing process, and loses the one it has" {
 	install_null SEP000000000001
 	hostile worker wanted
@@ -582,7 +786,8 @@ guarded() {
 	"${user[@]}" capf-serve -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
 	started
 	[ -n "$(children capf-issuing)" ]
-	for pid in $(children capf-worker) $(children capf-issuing); do
+	[ -n "$(children capf-records)" ]
+	for pid in $(children capf-worker) $(children capf-issuing) $(children capf-records); do
 		refute "${user[@]}" head -c 1 /proc/$pid/environ
 	done
 	"${user[@]}" head -c 1 /proc/$SERVER/environ >seen

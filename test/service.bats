@@ -767,8 +767,9 @@ os.execvp("capf-serve", ["capf-serve"])'
 	memory=$(sed -n 's/^MemoryMax=\([0-9]*\)M$/\1/p' "$unit")
 	tasks=$(sed -n 's/^TasksMax=\([0-9]*\)$/\1/p' "$unit")
 	assert_equal $((memory * 1024)) $((files * 48 + 65536))
-	# As many workers as there can be, each with an old and a new issuing process, the master, a shell.
-	[ "$tasks" -ge $((1 + 3 * 64 + 1)) ]
+	# As many workers as there can be, each with its records process, an old and a new issuing process, the master, a
+	# shell.
+	[ "$tasks" -ge $((1 + 4 * 64 + 1)) ]
 	grep -qx OOMPolicy=continue "$unit"
 	# The dearest connection there is: TLS holds a buffer for a record that does not come.
 	start

@@ -7,12 +7,11 @@
 #include "base/monotime.h"
 #include "server/client.h"
 #include "server/enrol.h"
-#include "server/guess.h"
-#include "server/outcome.h"
+#include "server/issuer_process.h"
+#include "server/records_link.h"
 #include "server/registry_inside.h"
 #include "server/spool_watch.h"
 #include "server/turn.h"
-#include "site/phonebook.h"
 #include "x509/phone_auth.h"
 
 struct client *client_new(struct registry *o, void *link, uint64_t number, uint32_t session)
@@ -40,11 +39,9 @@ void client_free(struct client *v)
 	}
 	registry_let_go(v);
 	registry_settle(v);
-	explicit_bzero(v->sent, sizeof v->sent);
-	if (v->phone != NULL)
-		explicit_bzero(v->phone, sizeof *v->phone);
 	free(v->phone);
 	buf_free(&v->key);
+	buf_free(&v->proof);
 	buf_free(&v->der);
 	free(v);
 }
@@ -56,7 +53,7 @@ bool client_held(const struct client *v)
 
 static bool succeed(struct client *v)
 {
-	return outcome_change(v, &(struct outcome_change){.status = PHONE_SUCCESSFUL, .why = ""});
+	return records_change(v, &(struct outcome_change){.status = PHONE_SUCCESSFUL, .why = ""});
 }
 
 /* Has this order got as far as a request, a certificate, or even the phone? Stamps are later than the order
@@ -126,7 +123,7 @@ static void make_order(struct client *v, const struct phone_state *st)
 	    o->active + o->elsewhere >= o->settings->max_operations) {
 		order->operation = SESSION_REJECT;
 		reason_set(&order->why, "too many operations at once");
-		outcome_note(o, p, v->version, order->why.text);
+		records_note(o, p->device, v->version, order->why.text);
 	} else if (order->operation == SESSION_INSTALL)
 		look_for_traces(v);
 }
@@ -149,7 +146,7 @@ static bool look_up(struct client *v, const struct session_action *a,
 	v->version = a->message->version;
 	*answer = (struct session_event){.type = SESSION_ORDER, .order = &v->order};
 	if ((v->phone = calloc(1, sizeof *v->phone)) != NULL)
-		found = outcome_load(o, a->message->device, v->phone, &st, &why);
+		found = records_look(o, a->message->device, v->phone, &st, &why);
 	if (found < 0 && why.trouble)
 		return hang_up(v, why.text);
 	if (found < 0) {
@@ -199,6 +196,13 @@ static int check_proof(struct client *v, const struct capfmsg *m, struct reason 
 	if (cert == NULL)
 		return -1;
 	cert_free(cert);
+	/* The issuing process checks it for itself. */
+	if (registry_issues(o)) {
+		v->proof.len = 0;
+		issuer_put_proof(&v->proof, &proof, v->session);
+		if (v->proof.failed)
+			return reason_memory(why);
+	}
 	if (*why->text != '\0')
 		log_say(o->log, "note", "device", v->phone->device, "text", why->text, NULL);
 	return 0;
@@ -210,7 +214,7 @@ static bool authenticate(struct client *v, const struct session_action *a,
 	int result = 0;
 
 	if (v->phone->auth == PHONE_BY_STRING) {
-		if ((result = guess_begin(v, a->message->password, &v->why)) == 0)
+		if ((result = records_guess(v, a->message->password, &v->why)) == 0)
 			return false;
 	} else if (v->phone->auth != PHONE_BY_NULL)
 		result = check_proof(v, a->message, &v->why);
@@ -280,25 +284,6 @@ static bool deleted(struct client *v)
 	return succeed(v);
 }
 
-/* Before LOOK_UP there is no record yet, only a name. */
-static void leave_note(struct client *v, const struct session_action *a)
-{
-	struct registry *o = v->orders;
-	struct phone_view view;
-	struct phone_state st;
-	struct reason why;
-	struct phone p;
-
-	if (*a->device == '\0')
-		return;
-	if (outcome_load(o, a->device, &p, &st, &why) == 1) {
-		phone_look(&p, &st, registry_now(o), &view);
-		if (view.status == PHONE_PENDING)
-			outcome_note(o, &p, v->version, a->why.text);
-	}
-	explicit_bzero(&p, sizeof p);
-}
-
 static bool failed(struct client *v, const struct session_action *a)
 {
 	struct registry *o = v->orders;
@@ -307,14 +292,14 @@ static bool failed(struct client *v, const struct session_action *a)
 	log_say(o->log, "failed", "device", *a->device != '\0' ? a->device : NULL, "failure",
 	    session_failure_name(a->failure), "final", a->final ? "yes" : "no", "why", a->why.text, NULL);
 	if (v->trusted)
-		return outcome_change(v, &(struct outcome_change){
+		return records_change(v, &(struct outcome_change){
 		    .status = a->final ? PHONE_FAILED : PHONE_PENDING,
-		    .attempts = a->failure == SESSION_NO_KEY || (unsigned_key && v->order.phone_must_sign),
-		    .sign_hangups = unsigned_key && !v->order.phone_must_sign, .why = a->why.text});
+		    .attempt = a->failure == SESSION_NO_KEY || (unsigned_key && v->order.phone_must_sign),
+		    .sign_hangup = unsigned_key && !v->order.phone_must_sign, .why = a->why.text});
 	/* A phone that is not authenticated does not change its record, but for the strings that it tries: those
 	 * are counted there already. */
-	if (v->guess == GUESS_NONE)
-		leave_note(v, a);
+	if (v->guess == GUESS_NONE && *a->device != '\0')
+		records_note(o, a->device, v->version, a->why.text);
 	return false;
 }
 

@@ -6,7 +6,7 @@
 
 #include "server/enrol.h"
 #include "server/issuer_process.h"
-#include "server/outcome.h"
+#include "server/records_link.h"
 #include "server/spool_watch.h"
 #include "server/turn.h"
 #include "spool/batch.h"
@@ -104,7 +104,7 @@ void enrol_ask(struct client *v)
 		o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED,
 		    .why = "the issuing process ended"});
 	} else if (issuer_ask(o->issuing, v->number, v->phone->device,
-	    (struct bytes){v->key.p, v->key.len}) != 0 && errno == ENOMEM)
+	    (struct bytes){v->key.p, v->key.len}, (struct bytes){v->proof.p, v->proof.len}) != 0 && errno == ENOMEM)
 		registry_complain(o, v->phone->device, "cannot ask the issuing process", strerror(errno));
 }
 
@@ -134,7 +134,7 @@ static bool may_replace(struct client *v)
 		reason_set(&v->why, "the phone came with another key again and again, and has no more tries");
 		return false;
 	}
-	outcome_change(v, &(struct outcome_change){.status = PHONE_PENDING, .attempts = 1,
+	records_change(v, &(struct outcome_change){.status = PHONE_PENDING, .attempt = true,
 	    .why = "the phone came with another key before it had the certificate for the one before"});
 	return true;
 }
@@ -349,7 +349,7 @@ bool enrol_installed(struct client *v)
 	v->reqid.kind = REQID_DER;
 	spool_watch_add(o->watch, &v->reqid, SPOOL_INSTALLED);
 	log_say(o->log, "installed", "device", v->phone->device, "stamp", v->reqid.stamp, NULL);
-	return outcome_change(v, &(struct outcome_change){.status = PHONE_SUCCESSFUL, .why = ""});
+	return records_change(v, &(struct outcome_change){.status = PHONE_SUCCESSFUL, .why = ""});
 }
 
 bool enrol_store_failed(struct client *v, const struct session_action *a)
@@ -361,6 +361,6 @@ bool enrol_store_failed(struct client *v, const struct session_action *a)
 	    turn_move(o->group, &v->reqid, REQID_DER, SPOOL_LSC, SPOOL_STALE, "stale") != 0)
 		registry_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
 	/* Also when it hangs up now: it shall not go on like that for ever. */
-	return outcome_change(v, &(struct outcome_change){.status = PHONE_PENDING, .refusals = !a->final,
-	    .other_key = a->final, .attempts = a->final, .why = a->why.text});
+	return records_change(v, &(struct outcome_change){.status = PHONE_PENDING, .refusal = !a->final,
+	    .other_key = a->final, .attempt = a->final, .why = a->why.text});
 }

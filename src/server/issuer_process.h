@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-/* The process that issues certificates by itself: it alone has the issuing key, and takes a device's name
- * and a public key, nothing else. Whether that device shall have a certificate it reads in its record itself. */
+/* The process that issues certificates by itself: it alone has the issuing key. It takes a device's name, a public key
+ * and, where the order wants one, the phone's proof by a certificate. Whether that device shall have a certificate it
+ * reads in its record itself. */
 #ifndef ISSUER_H
 #define ISSUER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
@@ -11,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/reason.h"
 #include "server/log.h"
+#include "x509/phone_auth.h"
 
 #define ISSUER_PATH_MAX 255
 
@@ -19,7 +22,8 @@ struct issuer_task {
 	char key[ISSUER_PATH_MAX + 1];		/* a file or a store URI */
 	int days;
 	time_t clock;		/* what to add to the time of day */
-	int phones;		/* the spool's phone/, open */
+	const char *path;	/* of the spool */
+	bool accept_expired, accept_weak_mic, require_sudi;	/* of proofs: as the settings of these names */
 };
 
 struct issuer;
@@ -37,8 +41,11 @@ int issuer_greeting(struct issuer *, struct reason *);
 /* After that: the issuer's certificate. */
 struct bytes issuer_certificate(const struct issuer *);
 
-/* Asks for a certificate; the number comes back with the answer. -1 with errno. */
-int issuer_ask(struct issuer *, uint64_t number, const char *device, struct bytes spki);
+/* What a phone proved itself with in this session, for issuer_ask. */
+void issuer_put_proof(struct buf *, const struct phone_auth *, uint32_t session);
+/* Asks for a certificate; the number comes back with the answer. The proof is empty when the order wants none by a
+ * certificate. -1 with errno. */
+int issuer_ask(struct issuer *, uint64_t number, const char *device, struct bytes spki, struct bytes proof);
 /* Is there something left to write? */
 bool issuer_full(const struct issuer *);
 /* Writes what is left. -1 with errno when the process is gone. */

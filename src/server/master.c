@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,9 +19,11 @@
 #include "server/load.h"
 #include "server/log.h"
 #include "server/master.h"
+#include "server/records_process.h"
 #include "server/worker.h"
 #include "site/capf_identity.h"
 #include "spool/journal.h"
+#include "spool/stage.h"
 
 /* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */
 #define CALM_MS 60000		/* it has lived long enough: what comes is no series */
@@ -44,6 +47,8 @@ struct post {
 	pid_t issuer[ISSUERS];	/* its issuing processes, 0 for none: a worker lets one go when it has the next */
 	pid_t pid;		/* 0: nobody is there */
 	int control;
+	int records;		/* the socket to its records process */
+	struct stage stage;	/* what it has of tmp/ */
 	bool busy;		/* has not said what became of the settings that it was sent last */
 	bool serves;		/* has said that it took some */
 	bool killed;		/* by us, for it stood still */
@@ -109,7 +114,8 @@ static void end_issuing(pid_t *pid)
 static int start_issuing(struct master *k, unsigned i)
 {
 	struct issuer_task task = {.days = (int)k->settings.settings.issuer_days, .clock = k->task->clock,
-	    .phones = k->task->spool->dir[SPOOL_PHONE]};
+	    .path = k->task->spool->path, .accept_expired = k->settings.settings.accept_expired,
+	    .accept_weak_mic = k->settings.settings.accept_weak_mic, .require_sudi = k->settings.settings.require_sudi};
 	struct post *post = &k->post[i];
 	const char *spool = k->task->spool->path;
 	pid_t pid;
@@ -153,6 +159,11 @@ static void send_settings(struct master *k, unsigned i)
 {
 	int fd = k->settings.settings.issuer == SETTINGS_ISSUER_CAPF ? start_issuing(k, i) : -1;
 
+	/* Its records process first: it judges by them what the worker asks. When it has ended its worker sees that. */
+	if (records_tell(k->post[i].records, &k->settings.settings) != 0 && errno != EPIPE && errno != ECONNRESET) {
+		complain(k, i, "a records process does not listen to its master", strerror(errno));
+		kill(k->post[i].pid, SIGKILL);
+	}
 	k->post[i].busy = true;
 	tell(k, i, CONTROL_SETTINGS, &k->settings, sizeof k->settings, fd);
 }
@@ -189,36 +200,88 @@ static void send_syslog(struct master *k, unsigned i)
 		tell(k, i, CONTROL_SYSLOG, NULL, 0, fd);
 }
 
-static void start_worker(struct master *k, unsigned i)
+/* Starts a worker's records process, and makes its stage. The worker's socket to the process, or -1 with errno. */
+static int start_records(struct master *k, unsigned i)
+{
+	struct records_task task = {k->task->spool->path, k->task->clock, k->settings.settings.string_tries};
+	struct post *post = &k->post[i];
+	int pair[2], saved;
+	pid_t pid;
+
+	if (stage_open(k->task->spool, &post->stage) != 0)
+		return -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+		stage_close(k->task->spool, &post->stage);
+		return -1;
+	}
+	post->records = records_spawn(&task, pair[1], &pid);
+	saved = errno;
+	close(pair[1]);
+	if (post->records >= 0)
+		return pair[0];
+	close(pair[0]);
+	stage_close(k->task->spool, &post->stage);
+	errno = saved;
+	return -1;
+}
+
+/* What a worker that has ended had beside it. Its records process ends with its sockets, when it has done what it was
+ * at, and not in the middle of that. */
+static void end_records(struct master *k, struct post *post)
+{
+	if (post->records >= 0)
+		close(post->records);
+	post->records = -1;
+	stage_close(k->task->spool, &post->stage);
+}
+
+static int spawn_worker(struct master *k, unsigned i, int records)
 {
 	const struct listen *listen = k->task->listen;
 	struct log_output *sink = k->task->sink, before = *sink;
 	struct worker_task task = {k->task->spool->path, k->task->clock, &k->log, sink, k->load, i,
 	    k->task->workers, listen->n};
 	struct post *post = &k->post[i];
-	int keep[LISTEN_MAX + 1], syslog = log_output_connect(sink);
+	int keep[LISTEN_MAX + 3], syslog = log_output_connect(sink), control, saved;
 	size_t n = listen->n;
 
 	memcpy(keep, listen->fd, n * sizeof *keep);
+	keep[n++] = records;
+	keep[n++] = post->stage.fd;
 	/* Its own copy of our memory says where the log is then. Ours could send to anybody. */
 	if (syslog >= 0)
 		keep[n++] = syslog;
 	if (sink->len > 0)
 		log_output_connected(sink, syslog >= 0 ? 3 + (int)n : -1);
 	sink->worker = k->task->workers > 1 ? i + 1 : 0;
+	control = child_spawn(worker_life, &task, keep, n, &post->pid);
+	saved = errno;
+	*sink = before;
+	if (syslog >= 0)
+		close(syslog);
+	errno = saved;
+	return control;
+}
+
+static void start_worker(struct master *k, unsigned i)
+{
+	struct post *post = &k->post[i];
+	int records = start_records(k, i), saved;
+
 	load_clear(k->load, i);
 	post->killed = false;
 	post->worker.started = k->now;
 	post->worker.due = 0;
-	post->control = child_spawn(worker_life, &task, keep, n, &post->pid);
-	*sink = before;
-	if (syslog >= 0)
-		close(syslog);
+	post->control = records >= 0 ? spawn_worker(k, i, records) : -1;
+	saved = errno;
+	if (records >= 0)
+		close(records);
 	if (post->control >= 0) {
 		send_settings(k, i);
 		return;
 	}
-	complain(k, i, "cannot start a worker", strerror(errno));
+	end_records(k, post);
+	complain(k, i, "cannot start a worker", strerror(saved));
 	post->pid = 0;
 	put_off(&post->worker, k->now);
 }
@@ -303,6 +366,7 @@ static void ended(struct master *k, unsigned i, int status)
 		end_issuing(&post->issuer[j]);
 	close(post->control);
 	post->control = -1;
+	end_records(k, post);
 	load_clear(k->load, i);
 	if (k->stopping && (post->killed || (WIFEXITED(status) && WEXITSTATUS(status) == 0)))
 		return;
@@ -547,6 +611,8 @@ static int set_up(struct master *k)
 	k->post = calloc(k->task->workers, sizeof *k->post);
 	k->watched = calloc(k->task->workers + 1, sizeof *k->watched);
 	k->load = load_new(k->task->workers);
+	for (unsigned i = 0; k->post != NULL && i < k->task->workers; i++)
+		k->post[i].records = k->post[i].stage.fd = -1;
 	return k->signals >= 0 && k->post != NULL && k->watched != NULL && k->load != NULL ? 0 : -1;
 }
 

@@ -5,10 +5,28 @@
 #include <string.h>
 
 #include "server/outcome.h"
-#include "server/turn.h"
 #include "site/phonebook.h"
 
-int outcome_load(struct registry *o, const char *device, struct phone *p, struct phone_state *st,
+#define COUNT_MOST 999999	/* of attempts and the like: a worker that goes on counting makes no state that is unreadable */
+
+time_t records_now(struct records *o)
+{
+	return o->spool->now = time(NULL) + o->clock;
+}
+
+void records_complain(struct records *o, const char *device, const char *what, const char *why)
+{
+	struct records_reply *r = o->reply;
+
+	/* One a request is enough. */
+	if (*r->what != '\0')
+		return;
+	snprintf(r->device, sizeof r->device, "%s", device);
+	snprintf(r->what, sizeof r->what, "%s", what);
+	snprintf(r->because, sizeof r->because, "%s", why);
+}
+
+int outcome_load(struct records *o, const char *device, struct phone *p, struct phone_state *st,
     struct reason *why)
 {
 	char name[PHONEBOOK_NAME_MAX + 1], text[PHONE_FILE_MAX + 1];
@@ -29,62 +47,48 @@ int outcome_load(struct registry *o, const char *device, struct phone *p, struct
 	return result;
 }
 
-/* The lock, then the state. 1, 0 or -1 as outcome_lock; -2 when there is trouble. */
-static int lock(struct registry *o, const char *device, time_t order, struct phone_state *st)
+int outcome_lock(struct records *o, const char *device, time_t order, struct phone *p, struct phone_state *st)
 {
 	int result = phone_lock_try(&o->lock, device);
 	struct reason why;
-	struct phone p;
 
 	if (result < 0)
-		registry_complain(o, device, "cannot lock its record", strerror(errno));
+		records_complain(o, device, "cannot lock its record", strerror(errno));
 	if (result <= 0)
 		return result - 1;
 	/* What cannot be read cannot be changed, and the phone must not be told that it was. */
-	if ((result = outcome_load(o, device, &p, st, &why)) < 0) {
-		registry_complain(o, device, "cannot read its record", why.text);
+	if ((result = outcome_load(o, device, p, st, &why)) < 0) {
+		records_complain(o, device, "cannot read its record", why.text);
 		if (why.trouble)
 			return -2;
 		turn_fail(o->group);
 	}
-	result = result == 1 && p.order == order;
-	explicit_bzero(&p, sizeof p);
-	return result;
+	return result == 1 && p->order == order;
 }
 
-static void put(struct registry *o, const char *device, const char *name, struct phone_state *st)
+static void put(struct records *o, const char *device, const char *name, struct phone_state *st)
 {
 	struct buf text = {0};
 
-	st->when = registry_now(o);
+	st->when = records_now(o);
 	phone_state_format(st, &text);
 	if (text.failed)
 		turn_fail(o->group);
 	else if (turn_put(o->group, SPOOL_PHONE, name, text.p, text.len) != 0)
-		registry_complain(o, device, "cannot keep its state", strerror(ENOMEM));
+		records_complain(o, device, "cannot keep its state", strerror(ENOMEM));
 	buf_free(&text);
 }
 
-static void save(struct registry *o, const char *device, unsigned version, struct phone_state *st)
+void outcome_save(struct records *o, const char *device, unsigned version, struct phone_state *st)
 {
 	char name[PHONEBOOK_NAME_MAX + 1];
 
 	if (version != 0)
 		st->version = version;
+	/* It is for the issuing process, which signs for no other. */
+	st->authenticated = st->authenticated && st->status == PHONE_PENDING;
 	snprintf(name, sizeof name, "%s" PHONEBOOK_STATE, device);
 	put(o, device, name, st);
-}
-
-int outcome_lock(struct client *v, struct phone_state *st)
-{
-	int result = lock(v->orders, v->phone->device, v->phone->order, st);
-
-	return result < 0 ? -1 : result;
-}
-
-void outcome_save(struct client *v, struct phone_state *st)
-{
-	save(v->orders, v->phone->device, v->version, st);
 }
 
 /* A change that waits for a lock; its visit may be gone by then. */
@@ -93,32 +97,44 @@ struct late_change {
 	char device[DEVICE_MAX + 1];
 	time_t order;
 	unsigned version;
-	struct outcome_change change;
+	enum phone_status status;
+	unsigned attempts, refusals, sign_hangups;	/* so many more */
+	bool other_key;
 	char why[PHONE_TEXT_MAX + 1];
 };
 
-/* 1; 0 when somebody else has the lock, -1 when there is trouble. */
-static int apply(struct registry *o, const struct late_change *l)
+static void count(unsigned *n, unsigned more)
 {
-	struct phone_state st;
-	int result = lock(o, l->device, l->order, &st);
+	*n = *n + more < COUNT_MOST ? *n + more : COUNT_MOST;
+}
 
+/* 1; 0 when another program has the lock, -1 when there is trouble. */
+static int apply(struct records *o, const struct late_change *l)
+{
+	struct phone p;
+	struct phone_state st;
+	int result = outcome_lock(o, l->device, l->order, &p, &st);
+
+	explicit_bzero(&p, sizeof p);
 	if (result < 0)
 		return result + 1;
-	if (result == 0 || (st.status != PHONE_PENDING && l->change.status != PHONE_SUCCESSFUL))
+	/* From an end nothing leads back: only another order does, and those are the administrator's. */
+	if (result == 0 || (st.status != PHONE_PENDING && l->status != PHONE_SUCCESSFUL))
 		return 1;
-	st.status = l->change.status;
+	st.status = l->status;
 	st.locked = false;
-	st.attempts += l->change.attempts;
-	st.sign_hangups += l->change.sign_hangups;
-	st.refusals = (l->change.other_key ? 0 : st.refusals) + l->change.refusals;
+	count(&st.attempts, l->attempts);
+	count(&st.sign_hangups, l->sign_hangups);
+	if (l->other_key)
+		st.refusals = 0;
+	count(&st.refusals, l->refusals);
 	strcpy(st.reason, l->why);
-	save(o, l->device, l->version, &st);
+	outcome_save(o, l->device, l->version, &st);
 	return 1;
 }
 
-/* One entry for an order, however often its phone comes while somebody keeps the lock. */
-static void put_off(struct registry *o, const struct late_change *change)
+/* One entry for an order, however often its phone comes while another program keeps the lock. */
+static void put_off(struct records *o, const struct late_change *change)
 {
 	struct late_change *l;
 
@@ -126,44 +142,45 @@ static void put_off(struct registry *o, const struct late_change *change)
 		if (l->order == change->order && strcmp(l->device, change->device) == 0)
 			break;
 	if (l != NULL) {
-		struct outcome_change sum = l->change;
-
-		if (sum.status != PHONE_PENDING && change->change.status != PHONE_SUCCESSFUL)
+		if (l->status != PHONE_PENDING && change->status != PHONE_SUCCESSFUL)
 			return;
-		sum.status = change->change.status;
-		sum.attempts += change->change.attempts;
-		sum.sign_hangups += change->change.sign_hangups;
-		sum.other_key = sum.other_key || change->change.other_key;
-		sum.refusals = change->change.other_key ? 0 : sum.refusals + change->change.refusals;
+		l->status = change->status;
+		count(&l->attempts, change->attempts);
+		count(&l->sign_hangups, change->sign_hangups);
+		l->other_key = l->other_key || change->other_key;
+		if (change->other_key)
+			l->refusals = 0;
+		else
+			count(&l->refusals, change->refusals);
 		strcpy(l->why, change->why);
-		l->change = sum;
 	} else if ((l = malloc(sizeof *l)) != NULL) {
 		*l = *change;
 		STAILQ_INSERT_TAIL(&o->late, l, entry);
 	} else {
-		registry_complain(o, change->device, "cannot keep its state", strerror(ENOMEM));
+		records_complain(o, change->device, "cannot keep its state", strerror(ENOMEM));
 		turn_fail(o->group);
 	}
 }
 
-bool outcome_change(struct client *v, const struct outcome_change *change)
+void outcome_change(struct records *o, const char *device, time_t order, unsigned version,
+    const struct outcome_change *change)
 {
-	struct late_change late = {.order = v->phone->order, .version = v->version,
-	    .change = *change};
+	struct late_change late = {.order = order, .version = version, .status = change->status,
+	    .attempts = change->attempt, .refusals = change->refusal, .sign_hangups = change->sign_hangup,
+	    .other_key = change->other_key};
 	int result;
 
-	strcpy(late.device, v->phone->device);
+	strcpy(late.device, device);
 	snprintf(late.why, sizeof late.why, "%s", change->why);
-	if ((result = apply(v->orders, &late)) == 0)
-		put_off(v->orders, &late);
+	if ((result = apply(o, &late)) == 0)
+		put_off(o, &late);
 	/* There may be no end to that: the phone is not told, and comes again. */
 	if (result < 0)
-		turn_fail(v->orders->group);
-	return registry_hold(v);
+		turn_fail(o->group);
 }
 
 /* Is there one of this order that is too new to be replaced? What waits for the commit counts. */
-static bool noted(struct registry *o, const struct phone *p, const char *name)
+static bool noted(struct records *o, const struct phone *p, const char *name)
 {
 	char text[PHONE_FILE_MAX + 1];
 	struct phone_state note;
@@ -182,20 +199,27 @@ static bool noted(struct registry *o, const struct phone *p, const char *name)
 	    o->spool->now - note.when < OUTCOME_NOTE_SECONDS;
 }
 
-void outcome_note(struct registry *o, const struct phone *p, unsigned version, const char *why)
+void outcome_note(struct records *o, const char *device, unsigned version, const char *why)
 {
-	struct phone_state note = {.order = p->order, .status = PHONE_PENDING, .version = version};
+	struct phone_state st, note = {.status = PHONE_PENDING, .version = version};
 	char name[PHONEBOOK_NAME_MAX + 1];
+	struct phone_view view;
+	struct reason ignored;
+	struct phone p;
+	int found = outcome_load(o, device, &p, &st, &ignored);
 
-	registry_now(o);
-	snprintf(name, sizeof name, "%s" PHONEBOOK_NOTE, p->device);
-	if (noted(o, p, name))
-		return;
-	snprintf(note.reason, sizeof note.reason, "%s", why);
-	put(o, p->device, name, &note);
+	snprintf(name, sizeof name, "%s" PHONEBOOK_NOTE, device);
+	if (found == 1)
+		phone_look(&p, &st, records_now(o), &view);
+	if (found == 1 && view.status == PHONE_PENDING && !noted(o, &p, name)) {
+		note.order = p.order;
+		snprintf(note.reason, sizeof note.reason, "%s", why);
+		put(o, device, name, &note);
+	}
+	explicit_bzero(&p, sizeof p);
 }
 
-void outcome_retry(struct registry *o, size_t most)
+void outcome_retry(struct records *o, size_t most)
 {
 	struct late_changes still = STAILQ_HEAD_INITIALIZER(still);
 	struct late_change *l;
@@ -211,7 +235,7 @@ void outcome_retry(struct registry *o, size_t most)
 	STAILQ_CONCAT(&o->late, &still);
 }
 
-void outcome_forget(struct registry *o)
+void outcome_forget(struct records *o)
 {
 	struct late_change *l;
 

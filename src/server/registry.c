@@ -8,75 +8,36 @@
 #include "base/monotime.h"
 #include "server/client.h"
 #include "server/enrol.h"
-#include "server/guess.h"
 #include "server/issuer_process.h"
-#include "server/outcome.h"
+#include "server/proof_trust.h"
+#include "server/records_link.h"
 #include "server/registry.h"
 #include "server/spool_watch.h"
 #include "server/turn.h"
 #include "site/capf_identity.h"
-#include "site/trust_store.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
 
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */
-#define LATE_A_TURN 64	/* changes that were put off; a poll tries all */
-
-/* Who has one of the issuer's certificates may prove himself with it. -1 with a reason. */
-static int trust_issuer(struct trust *trust, const struct issuer *issuing, struct reason *why)
-{
-	struct bytes der = issuer_certificate(issuing);
-	struct cert *issuer = cert_parse(der.p, der.len, why);
-	int result = issuer != NULL ? trust_put(trust, issuer, why) : -1;
-
-	cert_free(issuer);
-	return result;
-}
-
-struct former {
-	struct trust *trust;
-	time_t now;
-	struct reason *why;
-};
-
-static int trust_one_former(void *ctx, const struct cert *c)
-{
-	struct former *f = ctx;
-
-	return c->not_after < f->now ? 0 : trust_put(f->trust, c, f->why);
-}
-
-/* When CAPF issues itself, phones may still authenticate with what its former certificates issued, until these
- * expire. -1 with a reason. */
-static int trust_former(struct registry *o, struct trust *trust, const struct cert *own,
-    const struct issuer *issuing, struct reason *why)
-{
-	struct bytes der = issuer_certificate(issuing);
-	struct former f = {trust, o->spool->now, why};
-
-	if (der.len != own->der_len || memcmp(der.p, own->der, der.len) != 0)
-		return 0;
-	return capf_identity_former(o->spool, trust_one_former, &f, why);
-}
 
 /* Trust and key by these settings. -1 with a reason, and nothing changed. */
 static int open_all(struct registry *o, const struct settings *settings, struct issuer *issuing,
     struct reason *why)
 {
-	struct trust *trust = trust_store_load(o->spool, SPOOL_TRUST_CAPF, why);
-	struct cert *cert = NULL;
-	EVP_PKEY *key = NULL;
+	struct bytes issuer = issuing != NULL ? issuer_certificate(issuing) : (struct bytes){NULL, 0};
+	struct trust *trust;
+	struct cert *cert;
+	EVP_PKEY *key;
 
-	if (trust == NULL || capf_identity_load(o->spool, &cert, &key, why) != 0 ||
-	    (issuing != NULL && (trust_issuer(trust, issuing, why) != 0 ||
-	    trust_former(o, trust, cert, issuing, why) != 0))) {
-		trust_free(trust);
+	if (capf_identity_load(o->spool, &cert, &key, why) != 0)
+		return -1;
+	trust = proof_trust_load(o->spool, issuer, cert, o->spool->now, why);
+	cert_free(cert);
+	if (trust == NULL) {
 		EVP_PKEY_free(key);
-		cert_free(cert);
 		return -1;
 	}
-	cert_free(cert);
 	trust_free(o->trust);
 	EVP_PKEY_free(o->key);
 	issuer_close(o->issuing);
@@ -87,8 +48,8 @@ static int open_all(struct registry *o, const struct settings *settings, struct 
 	return 0;
 }
 
-struct registry *registry_new(struct spool *s, const struct settings *settings, struct issuer *issuing,
-    const struct log *log, const struct registry_hooks *hooks, time_t clock, struct reason *why)
+struct registry *registry_new(struct spool *s, struct records_link *records, const struct settings *settings,
+    struct issuer *issuing, const struct log *log, const struct registry_hooks *hooks, time_t clock, struct reason *why)
 {
 	struct registry *o = calloc(1, sizeof *o);
 
@@ -102,8 +63,7 @@ struct registry *registry_new(struct spool *s, const struct settings *settings, 
 	o->clock = clock;
 	TAILQ_INIT(&o->held);
 	TAILQ_INIT(&o->fresh);
-	STAILQ_INIT(&o->late);
-	phone_lock_init(&o->lock, s);
+	o->records = records;
 	if ((o->group = turn_new(s)) == NULL || (o->watch = spool_watch_open(s)) == NULL) {
 		reason_trouble(why, "cannot read the spool: %s", strerror(errno));
 		registry_free(o);
@@ -122,8 +82,6 @@ void registry_free(struct registry *o)
 		return;
 	batch_close(o->batch);
 	turn_free(o->group);
-	outcome_forget(o);
-	phone_lock_close(&o->lock);
 	spool_watch_close(o->watch);
 	trust_free(o->trust);
 	EVP_PKEY_free(o->key);
@@ -162,7 +120,7 @@ int registry_reload(struct registry *o, const struct settings *settings, struct 
 
 int registry_renew(struct registry *o, struct issuer *issuing, struct reason *why)
 {
-	if (trust_issuer(o->trust, issuing, why) != 0) {
+	if (proof_trust_put(o->trust, issuer_certificate(issuing), why) != 0) {
 		issuer_close(issuing);
 		return -1;
 	}
@@ -247,7 +205,7 @@ void registry_poll(struct registry *o)
 
 	if (spool_watch_poll(o->watch, arrived, o) != 0)
 		registry_complain(o, NULL, "cannot read the spool", strerror(errno));
-	outcome_retry(o, SIZE_MAX);
+	records_retry(o);
 	for (size_t i = 0; i < REGISTRY_BUCKETS; i++)
 		for (v = LIST_FIRST(&o->by_device[i]); v != NULL; v = next) {
 			next = LIST_NEXT(v, by_device);
@@ -300,7 +258,7 @@ bool registry_issuing(struct registry *o)
 
 bool registry_idle(const struct registry *o)
 {
-	return o->batch == NULL && turn_empty(o->group) && !o->lock.any && TAILQ_EMPTY(&o->held) &&
+	return o->batch == NULL && turn_empty(o->group) && !records_pending(o->records) && TAILQ_EMPTY(&o->held) &&
 	    TAILQ_EMPTY(&o->fresh);
 }
 
@@ -322,14 +280,49 @@ unsigned registry_patience(struct registry *o)
 	return (unsigned)((PATIENCE - (now - o->since)) / 1000);
 }
 
+/* The answer to a string that was compared; its visit may be gone. */
+static void compared(void *ctx, uint64_t number, enum records_guess what)
+{
+	struct client *v = find_number(ctx, number);
+
+	if (v == NULL || what == RECORDS_UNREAD)
+		return;
+	v->guess = what == RECORDS_RIGHT ? GUESS_RIGHT : GUESS_WRONG;
+	v->locked = what == RECORDS_LOCKED;
+}
+
+/* Files of this worker's, and records by the records process, at the same time; nothing of either on a full disk. What
+ * other files show comes before the record that says so. -1 with errno: nobody may be told. */
+static int commit_all(struct registry *o)
+{
+	bool records = records_pending(o->records) || records_late(o->records);
+	int asked = records ? records_begin_stage(o) : 0;
+	int result = turn_empty(o->group) ? 0 : turn_stage(o->group), saved = errno;
+	int staged = records && asked == 0 ? records_staged(o) : asked;
+
+	if (result == 0 && staged == 0) {
+		result = turn_publish(o->group);
+		saved = errno;
+	} else if (result == 0) {
+		saved = errno;
+		turn_abandon(o->group);
+		result = -1;
+	}
+	if (records && staged == 0 && result == 0)
+		return records_publish(o, compared, o);
+	if (records && staged == 0)
+		records_abandon(o);
+	errno = saved;
+	return result;
+}
+
 void registry_commit(struct registry *o)
 {
 	struct client *v;
 
 	o->since = 0;
-	outcome_retry(o, LATE_A_TURN);
 	/* What an answer leads to is for the next round. */
-	for (int more = 0; more < 4 && !o->spool->torn && !registry_idle(o); more++) {
+	for (int more = 0; more < 4 && !o->spool->torn && !records_broken(o->records) && !registry_idle(o); more++) {
 		uint64_t round = o->round++;
 		struct batch *batch = o->batch;
 		bool done;
@@ -338,13 +331,8 @@ void registry_commit(struct registry *o)
 		registry_now(o);
 		if (batch != NULL && batch_commit(batch) != 0)
 			registry_complain(o, NULL, "cannot keep all requests", strerror(errno));
-		if (!(done = turn_commit(o->group) == 0))
+		if (!(done = commit_all(o) == 0))
 			registry_complain(o, NULL, "cannot write to the spool", strerror(errno));
-		/* Attempts that are on the disk may be compared. Right ones are given back before anybody else may
-		 * count; when that fails they stay counted, which gives no guess away. */
-		if (done && guess_compare(o, round) && turn_commit(o->group) != 0)
-			registry_complain(o, NULL, "cannot give back a try", strerror(errno));
-		phone_lock_drop(&o->lock);
 		while ((v = TAILQ_FIRST(&o->held)) != NULL && v->held_round == round) {
 			registry_let_go(v);
 			if (done)

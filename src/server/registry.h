@@ -15,13 +15,14 @@
 #include "site/settings.h"
 #include "spool/spool.h"
 
+struct records_link;
 struct registry;
 
 /* Opens everything that there is to open: trust, certificate. When the settings want an issuing process it
- * takes one that has greeted. Spool, settings, log and hooks stay the caller's. NULL with a reason. clock: what
+ * takes one that has greeted. Spool, link, settings, log and hooks stay the caller's. NULL with a reason. clock: what
  * to add to the time of day. */
-struct registry *registry_new(struct spool *, const struct settings *, struct issuer *, const struct log *,
-    const struct registry_hooks *, time_t clock, struct reason *);
+struct registry *registry_new(struct spool *, struct records_link *, const struct settings *, struct issuer *,
+    const struct log *, const struct registry_hooks *, time_t clock, struct reason *);
 void registry_free(struct registry *);
 /* The same again with new settings; when that fails everything is as it was, and the process still the
  * caller's. -1 with a reason. */

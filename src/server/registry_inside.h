@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What orders, visit, enrol and record share, and nobody else sees: the desk that all visits come to. */
+/* What orders, visit, enrol and the records link share, and nobody else sees: the desk that all visits come to. */
 #ifndef REGISTRY_INSIDE_H
 #define REGISTRY_INSIDE_H
 
@@ -13,13 +13,12 @@
 #include "server/hooks.h"
 #include "server/log.h"
 #include "site/phone.h"
-#include "site/phone_lock.h"
 #include "site/settings.h"
 #include "spool/spool.h"
 
 #define REGISTRY_BUCKETS 4096	/* a power of two; 10,000 phones that wait make chains of three */
 
-/* What became of an authentication string: see guess. */
+/* What became of an authentication string. */
 enum registry_guess { GUESS_NONE, GUESS_COUNTED, GUESS_RIGHT, GUESS_WRONG };
 
 struct client {
@@ -31,10 +30,11 @@ struct client {
 	LIST_ENTRY(client) by_device;	/* once it has proved who it is */
 	TAILQ_ENTRY(client) held;	/* until the commit */
 	TAILQ_ENTRY(client) fresh;	/* its request, or its certificate, goes with the next commit */
-	struct phone *phone;	/* the record, as it was when the phone came */
+	struct phone *phone;	/* the record, as it was when the phone came; never its string */
 	struct order order;
 	struct reqid reqid;	/* its request and certificate */
 	struct buf key;		/* that our own issuing process signs */
+	struct buf proof;	/* by a certificate, for that process */
 	unsigned asked;		/* how many such processes */
 	struct buf der;		/* the certificate, while somebody reads it */
 	struct reason why;
@@ -43,15 +43,12 @@ struct client {
 	uint64_t proved;	/* when it was trusted: monotime_ns() */
 	unsigned version;
 	enum registry_guess guess;
-	unsigned char sent[AUTH_STRING_MAX];	/* the string, until it is compared */
-	size_t sent_len;
 	bool locked;		/* by this one */
 	bool trusted, waits, is_held, is_fresh, issued;
 };
 
 LIST_HEAD(registry_chain, client);
 TAILQ_HEAD(registry_queue, client);
-STAILQ_HEAD(late_changes, late_change);
 
 struct registry {
 	struct spool *spool;
@@ -61,8 +58,7 @@ struct registry {
 	time_t clock;
 	struct spool_watch *watch;
 	struct turn *group;
-	struct phone_lock lock;	/* until the commit */
-	struct late_changes late;	/* what waits for a lock that somebody else has */
+	struct records_link *records;	/* the worker's */
 	struct batch *batch;
 	struct trust *trust;
 	EVP_PKEY *key;		/* CAPF's own */

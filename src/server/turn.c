@@ -38,6 +38,8 @@ struct turn {
 	struct step *step;
 	size_t steps, step_cap;
 	bool failed;		/* something is missing, so nothing may be done */
+	struct stage st;
+	bool staged;		/* that is open */
 };
 
 struct turn *turn_new(struct spool *s)
@@ -65,7 +67,7 @@ void turn_free(struct turn *g)
 {
 	if (g == NULL)
 		return;
-	forget(g);
+	turn_abandon(g);
 	free(g->put);
 	free(g->step);
 	free(g);
@@ -210,36 +212,51 @@ static int publish_all(struct turn *g, struct stage *st)
 	return spool_sync_all(g->spool, used);
 }
 
-int turn_commit(struct turn *g)
+int turn_stage(struct turn *g)
 {
-	struct stage st;
 	int result = 0, saved;
 
-	if (turn_empty(g))
-		return 0;
-	if (g->failed) {
-		forget(g);
+	if (g->failed)
 		errno = ENOMEM;
-		return -1;
+	if (g->failed || (g->puts > 0 && stage_open(g->spool, &g->st) != 0))
+		result = -1;
+	else if (g->puts > 0) {
+		g->staged = true;
+		result = stage(g, &g->st);
 	}
-	if (g->puts > 0 && (result = stage_open(g->spool, &st)) != 0) {
-		saved = errno;
-		forget(g);
-		errno = saved;
-		return -1;
-	}
-	if (g->puts > 0)
-		result = stage(g, &st);
 	if (result == 0)
-		result = move_all(g);
-	if (result == 0 && g->puts > 0)
-		result = publish_all(g, &st);
+		return 0;
 	saved = errno;
-	if (g->puts > 0)
-		stage_close(g->spool, &st);
+	turn_abandon(g);
+	errno = saved;
+	return -1;
+}
+
+void turn_abandon(struct turn *g)
+{
+	if (g->staged)
+		stage_close(g->spool, &g->st);
+	g->staged = false;
+	forget(g);
+}
+
+int turn_publish(struct turn *g)
+{
+	int result = move_all(g), saved;
+
+	if (result == 0 && g->staged)
+		result = publish_all(g, &g->st);
+	saved = errno;
 	/* The journal is for people: a line that does not fit changes nothing. */
 	journal_flush(g->spool);
-	forget(g);
+	turn_abandon(g);
 	errno = saved;
 	return result;
+}
+
+int turn_commit(struct turn *g)
+{
+	if (turn_empty(g))
+		return 0;
+	return turn_stage(g) == 0 ? turn_publish(g) : -1;
 }

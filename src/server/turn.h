@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Files and moves of one turn of the server, made durable together. Requests go through batch. */
+/* Files and moves of one turn of the server, made durable together. Requests go through batch. The worker has one, and
+ * its records process one for phone/. */
 #ifndef TURN_H
 #define TURN_H
 
@@ -25,5 +26,11 @@ int turn_move(struct turn *, const struct reqid *, enum reqid_kind, enum spool_d
 bool turn_empty(const struct turn *);
 /* Does it all, durable when it returns, and forgets it. -1 with errno: nobody may be told of any. */
 int turn_commit(struct turn *);
+/* The same in two steps, for a turn that two processes do together: what may fail on a full disk first, in both. A
+ * turn that could not be staged is forgotten. */
+int turn_stage(struct turn *);
+int turn_publish(struct turn *);
+/* Nothing of it is done. */
+void turn_abandon(struct turn *);
 
 #endif

@@ -17,9 +17,11 @@
 #include "server/acceptor.h"
 #include "server/connection.h"
 #include "server/control.h"
+#include "server/records_link.h"
 #include "server/worker.h"
 #include "site/capf_identity.h"
 #include "spool/journal.h"
+#include "spool/stage.h"
 #include "spool/recover.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
@@ -30,6 +32,7 @@ struct server {
 	const struct worker_task *task;
 	const struct log *log;
 	struct spool *spool;
+	struct records_link *records;
 	int control;
 	struct settings *settings;	/* in force */
 	struct settings *next;	/* that wait for their issuing process */
@@ -39,7 +42,7 @@ struct server {
 	long long asked;	/* when another socket to the syslog was asked for, or 0 */
 	struct connection_home home;
 	struct acceptor acceptor;
-	struct event *term, *told, *poll, *soon, *news, *issuing, *greeting;
+	struct event *term, *told, *poll, *soon, *news, *records_end, *issuing, *greeting;
 	time_t valid_from, valid_to;	/* what CAPF's certificate says */
 	bool invalid;		/* that was told */
 	bool up, stop, failed;
@@ -80,6 +83,16 @@ static void on_news(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	registry_news(((struct server *)ctx)->home.orders);
+}
+
+/* It says nothing unasked, so it has ended. The end of the turn sees that. */
+static void on_records_end(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+
+	(void)fd;
+	(void)what;
+	records_ended(s->records);
 }
 
 /* It was not told, or there was no answer: once more. */
@@ -197,7 +210,8 @@ static int load(struct server *s, struct settings *settings, struct issuer *issu
 	if (s->home.orders != NULL)
 		result = registry_reload(s->home.orders, settings, issuing, why);
 	else {
-		s->home.orders = registry_new(s->spool, settings, issuing, s->log, &connection_hooks, s->task->clock, why);
+		s->home.orders = registry_new(s->spool, s->records, settings, issuing, s->log, &connection_hooks,
+		    s->task->clock, why);
 		result = s->home.orders != NULL ? 0 : -1;
 	}
 	if (result != 0) {
@@ -425,20 +439,24 @@ static int set_up(struct server *s, struct reason *why)
 	/* Signatures over the session's id shall not be good for another run of the server. */
 	if (getrandom(&s->home.session, sizeof s->home.session, 0) != sizeof s->home.session)
 		return reason_trouble(why, "no random numbers: %s", strerror(errno));
+	if ((s->records = records_open(s->control + 1 + (int)s->task->listeners)) == NULL)
+		return reason_memory(why);
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
 	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
 	if (s->spool == NULL || recover_finish(s->spool, NULL) != 0 ||
-	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE | 1u << SPOOL_TRACE) != 0)
+	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_TRACE) != 0)
 		return reason_trouble(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
 	    (s->term = watch(s, SIGTERM, EV_SIGNAL, on_term)) == NULL ||
-	    (s->told = watch(s, s->control, EV_READ, on_told)) == NULL)
+	    (s->told = watch(s, s->control, EV_READ, on_told)) == NULL ||
+	    (s->records_end = watch(s, records_fd(s->records), EV_READ, on_records_end)) == NULL)
 		return reason_trouble(why, "cannot set up libevent");
 	return 0;
 }
 
 /* From here on it can open what it needs of the spool, and nothing else: to read its keys and those whom
- * it trusts, to change what belongs to phones. */
+ * it trusts, to change requests and certificates. Records are the records process's. In tmp/ it has a stage for its
+ * own: others make files there that become records, trusted certificates, or CAPF's key. */
 static int narrow(struct server *s, struct reason *why)
 {
 	struct sandbox_path path[SPOOL_DIRS];
@@ -451,10 +469,11 @@ static int narrow(struct server *s, struct reason *why)
 	journal_hold(s->spool, journal, tail);
 	if (load_keep(s->task->load, s->task->number) != 0)
 		return reason_trouble(why, "cannot give up the other workers' numbers: %s", strerror(errno));
+	stage_within(s->spool, s->control + 2 + (int)s->task->listeners);
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
-		if (d == SPOOL_TRUST_CALLMANAGER)
+		if (d == SPOOL_TRUST_CALLMANAGER || d == SPOOL_PHONE)
 			continue;
 		if (d != SPOOL_CA && d != SPOOL_TRUST_CAPF)
 			rights |= SANDBOX_WRITE;
@@ -477,6 +496,7 @@ static void take_down(struct server *s)
 	unwatch(&s->poll);
 	unwatch(&s->soon);
 	unwatch(&s->news);
+	unwatch(&s->records_end);
 	unwatch(&s->issuing);
 	unwatch(&s->greeting);
 	issuer_close(s->coming);
@@ -484,6 +504,7 @@ static void take_down(struct server *s)
 	tls_context_free(s->home.tls);
 	if (s->home.base != NULL)
 		event_base_free(s->home.base);
+	records_close(s->records);
 	spool_close(s->spool);
 	if (s->tail >= 0)
 		close(s->tail);
@@ -497,6 +518,13 @@ static void show(const struct server *s)
 	load_put(s->task->load, s->task->number, s->home.count, registry_count(s->home.orders));
 }
 
+static void give_up(struct server *s, const char *what, const char *why)
+{
+	if (!s->failed)
+		complain(s, what, why);
+	s->stop = s->failed = true;
+}
+
 static void turn(struct server *s)
 {
 	unsigned others, operations, patience;
@@ -507,6 +535,8 @@ static void turn(struct server *s)
 		complain(s, "libevent gave up", strerror(errno));
 		s->stop = s->failed = true;
 	}
+	if (records_broken(s->records))
+		give_up(s, "cannot go on", "the records process ended");
 	if (!s->up)
 		return;
 	/* Before anything of it shows; and what became of it. */
@@ -514,13 +544,11 @@ static void turn(struct server *s)
 	patience = s->stop ? 0 : registry_patience(s->home.orders);
 	if (patience > 0 && event_add(s->soon, &(struct timeval){.tv_usec = patience}) != 0)
 		patience = 0;
-	while (patience == 0 && !s->spool->torn && !registry_idle(s->home.orders))
+	while (patience == 0 && !s->spool->torn && !records_broken(s->records) && !registry_idle(s->home.orders))
 		registry_commit(s->home.orders);
-	if (s->spool->torn) {
-		/* What it reads there is not to be told to any phone. The next worker makes it durable first. */
-		complain(s, "cannot go on with this spool", "what was written may not be on the disk");
-		s->stop = s->failed = true;
-	}
+	/* What it reads there is not to be told to any phone. The next worker makes it durable first. */
+	if (s->spool->torn)
+		give_up(s, "cannot go on with this spool", "what was written may not be on the disk");
 	/* What the dead were about may be part of a commit that has not come. */
 	if (patience == 0)
 		connection_bury(&s->home);

@@ -18,7 +18,7 @@ struct worker_task {
 	struct log_output *sink;	/* behind the log */
 	struct load *load;
 	unsigned number, workers;	/* which of how many; the first is 0 */
-	size_t listeners;	/* descriptors after the control socket */
+	size_t listeners;	/* descriptors after the control socket; then its records process, and its stage in tmp/ */
 };
 
 /* The life of a worker, for child_spawn(): takes settings, and issuing processes, from the control socket, and

@@ -3,13 +3,14 @@
  * Makefile), so that what runs inside a narrowed process of the real program does what somebody would do
  * who had taken it over. No program that is installed has any of this.
  *
- * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent; worker
- * and issuing of capf-serve.
+ * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent; worker,
+ * issuing and records of capf-serve.
  * CAPTIVE_TRY names attempts, with commas; what became of each goes to stderr when the program ends.
  * CAPTIVE_LATER is how many calls there are let by before that.
  * CAPTIVE_BURN is how many milliseconds of processor time a judge needs for each request.
  * CAPTIVE_TO is a unix socket that a worker has no business with.
- * CAPTIVE_ASK is the device that a worker asks the issuing process for, whatever phone has come.
+ * CAPTIVE_ASK is the device that a worker asks the issuing process for, whatever phone has come, and whose record it
+ * wants to change.
  * CAPTIVE_LIE is what a reader or judge says instead of the truth.
  * CAPTIVE_SECONDS is what any thing may take instead of what the program says.
  * CAPTIVE_OFF takes the sandbox away: then the attempts must succeed, or they would prove nothing. */
@@ -48,6 +49,8 @@
 #include "server/control.h"
 #include "server/issuer_process.h"
 #include "server/load.h"
+#include "server/outcome.h"
+#include "server/records_packet.h"
 #include "spool/batch.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
@@ -58,6 +61,7 @@ extern const char program[];
 
 #define CONTROL 3	/* a worker's socket to its master; its listener follows */
 #define LISTENER 4
+#define RECORDS 5	/* its socket to its records process */
 #define DESCRIPTORS 64	/* more than a worker has at first */
 
 static struct load *load;	/* of a worker */
@@ -274,6 +278,213 @@ static int wanting(void)
 	return control_send(CONTROL, CONTROL_WANTED, (struct bytes){NULL, 0}, -1);
 }
 
+/* Another device's record. */
+static const char *other(void)
+{
+	const char *device = getenv("CAPTIVE_ASK");
+
+	return device != NULL ? device : "";
+}
+static const char *in_spool(char path[4096], const char *folder, const char *name, const char *suffix)
+{
+	const char *spool = getenv("CAPF_SPOOL");
+
+	snprintf(path, 4096, "%s/%s/%s%s", spool != NULL ? spool : "", folder, name, suffix);
+	return path;
+}
+static const char forged[] = "operation = install\nauth = null\nkey-order = rsa\nrsa = 2048\nec = 384\n"
+    "scheduled = 2026-01-01T00:00:00Z\n";
+/* In a folder that a worker may write to, or the attempts would prove nothing. */
+static const char *forgery(char path[4096])
+{
+	int fd = open(in_spool(path, "csr", "forged", ""), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd < 0 || write(fd, forged, sizeof forged - 1) != sizeof forged - 1 || close(fd) != 0)
+		abort();
+	return path;
+}
+static int overwrite(const char *path, int flags)
+{
+	int fd = open(path, O_WRONLY | flags, 0600);
+
+	if (fd < 0)
+		return -1;
+	return write(fd, forged, sizeof forged - 1) == sizeof forged - 1 && close(fd) == 0 ? 0 : -1;
+}
+static int reading_record(void)
+{
+	char path[4096];
+
+	return fd_result(open(in_spool(path, "phone", other(), ".conf"), O_RDONLY));
+}
+static int writing_record(void)
+{
+	char path[4096];
+
+	return overwrite(in_spool(path, "phone", other(), ".conf"), O_TRUNC);
+}
+static int making_record(void)
+{
+	char path[4096];
+
+	return overwrite(in_spool(path, "phone", "SEP0000000000FF", ".conf"), O_CREAT | O_EXCL);
+}
+static int renaming_record(void)
+{
+	char from[4096], to[4096];
+
+	return rename(forgery(from), in_spool(to, "phone", other(), ".conf"));
+}
+static int linking_record(void)
+{
+	char from[4096], to[4096];
+
+	return link(forgery(from), in_spool(to, "phone", "SEP0000000000FE", ".conf"));
+}
+static int unlinking_record(void)
+{
+	char path[4096];
+
+	return unlink(in_spool(path, "phone", other(), ".conf"));
+}
+/* What phone-set, trust-add or capf-init is just writing, in a stage of its own. */
+static int swapping(void)
+{
+	char path[4096];
+
+	return overwrite(in_spool(path, "tmp/0123456789abcdef", "record", ""), O_TRUNC);
+}
+static int staging(void)
+{
+	char path[4096];
+
+	return mkdir(in_spool(path, "tmp", "fedcba9876543210", ""), 0700);
+}
+
+/* One request and its answer. */
+static int converse(const struct records_request *q, struct records_reply *r)
+{
+	static unsigned char packet[RECORDS_PACKET_MAX];
+	struct buf b = {0};
+	ssize_t n;
+
+	records_request_put(q, &b);
+	n = send(RECORDS, b.p, b.len, MSG_NOSIGNAL);
+	buf_free(&b);
+	if (n > 0)
+		n = recv(RECORDS, packet, sizeof packet, 0);
+	if (n > 0 && records_reply_get((struct bytes){packet, (size_t)n}, r))
+		return 0;
+	errno = EPIPE;
+	return -1;
+}
+static int request(struct records_request q, struct records_reply *r)
+{
+	snprintf(q.device, sizeof q.device, "%s", other());
+	return converse(&q, r);
+}
+static int commit(struct records_reply *r)
+{
+	return converse(&(struct records_request){.type = RECORDS_STAGE}, r) == 0 && r->result == 0 &&
+	    converse(&(struct records_request){.type = RECORDS_PUBLISH}, r) == 0 ? r->result : -1;
+}
+static int look_at(struct phone *p, struct phone_state *st)
+{
+	struct records_reply r;
+
+	return request((struct records_request){.type = RECORDS_LOOK}, &r) == 0 && r.result == 1 &&
+	    bytes_get_copy(&r.body, p, sizeof *p) && bytes_get_copy(&r.body, st, sizeof *st) ? 0 : -1;
+}
+static int denied(void)
+{
+	errno = EPERM;
+	return -1;
+}
+static int learning(void)
+{
+	struct phone_state st;
+	struct phone p;
+
+	return look_at(&p, &st) != 0 ? -1 : *p.string != '\0' ? 0 : denied();
+}
+/* An order that has ended. */
+static int reviving(void)
+{
+	struct records_reply r;
+	struct phone_state st;
+	struct phone p;
+
+	if (look_at(&p, &st) != 0 || request((struct records_request){.type = RECORDS_CHANGE, .order = p.order,
+	    .change = {.status = PHONE_PENDING}, .why = "revived"}, &r) != 0 || commit(&r) != 0 || look_at(&p, &st) != 0)
+		return -1;
+	return st.status == PHONE_PENDING ? 0 : denied();
+}
+/* Changes of an order that was never given. */
+static int ordering(void)
+{
+	struct records_reply r;
+	struct phone_state st;
+	struct phone p;
+
+	if (look_at(&p, &st) != 0 || request((struct records_request){.type = RECORDS_CHANGE, .order = p.order + 1,
+	    .change = {.status = PHONE_PENDING}, .why = "ordered"}, &r) != 0 || commit(&r) != 0)
+		return -1;
+	return look_at(&p, &st) == 0 && strcmp(st.reason, "ordered") == 0 ? 0 : denied();
+}
+/* Many strings, each in a commit of its own, or all in one. */
+static int guess_strings(bool together)
+{
+	struct records_reply r;
+	struct phone_state st;
+	unsigned compared = 0;
+	char string[8];
+	struct phone p;
+
+	if (look_at(&p, &st) != 0)
+		return -1;
+	for (int i = 0; i < 50; i++) {
+		snprintf(string, sizeof string, "%d", 700000 + i);
+		if (request((struct records_request){.type = RECORDS_GUESS, .number = 1u << 20, .order = p.order,
+		    .password = {(unsigned char *)string, strlen(string)}}, &r) != 0)
+			return -1;
+		if (together && i < 49)
+			continue;
+		if (commit(&r) != 0)
+			return -1;
+		compared += (unsigned)(r.body.len / 9);
+	}
+	/* As many as string-tries has by default: that it was so many shows that they were tried. */
+	return compared == 50 ? 0 : compared == 3 ? denied() : -1;
+}
+static int guessing(void)
+{
+	return guess_strings(false);
+}
+static int guessing_at_once(void)
+{
+	return guess_strings(true);
+}
+/* What is no request ends the process. */
+static int publishing(void)
+{
+	struct records_reply r;
+
+	return converse(&(struct records_request){.type = RECORDS_PUBLISH}, &r);
+}
+static int escaping(void)
+{
+	struct records_request q = {.type = RECORDS_LOOK, .device = "../ca/capf"};
+	struct records_reply r;
+
+	return converse(&q, &r);
+}
+static int inventing(void)
+{
+	struct records_reply r;
+
+	return request((struct records_request){.type = RECORDS_REQUESTS}, &r);
+}
+
 static void try_one(const char *what, size_t len)
 {
 	static const struct {
@@ -288,6 +499,11 @@ static void try_one(const char *what, size_t len)
 		{"filter", filtering}, {"block", blocking}, {"empty", emptying}, {"punch", punching},
 		{"rewrite", rewriting}, {"map", mapping}, {"chmod", forbidding}, {"silence", silencing},
 		{"scribble", scribbling}, {"send", sending}, {"wanted", wanting},
+		{"read-record", reading_record}, {"write-record", writing_record}, {"make-record", making_record},
+		{"rename-record", renaming_record}, {"link-record", linking_record},
+		{"unlink-record", unlinking_record}, {"swap", swapping}, {"stage", staging}, {"learn", learning},
+		{"revive", reviving}, {"order", ordering}, {"guess", guessing}, {"guess-at-once", guessing_at_once},
+		{"publish", publishing}, {"escape", escaping}, {"invent", inventing},
 	};
 	char *end = shared->text + strlen(shared->text);
 	size_t room = sizeof shared->text - strlen(shared->text);
@@ -545,13 +761,20 @@ int __wrap_issue_phone(const struct issuer *issuer, const struct csr *csr, time_
 	return __real_issue_phone(issuer, csr, now, out, why);
 }
 
-int __real_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes);
-int __wrap_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes);
-int __wrap_issuer_ask(struct issuer *i, uint64_t number, const char *device, struct bytes spki)
+int __real_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes, struct bytes);
+int __wrap_issuer_ask(struct issuer *, uint64_t, const char *, struct bytes, struct bytes);
+int __wrap_issuer_ask(struct issuer *i, uint64_t number, const char *device, struct bytes spki, struct bytes proof)
 {
-	const char *other = getenv("CAPTIVE_ASK");
+	return __real_issuer_ask(i, number, *other() != '\0' ? other() : device, spki, proof);
+}
 
-	return __real_issuer_ask(i, number, other != NULL ? other : device, spki);
+int __real_outcome_load(struct records *, const char *, struct phone *, struct phone_state *, struct reason *);
+int __wrap_outcome_load(struct records *, const char *, struct phone *, struct phone_state *, struct reason *);
+int __wrap_outcome_load(struct records *o, const char *device, struct phone *p, struct phone_state *st,
+    struct reason *why)
+{
+	at("records");
+	return __real_outcome_load(o, device, p, st, why);
 }
 
 void __real_load_put(struct load *, unsigned, unsigned, unsigned);

@@ -192,6 +192,20 @@ facts = bytes(64) + counted(b"SEP001122334455") + counted(b"01ab") + struct.pack
 seed("verdict", "good", b"\1" + counted(b"a.der") + counted(b"") + b"\1" + facts + counted(b"\x30\0"))
 seed("verdict", "read", b"\0" + counted(b"a.der") + counted(b"expired") + b"\1" + facts + counted(b""))
 
+# What a worker asks: a type, a number, a device, an order, a version, a string, a status, flags, a reason.
+def asked(kind, device=b"SEP001122334455", string=b"", status=0, flags=0, why=b""):
+    return bytes([kind]) + struct.pack(">Q", 7) + counted(device) + struct.pack(">QI", 1800000000, 1) + \
+        counted(string) + bytes([status, flags]) + counted(why)
+
+
+seed("records_packet", "look", asked(0))
+seed("records_packet", "guess", asked(1, string=b"12345"))
+seed("records_packet", "change", asked(2, status=1, flags=9, why=b"the phone hung up in state key"))
+seed("records_packet", "note", asked(3, why=b"wrong"))
+seed("records_packet", "stage", asked(5, device=b""))
+seed("records_packet", "reply", struct.pack(">II", 0, 28) + b"\3" + counted(b"") + counted(b"SEP001122334455") +
+     counted(b"cannot lock its record") + counted(b"No locks available") + counted(bytes(17)))
+
 # What an unpacking process tells: a kind, an errno, a name, a reason, data.
 def told(kind, name=b"", reason=b"", data=b"", error=0):
     return struct.pack(">BI", kind, error) + counted(name) + counted(reason) + counted(data)
