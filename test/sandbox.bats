@@ -671,11 +671,15 @@ names_other() {
 	printf 'scheduled = %s\nstatus = failed\nreason = x\n' \
 	    "$(sed -En 's/^(scheduled|order) = //p' "$SPOOL/phone/SEP000000000002.conf" | tail -n 1)" >"$SPOOL/phone/SEP000000000002.state"
 	cp -r "$SPOOL/phone" before.phone
-	hostile worker revive,order
+	hostile worker revive
 	stop
 	told revive "Operation not permitted"
-	told order "Operation not permitted"
 	diff -r -x .lock before.phone "$SPOOL/phone"
+	phone-set SEP000000000002 --operation install --auth null
+	hostile worker order
+	stop
+	told order "Operation not permitted"
+	assert_equal "$(state SEP000000000002)" pending
 }
 
 @test "what is no request ends the records process and its worker, and both are started again" {
