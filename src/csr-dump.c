@@ -31,7 +31,7 @@
 const char program[] = "csr-dump";
 const char synopsis[] =
     "[-0hmV] [-F pem|der] [-f file] [-o file|url] [-s spool] [-z level]\n"
-    "                [--since time] [device ...]";
+    "                [--proof own|ra] [--since time] [device ...]";
 
 /* A request as it goes into the archive. A signature can be another one each time, so it is made once. */
 struct again {
@@ -45,6 +45,8 @@ struct dump {
 	struct reqid *list;
 	size_t n;
 	bool der, manifest;
+	const char *since;	/* the stamp of the first moment */
+	int proof;		/* the kind that was asked for, REQID_CSR or REQID_RA; -1: both */
 	/* When CAPF had other certificates before: whose signatures requests may have, today's first, and the key for
 	 * a new signature. */
 	EVP_PKEY **vouchers, *key;
@@ -121,7 +123,7 @@ static bool is_file(const struct dump *d, const struct reqid *reqid)
 
 /* Keeps, in place, the requests that were asked for. While csr-add or capf-serve supersedes a request, its device has
  * two: then the newest. */
-static int choose(struct dump *d, struct devices *names, const char *since)
+static int choose(struct dump *d, struct devices *names)
 {
 	size_t kept = 0;
 	int status = STATUS_OK;
@@ -129,7 +131,8 @@ static int choose(struct dump *d, struct devices *names, const char *since)
 	for (size_t i = 0; i < d->n; i++) {
 		const struct reqid *reqid = &d->list[i];
 
-		if (!newest_in_list(d->list, d->n, i) || strcmp(reqid->stamp, since) < 0 || !devices_want(names, reqid->device))
+		if (!newest_in_list(d->list, d->n, i) || strcmp(reqid->stamp, d->since) < 0 ||
+		    (d->proof >= 0 && (int)reqid->kind != d->proof) || !devices_want(names, reqid->device))
 			continue;
 		if (is_file(d, reqid)) {
 			d->list[kept++] = *reqid;
@@ -342,11 +345,32 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 	return status;
 }
 
+/* Most CAs refuse a request that is not signed with its own key, so whoever sends one is told. */
+static void tell_of_vouched(const struct dump *d)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		n += d->list[i].kind == REQID_RA;
+	if (n > 0)
+		status_warn(NULL, "%zu of %zu requests have CAPF's signature, not the phone's: sign them with csr-sign --ra,"
+		    " or see capf(7)", n, d->n);
+}
+
+static int proof_named(const char *name)
+{
+	if (name == NULL)
+		return -1;
+	if (strcmp(name, "own") != 0 && strcmp(name, "ra") != 0)
+		status_usage("--proof wants own or ra");
+	return strcmp(name, "own") == 0 ? REQID_CSR : REQID_RA;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	struct dump d = {0};
-	const char *file = NULL, *format = "pem", *output = NULL;
+	const char *file = NULL, *format = "pem", *output = NULL, *proof = NULL;
 	char since[UTC_STAMP + 1];
 	time_t from = 0;
 	bool null = false;
@@ -360,6 +384,7 @@ int main(int argc, char *argv[])
 		{'o', "output", OPTION_TEXT, &output, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{'z', "level", OPTION_NUMBER, &level, 1, 9},
+		{0, "proof", OPTION_TEXT, &proof, 0, 0},
 		{0, "since", OPTION_TIME, &from, 0, 0},
 		{0},
 	};
@@ -371,15 +396,19 @@ int main(int argc, char *argv[])
 
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	utc_stamp(from, since);
+	d.since = since;
+	d.proof = proof_named(proof);
 	d.spool = open_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
 		status_die_errno(path, "cannot list");
-	status = choose(&d, &names, since);
+	status = choose(&d, &names);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
 	prepare(&d);
 	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
 	    dump_to_file)(&d, output, (int)level));
+	if (status != STATUS_TROUBLE)
+		tell_of_vouched(&d);
 	forget(&d);
 	devices_free(&names);
 	spool_close(d.spool);

@@ -222,7 +222,10 @@ phones_wait() {
 	setup_server
 	for how in x509 ca; do
 		phones_wait
-		csr-dump --manifest -o requests.tgz
+		run --separate-stderr csr-dump --manifest -o requests.tgz
+		assert_status 0
+		assert_stderr_line_count 1
+		assert_stderr_has "csr-dump: 2 of 3 requests have CAPF's signature, not the phone's: sign them with csr-sign --ra"
 		# Without CAPF's certificate it signs what signed itself, and says what the others want.
 		run --separate-stderr "$ROOT/examples/sign-with-openssl" $how "$FIX/root.pem" "$FIX/root.key" 100 \
 		    requests.tgz certs.tgz
@@ -252,6 +255,14 @@ phones_wait() {
 	setup_server
 	phones_wait
 	stop
+	run --separate-stderr csr-dump --proof own -o own.tgz
+	assert_silent
+	assert_equal "$(tar tzf own.tgz)" SEP000000000003.csr
+	csr-dump --proof ra -F der -o ra.tgz
+	assert_equal "$(tar tzf ra.tgz | xargs)" "SEP000000000001.csr SEP000000000002.csr"
+	run --separate-stderr csr-dump --proof any -o none.tgz
+	assert_status 100
+	assert_stderr_has "--proof wants own or ra"
 	mkdir m
 	csr-dump --manifest -o good.tgz
 	tar xzf good.tgz -C m
