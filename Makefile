@@ -28,7 +28,7 @@ FUZZED = $(patsubst test/fuzz/%.c,%,$(filter-out %/driver.c,$(wildcard test/fuzz
 FUZZ_CPPFLAGS = -DFUZZ_DATA='"$(abspath test/fuzz/data)"'
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
-# Which program needs which library. All narrow themselves with SANDBOX; one that is not named needs
+# Which program needs which library. All confine themselves with SANDBOX; one that is not named needs
 # nothing else but libc. A test reads the finished programs and holds them against this table.
 SANDBOX = -lseccomp
 CRYPTO = -lcrypto
@@ -184,7 +184,7 @@ check-fleet: all units
 	@FLEET=$(or $(FLEET),1000) $(ENV) test/run test/fleet.bats
 
 # What the tests reach, by gcov; TESTS='$(UNITS)' is quicker. Whether they pass is for `make check`: programs do not
-# narrow themselves here, so those that look at that fail.
+# confine themselves here, so those that look at that fail.
 coverage:
 	@mkdir -p $(O)/cov && find $(O)/cov -name '*.gcda' -delete
 	@$(MAKE) --no-print-directory O=$(O)/cov BIN=$(O)/cov/bin HARDEN= \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +12,21 @@
 static int choose(const char *option, const char *text, const char *const names[], int n,
     struct reason *r)
 {
+	char all[128] = "";
+
 	if (text == NULL)
 		return 0;
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		if (strcmp(text, names[i]) == 0)
 			return i;
-	return reason_set(r, "%s: %.100s is none of its words", option, text);
+		snprintf(all + strlen(all), sizeof all - strlen(all), i > 0 ? ", %s" : "%s", names[i]);
+	}
+	return reason_set(r, "%s: %.100s is not one of %s", option, text, all);
 }
 
 static int no_step(const char *option, const char *text, struct reason *r)
 {
-	return reason_set(r, "%s: %.100s is no step that it can have", option, text);
+	return reason_set(r, "%s: %.100s is not a step that it takes", option, text);
 }
 
 /* A step, this one or a later one. */
