@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The bytes of a tar from anybody: as they are, or inflated when they come as gzip, under ceilings and with every
- * check that gzip has. */
+/* Inflates the archives that cert-import, csr-add and csr-sign read, gzip (RFC 1952) or not, under the limits of
+ * capf.conf(5), and checks every checksum. */
 #ifndef GUNZIP_H
 #define GUNZIP_H
 

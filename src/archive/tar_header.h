@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The headers of a tar, block by block, read strictly: what two readers could understand differently is refused. It
+/* The headers of a tar, read strictly for untar: what two readers could understand differently is refused. It
  * reads no data and keeps no names; untar.c compares libarchive with it. */
 #ifndef TAR_HEADER_H
 #define TAR_HEADER_H

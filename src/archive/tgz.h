@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Our own archives: a .tgz of plain ustar, the same bytes every time. */
+/* The archives that csr-dump and csr-sign write: gzip of plain ustar, the same bytes for the same content. */
 #ifndef TGZ_H
 #define TGZ_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Reading tar, plain or in gzip: what any tar writes, from anybody. The only file that knows libarchive. */
+/* Reads the archives of cert-import, csr-add and csr-sign, tar or tar in gzip, written by any tar and sent by anybody. */
 #ifndef UNTAR_H
 #define UNTAR_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A bounded cursor over (pointer, length), and a buffer that grows. Integers are big endian. */
+/* Bytes read with their bounds, and a buffer that grows: for CAPF messages, DER, tar, and what the processes of a program
+ * tell each other. Integers are big endian. */
 #ifndef BYTES_H
 #define BYTES_H
 
@@ -20,7 +21,7 @@ bool bytes_get_u64(struct bytes *, uint64_t *);
 bool bytes_get_copy(struct bytes *, void *out, size_t len);
 /* A 32-bit length, then that many bytes. */
 bool bytes_get_sized(struct bytes *, const unsigned char **out, size_t *len);
-/* A blob without NUL, as a string that fits into size. */
+/* The same without a NUL in it, as a string that fits into size. */
 bool bytes_get_text(struct bytes *, char *out, size_t size);
 /* Is there nothing but NULs? */
 bool bytes_all_zero(struct bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Comma-separated values, RFC 4180: rows in, cells out that no spreadsheet takes for a formula. */
+/* Comma-separated values, RFC 4180: what phone-add --csv reads, and what phone-report writes. A cell that it writes is
+ * never a formula to a spreadsheet. */
 #ifndef CSV_H
 #define CSV_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The one place that knows a legal device name. */
+/* Device names, such as SEP001122334455: which are legal, and which one a common name contains. */
 #ifndef DEVICE_H
 #define DEVICE_H
 
@@ -8,11 +8,11 @@
 
 #define DEVICE_MAX 50
 
-/* 1 to 50 of letters, digits, '.', '_', '-'; no '.' or '-' in front, and no word that a command of ours
- * takes in the place of a name, such as "all". */
+/* Is this a device name: 1 to 50 letters, digits, '.', '_' and '-', which does not begin with '.' or '-', and is not a
+ * word that a program takes in place of a name, such as "all"? */
 bool device_ok(const char *, size_t len);
 
-/* The device that a common name speaks of: what follows the last '-' when that looks like the name
+/* The device that a common name contains: what follows the last '-' when that looks like the name
  * of a phone (SEP001122334455, CSFjdoe), else the whole. False when neither is a legal name. */
 bool device_from_cn(const char *cn, char out[DEVICE_MAX + 1]);
 

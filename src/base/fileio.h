@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reading to a cap, writing all, EINTR in one place. Everything returns -1 with errno and is silent. */
+/* Reads and writes of whole files, under a limit, for all programs. All functions here return -1 with errno, and print
+ * nothing. */
 #ifndef FILEIO_H
 #define FILEIO_H
 

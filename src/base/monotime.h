@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The clock that nobody sets and that only goes forward: how long something takes, and when it is due. What is
- * judged by the time of day gets that as an argument. */
+/* The monotonic clock, for timeouts and durations: nobody sets it, and it never goes back. Dates and deadlines use the
+ * system clock, which functions get as an argument. */
 #ifndef MONOTIME_H
 #define MONOTIME_H
 

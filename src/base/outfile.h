@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Files outside the spool: written beside their place and renamed, so nobody sees half of one. */
+/* The files that programs write outside the spool, such as --output: written under a temporary name and renamed, so
+ * that nobody sees half of one. */
 #ifndef OUTFILE_H
 #define OUTFILE_H
 
@@ -20,8 +21,8 @@ int outfile_commit(struct outfile *);
 /* Takes the temporary file away. Harmless after outfile_commit. */
 void outfile_abort(struct outfile *);
 
-/* A new file, whole and durable, that must not exist yet (EEXIST). Who is killed before leaves a temporary
- * file beside it. */
+/* A new file, whole and durable, that must not exist yet (EEXIST). A process that is killed before that leaves a
+ * temporary file beside it. */
 int outfile_create(const char *path, mode_t mode, const void *, size_t);
 
 void outfile_remove(const char *path);

@@ -6,14 +6,20 @@
 
 #include "base/reason.h"
 
+__attribute__((format(printf, 3, 0)))
+static void fill(struct reason *r, bool trouble, const char *fmt, va_list ap)
+{
+	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	r->trouble = trouble;
+}
+
 int reason_set(struct reason *r, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	fill(r, false, fmt, ap);
 	va_end(ap);
-	r->trouble = false;
 	return -1;
 }
 
@@ -22,9 +28,8 @@ int reason_trouble(struct reason *r, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	fill(r, true, fmt, ap);
 	va_end(ap);
-	r->trouble = true;
 	return -1;
 }
 
@@ -35,13 +40,12 @@ int reason_memory(struct reason *r)
 
 int reason_because(struct reason *r, const struct reason *cause, const char *fmt, ...)
 {
-	bool trouble = cause->trouble;
+	bool trouble = cause->trouble;	/* it may be r itself */
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(r->text, sizeof r->text, fmt, ap);
+	fill(r, trouble, fmt, ap);
 	va_end(ap);
-	r->trouble = trouble;
 	return -1;
 }
 

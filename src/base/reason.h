@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Why one item was refused. Parsers fill it once, where the fault is found; programs print it. */
+/* Why a file, an entry or a phone was refused: the text of a message. A function fills it where it finds the fault, and
+ * the program prints it. */
 #ifndef REASON_H
 #define REASON_H
 
@@ -9,18 +10,18 @@
 
 struct reason {
 	char text[REASON_MAX];
-	bool trouble;	/* of the system, not of what was looked at: another try may do better */
+	bool trouble;	/* the system failed, not what was looked at: another try may succeed (exit 111) */
 };
 
 /* Sets the text, cut to fit. Returns -1, so that a check can end with "return reason_set(...)". */
 int reason_set(struct reason *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* The same for trouble, and for the one that says "out of memory". */
+/* The same for trouble, and for "out of memory". */
 int reason_trouble(struct reason *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int reason_memory(struct reason *);
 /* The same with the text of errno, which also tells whether it is trouble; with an object before it. */
 int reason_errno(struct reason *);
 int reason_errno_of(struct reason *, const char *object);
-/* In other words, or with more of them: as much trouble as its cause. */
+/* The same with other words; it is trouble if its cause is. */
 int reason_because(struct reason *, const struct reason *cause, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What an outside CA sends back for a request of ca-init or capf-init: the certificate of our key, and the CAs
- * above it. */
+/* What an outside CA sends back for a request of ca-init --request or capf-init --request: the certificate of the key,
+ * and the CAs above it. */
 #ifndef CA_CHAIN_H
 #define CA_CHAIN_H
 

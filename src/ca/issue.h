@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Request + policy + key + time -> certificate. Pure: no file, no clock. */
+/* Makes a phone's certificate from its request, for csr-sign and capf-serve (RFC 5280 4). It opens no file and asks no
+ * clock. */
 #ifndef ISSUE_H
 #define ISSUE_H
 
@@ -25,7 +26,7 @@ extern const struct issue_policy issue_policy_default;
 /* The digest of this name, in any case. False when it is none of the three. */
 bool issue_digest(const char *name, const char **digest);
 
-/* The issuing CA, with what can be worked out once worked out once. */
+/* The issuing CA, with the parts of DER that all its certificates have. */
 struct issuer;
 
 /* Checks that the certificate is a CA's, valid now, and that the key is its key. It keeps
@@ -34,7 +35,7 @@ struct issuer *issuer_new(const struct cert *ca, EVP_PKEY *key, const struct iss
     time_t now, struct reason *);
 void issuer_free(struct issuer *);
 
-/* A certificate that was just made, and what one would have to read it again for. */
+/* A new certificate, and what the log and the archive need of it. */
 struct issued {
 	unsigned char *der;	/* the caller's to free */
 	size_t der_len;
@@ -44,8 +45,8 @@ struct issued {
 };
 
 /* A phone's certificate: subject CN, then the CA's O, OU, L, ST, C; extensions from policy, nothing
- * from the request but its key and device. Serial: 16 random bytes, positive. It is put together as
- * DER, a third of the time of an X509. -1 with a reason. */
+ * from the request but its key and device. Serial: 16 random bytes, positive. It is written as
+ * DER, which takes a third of the time that OpenSSL's X509 takes. -1 with a reason. */
 int issue_phone(const struct issuer *, const struct csr *, time_t now, struct issued *,
     struct reason *);
 

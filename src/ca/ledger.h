@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The way out of csr-sign: a certificate goes into the log, the log onto the disk, and only then the
- * certificate into the archive. */
+/* The log of csr-sign --log and its archive: each certificate goes into the log, the log onto the disk, and only then
+ * the certificate into the archive. */
 #ifndef LEDGER_H
 #define LEDGER_H
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A request in, a certificate out: what csr-sign does with each entry, in as many processes as there are
- * cores. */
+/* What csr-sign does with each entry of an archive, in its worker processes: a request in, a certificate out. */
 #ifndef SIGN_H
 #define SIGN_H
 
@@ -24,7 +23,7 @@ struct sign {
 	struct secret secret;
 	const struct cert *ca;
 	struct issue_policy policy;
-	struct cert *ra[SIGN_RA_MAX + 1];	/* any of them vouches; none: proof of possession only */
+	struct cert *ra[SIGN_RA_MAX + 1];	/* any of them may have signed requests; none: only the own key of a request */
 	bool no_manifest;		/* with an RA: an archive without a signed manifest will do */
 	time_t now;
 	void (*complain)(const char *object, const char *text);	/* of a worker that cannot start */
@@ -48,7 +47,7 @@ int sign_prepare(struct sign *, bool *of_key, struct reason *);
 void sign_free(struct sign *);
 
 /* For struct inspect_task; ctx is a struct sign. The verdict's cn is the device. The workers have the key;
- * when it is in a token they need its files and sockets as well, and sign_init narrows them to what
+ * when it is in a token they need its files and sockets as well, and sign_init confines them to what
  * executes nothing and changes no directory. */
 enum inspect_admission sign_admit(void *ctx, const struct untar_item *, struct reason *);
 int sign_init(void *ctx);

@@ -106,7 +106,7 @@ static const int client[] = {
 	SCMP_SYS(mmap), SCMP_SYS(mprotect), SCMP_SYS(prctl), SCMP_SYS(memfd_create),
 	-1,
 };
-/* With forks: a child ties its life to ours and narrows itself. */
+/* With forks: a child asks to die with its parent, and confines itself further. */
 static const int forker[] = {
 	SCMP_SYS(prctl), SCMP_SYS(close_range), SCMP_SYS(socketpair),
 	SCMP_SYS(wait4), SCMP_SYS(landlock_create_ruleset), SCMP_SYS(landlock_add_rule),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Narrows the process, for good, to what it still needs: no new privileges, Landlock for paths, TCP and
+/* Confines a program, for good, to what it still needs: no new privileges, Landlock for paths, TCP and
  * scopes, seccomp for system calls, resource limits. The only file that knows these. Whatever is open
- * already stays open and usable; a child inherits everything and can narrow itself further.
+ * already stays open and usable; a child inherits everything and can confine itself further.
  *
  * A system call that is not in the profile ends in one of three ways.
  * - It kills the process with SIGSYS when no honest code here makes it (exec, ptrace, a new socket,
@@ -50,8 +50,8 @@ struct sandbox {
 	unsigned seconds;	/* of processor time from the start of the process; 0: no limit */
 };
 
-/* Narrows. -1 with errno: something that this kernel has did not work, the process must end. What the
- * kernel does not have is left out, and known by sandbox_missing before. */
+/* Confines the calling process. -1 with errno: something that this kernel has did not work, and the process must end.
+ * What the kernel does not have is left out; sandbox_missing tells that before. */
 int sandbox_enter(const struct sandbox *);
 
 /* From now on so much processor time and no more, whatever was left; then SIGPROF ends the process. For each of the

@@ -7,17 +7,17 @@
 #include "process/workers.h"
 #include "quarantine/inspect.h"
 
-/* What a worker needs beside its jobs: OpenSSL's tables, a parcel, one certificate at a time. */
+/* What a worker needs beside its jobs: OpenSSL's tables, some jobs and answers, one certificate at a time. */
 #define MEMORY ((uint64_t)64 << 20)
 /* A worker that goes round in OpenSSL must end: so much for one entry. A signature with an RSA-8192 key takes 0.1 s, and
- * 2 s on the slowest board. */
+ * 2 s on the slowest computer. */
 #define ENTRY_SECONDS 60
-/* One that somebody has taken over need not renew that: so much for all. The longest honest work is 500,000 signatures
+/* A worker that an entry has taken over need not renew that: so much for all. The longest honest work is 500,000 signatures
  * with an RSA-4096 key: 1,500 s on one core. */
 #define SECONDS 7200
 
-/* What the unpacking process said, in its order. Each has a job in the pool, if only an empty one, so
- * that this waits no longer than the pool's parcels, and the pool's order is the order of all. */
+/* What the unpacking process said, in its order. For each the workers get a job, if only an empty one: so the order of
+ * their answers is the order of all. */
 struct event {
 	enum unpack_kind kind;
 	int error;
@@ -139,7 +139,7 @@ static int queue(struct inspect *in, struct unpacked *u)
 	    0 : -1;
 }
 
-/* The first event and the pool's answer to it. */
+/* The first event and the workers' answer to it. */
 static enum inspect_result give(struct inspect *in, struct bytes answer, struct verdict *v,
     struct reason *why)
 {
@@ -178,7 +178,7 @@ static enum inspect_result give(struct inspect *in, struct bytes answer, struct 
 	return INSPECT_VERDICT;
 }
 
-/* The pool does not go on. */
+/* The workers do not go on. */
 static enum inspect_result failed(struct inspect *in, struct verdict *v, struct reason *why)
 {
 	size_t at = workers_culprit(in->workers);
@@ -204,7 +204,7 @@ enum inspect_result inspect_next(struct inspect *in, struct verdict *v, struct r
 	errno = EPIPE;
 	if (in->broken)
 		return INSPECT_TROUBLE;
-	/* Read entries until the pool has an answer to give. */
+	/* Read entries until the workers have an answer. */
 	while ((got = workers_next(in->workers, &answer)) == 0 && !in->ended) {
 		unpack_next(in->unpack, &u);
 		if (queue(in, &u) != 0)

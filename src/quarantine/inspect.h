@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Archives, unpacked by one process, and each entry judged by others on all cores: bytes in, verdicts out.
- * This process stands between them, parses nothing of it, and believes none of them more than it must:
- * names come from the one, verdicts from the others, in an order and to a form that are held here. */
+/* Reads an archive for cert-import, csr-add and csr-sign: one process unpacks it, and workers on all cores judge each
+ * entry. The process that calls this parses nothing of the archive. It takes names from the one, verdicts from the
+ * others, and checks their form and their order. */
 #ifndef INSPECT_H
 #define INSPECT_H
 
@@ -16,7 +16,7 @@
 
 enum inspect_admission {
 	INSPECT_JUDGE,		/* hand the entry to a worker */
-	INSPECT_SKIP,		/* it is none of the workers' business */
+	INSPECT_SKIP,		/* pass over it */
 	INSPECT_REFUSE,		/* refuse it, the reason says why: when that is trouble, it ends all */
 	INSPECT_ABORT,		/* refuse the archive, the reason says why; likewise */
 };
@@ -25,7 +25,7 @@ struct inspect_task {
 	/* Here, before an entry goes to a worker; may be NULL. Must not parse. */
 	enum inspect_admission (*admit)(void *ctx, const struct untar_item *, struct reason *);
 	/* Once in each worker, before anything is read; may be NULL. Says itself what is wrong; -1 ends.
-	 * After it the worker is narrowed to computing, unless it needs outside and does that itself. */
+	 * Then the worker is confined to SANDBOX_COMPUTE, unless outside is set and init does that itself. */
 	int (*init)(void *ctx);
 	bool outside;
 	/* In a worker: fills the verdict on an entry, with the DER of what it found or made in der. One that is not

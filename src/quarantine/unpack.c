@@ -247,7 +247,7 @@ static int *open_files(const struct share *s)
 	return fd;
 }
 
-static int narrow(const struct share *s)
+static int confine(const struct share *s)
 {
 	struct sandbox sb = {.profile = SANDBOX_COMPUTE, .mute = true,
 	    .memory = MEMORY + 3 * s->task->limits.entry_bytes};
@@ -273,7 +273,7 @@ static int life(void *ctx, int out)
 	    (r = untar_open(STDIN_FILENO, NULL, 0, c.task->flat, &c.task->limits)) == NULL) ||
 	    (c.task->files > 0 && (fd = open_files(s)) == NULL))
 		return 1;
-	if (narrow(s) != 0) {
+	if (confine(s) != 0) {
 		say_kind(&c, UNPACK_TROUBLE, errno);
 		return flush(&c) == 0 ? 0 : 1;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Archives and files from anybody, unpacked in a process that can do nothing else: no file system, since it has
- * opened its files before it reads any, no network, bounded memory and time. What it says is as hostile as what it reads
- * and is held against the form and the limits here. */
+/* Unpacks the archives and files of cert-import, csr-add and csr-sign in a process that can do nothing else: it has no
+ * file system, since it opens its files before it reads any, no network, and bounded memory and time. What it says is as
+ * hostile as what it reads: the parent checks its form and its limits. */
 #ifndef UNPACK_H
 #define UNPACK_H
 

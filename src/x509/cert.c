@@ -214,7 +214,7 @@ int cert_check_client(const struct cert *c, struct reason *r)
 
 /* What verification asks of every certificate of a chain, and trust.c forgives none: whoever takes a CA here must be
  * able to verify with it. What may be missing in a CA is in trust.c, too. The signature is not looked at: the one who
- * adds a CA vouches for it. Vendors' roots of today are signed with SHA-1. */
+ * adds a CA answers for it. Vendors' roots of today are signed with SHA-1. */
 int cert_check_ca(const struct cert *c, struct reason *r)
 {
 	X509 *x = c->x509;

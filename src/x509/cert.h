@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificates: hostile bytes in, a checked struct out. Syntax first (parse), policy after
- * (check). */
+/* Certificates that cert-import, trust-add, lsc-list and capf-serve read from anybody, RFC 5280: cert_parse checks the
+ * form, cert_check_* what a phone or a CA must have. */
 #ifndef CERT_H
 #define CERT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Certificate requests: hostile bytes in, a checked struct out. */
+/* Certificate requests that csr-add and csr-sign read from anybody, RFC 2986. */
 #ifndef CSR_H
 #define CSR_H
 
@@ -15,13 +15,13 @@
 
 enum csr_proof {
 	CSR_OWN,		/* signed with the key that it is about */
-	CSR_RA,			/* signed with the RA's key instead: the RA vouches */
+	CSR_RA,			/* signed with the key of the RA, CAPF, which says whose key it is */
 };
 
 struct csr {
 	X509_REQ *req;
 	enum csr_proof proof;
-	EVP_PKEY *ra;		/* whose signature it is, when the RA vouches: the caller's */
+	EVP_PKEY *ra;		/* with CSR_RA the key that signed; the caller's */
 	char device[DEVICE_MAX + 1];
 	unsigned char spki[32];
 	unsigned char *der;

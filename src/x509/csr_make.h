@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A request for a phone that sent only its public key: CAPF says whose key it is. */
+/* The request that capf-serve makes for a phone, which sent only its public key (csr-proof in capf.conf(5)). */
 #ifndef CSR_MAKE_H
 #define CSR_MAKE_H
 
@@ -14,8 +14,8 @@
  * issue_phone. NULL with a reason. */
 struct csr *csr_make(struct bytes spki, const char *device, EVP_PKEY *ra, struct reason *);
 
-/* Puts the RA's signature in the place of the one that is there: for a request that a former RA vouched for, when
- * the caller believes that. -1 with a reason. */
+/* Puts the RA's signature in the place of the one that is there: for a request that a former certificate
+ * of CAPF signed, which the caller has checked. -1 with a reason. */
 int csr_make_again(struct csr *, EVP_PKEY *ra, struct reason *);
 
 /* What the phone has to sign so that the request is its own: CertificationRequestInfo, DER, behind what is in

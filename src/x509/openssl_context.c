@@ -9,16 +9,16 @@
 
 #include "x509/openssl_context.h"
 
-#define OPENSSL_CONTEXT_MAX 8	/* algorithms of one kind that are kept; there are at most two */
+#define KEPT_MAX 8	/* algorithms of one kind that are kept; there are at most two */
 
-/* Set once, before anybody reads it, and constant from then on. */
+/* Made once, before its first use, and constant from then on. */
 static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
 static struct {
 	OSSL_LIB_CTX *ctx;
 	OSSL_PROVIDER *base;	/* the default provider, in a context of its own */
 	EVP_MD *sha256;
-	OSSL_ALGORITHM decoder[OPENSSL_CONTEXT_MAX + 1], keymgmt[OPENSSL_CONTEXT_MAX + 1], signature[OPENSSL_CONTEXT_MAX + 1];
-} lean;
+	OSSL_ALGORITHM decoder[KEPT_MAX + 1], keymgmt[KEPT_MAX + 1], signature[KEPT_MAX + 1];
+} minimal;
 
 /* Is one of the names in "RSA:rsaEncryption:1.2.840.113549.1.1.1" the wanted one? Case matters
  * not. */
@@ -39,11 +39,11 @@ static int named(const char *names, const char *want)
 static int keep(int operation, const char *property, OSSL_ALGORITHM *out)
 {
 	int no_cache = 0, n = 0;
-	const OSSL_ALGORITHM *a = OSSL_PROVIDER_query_operation(lean.base, operation, &no_cache);
+	const OSSL_ALGORITHM *a = OSSL_PROVIDER_query_operation(minimal.base, operation, &no_cache);
 
 	if (no_cache)
 		return 0;
-	for (; a != NULL && a->algorithm_names != NULL && n < OPENSSL_CONTEXT_MAX; a++)
+	for (; a != NULL && a->algorithm_names != NULL && n < KEPT_MAX; a++)
 		if ((named(a->algorithm_names, "RSA") || named(a->algorithm_names, "EC") ||
 		    named(a->algorithm_names, "ECDSA")) &&
 		    (property == NULL || strstr(a->property_definition, property) != NULL))
@@ -57,13 +57,13 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
 	*no_cache = 0;
 	switch (operation) {
 	case OSSL_OP_DECODER:
-		return lean.decoder;
+		return minimal.decoder;
 	case OSSL_OP_KEYMGMT:
-		return lean.keymgmt;
+		return minimal.keymgmt;
 	case OSSL_OP_SIGNATURE:
-		return lean.signature;
+		return minimal.signature;
 	case OSSL_OP_DIGEST:
-		return OSSL_PROVIDER_query_operation(lean.base, operation, no_cache);
+		return OSSL_PROVIDER_query_operation(minimal.base, operation, no_cache);
 	}
 	return NULL;
 }
@@ -80,7 +80,7 @@ static int provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in
 	(void)handle;
 	(void)in;
 	*out = dispatch;
-	*provctx = OSSL_PROVIDER_get0_provider_ctx(lean.base);
+	*provctx = OSSL_PROVIDER_get0_provider_ctx(minimal.base);
 	return 1;
 }
 
@@ -89,28 +89,28 @@ static void make(void)
 	OSSL_LIB_CTX *below = OSSL_LIB_CTX_new(), *ctx = OSSL_LIB_CTX_new();
 
 	if (below != NULL && ctx != NULL &&
-	    (lean.base = OSSL_PROVIDER_load(below, "default")) != NULL &&
-	    keep(OSSL_OP_DECODER, "structure=SubjectPublicKeyInfo", lean.decoder) == 2 &&
-	    keep(OSSL_OP_KEYMGMT, NULL, lean.keymgmt) == 2 &&
-	    keep(OSSL_OP_SIGNATURE, NULL, lean.signature) == 2 &&
-	    OSSL_PROVIDER_add_builtin(ctx, "lean", provider_init) &&
-	    OSSL_PROVIDER_load(ctx, "lean") != NULL)
-		lean.ctx = ctx;
+	    (minimal.base = OSSL_PROVIDER_load(below, "default")) != NULL &&
+	    keep(OSSL_OP_DECODER, "structure=SubjectPublicKeyInfo", minimal.decoder) == 2 &&
+	    keep(OSSL_OP_KEYMGMT, NULL, minimal.keymgmt) == 2 &&
+	    keep(OSSL_OP_SIGNATURE, NULL, minimal.signature) == 2 &&
+	    OSSL_PROVIDER_add_builtin(ctx, "minimal", provider_init) &&
+	    OSSL_PROVIDER_load(ctx, "minimal") != NULL)
+		minimal.ctx = ctx;
 	else
 		OSSL_LIB_CTX_free(ctx);
-	lean.sha256 = EVP_MD_fetch(lean.ctx, "SHA2-256", NULL);
+	minimal.sha256 = EVP_MD_fetch(minimal.ctx, "SHA2-256", NULL);
 }
 
 OSSL_LIB_CTX *openssl_context(void)
 {
 	CRYPTO_THREAD_run_once(&once, make);
-	return lean.ctx;
+	return minimal.ctx;
 }
 
 int openssl_sha256(const void *data, size_t len, unsigned char out[32], struct reason *r)
 {
 	CRYPTO_THREAD_run_once(&once, make);
-	if (lean.sha256 == NULL || EVP_Digest(data, len, out, NULL, lean.sha256, NULL) != 1)
+	if (minimal.sha256 == NULL || EVP_Digest(data, len, out, NULL, minimal.sha256, NULL) != 1)
 		return reason_memory(r);
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A library context with only what certificates and requests need. For every public key that it
+/* OpenSSL with only what certificates and requests need, for all programs. For every public key that it
  * reads, OpenSSL 3.0 walks through each decoder and key type that it has, which takes 120 of the
  * 150 microseconds of d2i_X509; with RSA and EC alone it takes ten. */
 #ifndef OPENSSL_CONTEXT_H

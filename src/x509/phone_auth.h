@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* How a phone proves who it is, and how a simulated one does. capf-protocol(7). */
+/* How a phone authenticates to capf-serve, with an authentication string or a certificate, and how phone-sim does it:
+ * capf-protocol(7). */
 #ifndef PHONE_AUTH_H
 #define PHONE_AUTH_H
 

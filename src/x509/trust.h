@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* A trust list: the CAs that a phone's certificate may come from. */
+/* The CAs of a trust store (trust-add(1)), and whether a certificate comes from one of them, RFC 5280 6. */
 #ifndef TRUST_H
 #define TRUST_H
 
