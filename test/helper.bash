@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# For every Bats file: `load helper`. Each test starts in its own empty directory, with a fresh spool
+# For every Bats file: `load ../helper`. Each test starts in its own empty directory, with a fresh spool
 # in $SPOOL, the fixtures in $FIX (test/fixtures says what they are) and the programs first in PATH, before
 # those of the system: what a user has put before these, as another python3, does not take part.
 # A skipped test is a failure in CI, so skip only what the machine cannot do.
@@ -9,7 +9,7 @@ TESTDIR=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 ROOT=${TESTDIR%/*}
 BIN=${CAPFKIT_BIN:-$ROOT/bin}
 OBJ=${CAPFKIT_OBJ:-$ROOT/obj}
-FIX=$CAPFKIT_FIX
+FIX=${CAPFKIT_FIX:?"is not set: run this by test/run FILE"}
 PATH=$BIN:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C TZ=UTC PATH
 

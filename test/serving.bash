@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# For the files that run capf-serve: `load serving` after `load helper`. The server listens on loopback, at any
+# For the files that run capf-serve: `load ../serving` after `load ../helper`. The server listens on loopback, at any
 # free port.
 
 # A file with a setup of its own calls this first.
