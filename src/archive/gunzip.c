@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* libarchive could inflate by itself, but its filter looks at no checksum, can be made to go round for ever, and
- * unwraps a gzip in a gzip. */
+/* libarchive can inflate too, but its filter checks no checksum, can be made to loop for ever, and unwraps a gzip in a
+ * gzip. */
 #define ZLIB_CONST
 #include <errno.h>
 #include <inttypes.h>
@@ -13,8 +13,8 @@
 
 /* A small archive is mostly zero padding, so its ratio says nothing. */
 #define RATIO_FROM ((uint64_t)1 << 20)
-/* Hosts with files of fixed records fill up the last one with NULs when they store what FTP brings;
- * the largest records have 32,760 bytes. Anything else behind a gzip is refused. */
+/* Hosts with files of fixed records fill the last one with NULs when they store a file from FTP; the largest records
+ * have 32,760 bytes. Anything else behind a gzip is refused. */
 #define MAX_PADDING ((uint64_t)32 * 1024)
 
 struct gunzip {
@@ -36,7 +36,7 @@ struct gunzip {
 	unsigned char out[GUNZIP_BYTES];
 };
 
-/* The system failed, which says nothing about what came. */
+/* The system failed, which says nothing about the archive. */
 static int trouble(struct reason *why, int error)
 {
 	reason_trouble(why, "cannot be read: %s", strerror(error));
@@ -44,7 +44,7 @@ static int trouble(struct reason *why, int error)
 	return -1;
 }
 
-/* Reads on behind the few bytes that are left. */
+/* Reads more behind the few bytes that are left. */
 static int fill(struct gunzip *g, struct reason *why)
 {
 	size_t have = g->left.len;

@@ -15,7 +15,7 @@
 
 struct gunzip;
 
-/* What fd has, of which head has already been read. At most so many bytes come out, and of a gzip no more than ratio
+/* Reads from fd, of which head has already been read. At most so many bytes come out, and of a gzip no more than ratio
  * for each that goes in. fd stays the caller's. NULL when out of memory. */
 struct gunzip *gunzip_open(int fd, struct bytes head, uint64_t most, uint64_t ratio);
 /* The next GUNZIP_BYTES, fewer only at the end; valid until the next call. 1; 0 when all was read and every

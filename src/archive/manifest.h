@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* SHA256SUMS and its CMS signature (RFC 5652), which csr-dump --manifest puts in front of the requests and csr-sign --ra
- * checks: they make an archive safe over FTP. */
+/* SHA256SUMS and its CMS signature (RFC 5652), which csr-dump --manifest puts in front of the requests and csr-sign
+ * --ra checks: they make an archive safe over FTP. */
 #ifndef MANIFEST_H
 #define MANIFEST_H
 

@@ -62,8 +62,8 @@ static size_t field_len(const unsigned char *field, size_t size)
 	return end != NULL ? (size_t)(end - field) : size;
 }
 
-/* What kinds of headers there are: POSIX's, with a prefix before the name; GNU tar's old ones and those from before
- * POSIX, where other things are in its place, or nothing. */
+/* Headers are POSIX's, with a prefix before the name, or GNU tar's old ones and those from before POSIX, which have
+ * something else in its place, or nothing. */
 static int check_magic(const unsigned char *h, bool sparse, struct reason *r)
 {
 	const unsigned char *magic = h + MAGIC;

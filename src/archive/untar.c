@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* libarchive's tar reader, which has no filters here, gets single blocks while it reads headers and one entry's
- * bytes while it reads data, so that we always know where in the tar it stands: we can bound what it
- * keeps of headers, and see the end of the archive, about which it says nothing. */
+/* libarchive reads the tar, without its filters. It gets single blocks while it reads headers, and one entry's bytes
+ * while it reads data, so that this file always knows where in the tar it stands: it can bound what libarchive keeps of
+ * headers, and sees the end of the archive, about which libarchive says nothing. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
@@ -29,15 +29,15 @@ const struct untar_limits untar_limits_default = {
 	.ratio = 200,
 };
 
-/* The headers of one entry. libarchive keeps them in memory, aborts when a sparse file's map fills that, and its time
- * for access control lists grows with the square of their length: 5 seconds for 1 MiB. */
+/* The headers of one entry. libarchive keeps them in memory and aborts when the map of a sparse file fills that. Its
+ * time for access control lists grows with the square of their length: 5 seconds for 1 MiB. */
 #define MAX_HEADERS TAR_HEADER_MAX
-/* The largest record that a tar is told to fill up in practice (-b 2048). */
+/* The largest record that tar is told to write in practice (-b 2048). */
 #define MAX_PADDING ((uint64_t)1 << 20)
 #define MAX_NAME 255	/* what a file system takes for a name */
 
-/* libarchive has no code for the one warning that is not damage: a name, of the entry, of a link or of an owner, that is
- * not in the charset that the archive says. Its English text is all that tells; untar_test holds it to that. */
+/* libarchive has no code for the one warning that is not damage: a name, of the entry, of a link or of an owner, that
+ * is not in the charset that the archive says. Its English text is all that tells; untar_test holds it to that. */
 #define CHARSET_WARNING "can't be converted from"
 #define ABOUT_THE_NAME "Pathname"	/* how the text begins when it is about the entry's own name */
 
@@ -55,7 +55,7 @@ struct untar {
 	unsigned char *data;
 	size_t cap;
 
-	/* What was wrong first: with the bytes, with the tar, or with the system. */
+	/* The first fault: of the bytes, of the tar, or of the system. */
 	struct reason why;
 	bool failed;
 	int error;		/* errno, when it was the system */
@@ -111,7 +111,7 @@ static enum untar_result damaged_tar(struct untar *r)
 	return damaged(r, "is damaged: tar: %s", i > 0 ? clean : "invalid data");
 }
 
-/* Makes unread what comes next. 1; 0 at the end; -1 when it failed. */
+/* Reads the next bytes into unread. 1; 0 at the end; -1 when it failed. */
 static int read_on(struct untar *r)
 {
 	int got = gunzip_next(r->gunzip, &r->unread, &r->why);
@@ -128,7 +128,7 @@ static int read_head(struct untar *r)
 {
 	struct reason why;
 
-	/* What follows the header of a sparse file may be its map. */
+	/* The block behind the header of a sparse file may be its map. */
 	if (r->head_complete && r->head.sparse)
 		return 0;
 	if (r->head_complete) {
@@ -247,7 +247,7 @@ static enum untar_result end_of_tar(struct untar *r)
 	return read_padding(r);
 }
 
-/* Is the name fit for us? */
+/* May an entry have this name? */
 static bool name_ok(const char *name, bool flat, struct reason *why)
 {
 	const char *p;
@@ -416,13 +416,13 @@ static enum untar_result start(struct untar *r)
 	return archive_read_open(r->tar, r, NULL, hand, NULL) == ARCHIVE_OK ? UNTAR_ITEM : damaged_tar(r);
 }
 
-/* Passes over what nobody has read of an entry. UNTAR_ITEM: the next header follows. */
+/* Passes over the rest of an entry. UNTAR_ITEM: the next header follows. */
 static enum untar_result skip(struct untar *r)
 {
 	r->in_headers = false;
 	if (archive_read_data_skip(r->tar) != ARCHIVE_OK)
 		return damaged_tar(r);
-	/* Else the next header is not where we see it. */
+	/* Or the next header is elsewhere than untar sees it. */
 	if ((uint64_t)archive_filter_bytes(r->tar, 0) != r->handed)
 		return damaged(r, "is damaged: an entry is not as long as it says");
 	r->in_headers = true;
@@ -431,7 +431,8 @@ static enum untar_result skip(struct untar *r)
 	return UNTAR_ITEM;
 }
 
-/* Does libarchive see the entry that we see? What it takes for a directory has no data: that others would read. */
+/* Does libarchive see the same entry as tar_header? If it sees a directory, it skips data that another reader would
+ * read. */
 static bool agrees(const struct untar *r, struct archive_entry *e)
 {
 	if (!r->head_complete)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Reads the archives of cert-import, csr-add and csr-sign, tar or tar in gzip, written by any tar and sent by anybody. */
+/* Reads the archives of cert-import, csr-add and csr-sign, tar or tar in gzip, written by any tar and sent by
+ * anybody. */
 #ifndef UNTAR_H
 #define UNTAR_H
 
@@ -43,8 +44,9 @@ enum untar_result untar_next(struct untar *, struct untar_item *, struct reason 
 void untar_close(struct untar *);
 
 /* Looks through a whole file for more entries than the limit, without their data, and goes back to where fd stands,
- * behind so many bytes that were read. Before untar_open this refuses an archive that has too many at once, instead of
- * after all that are allowed. True with a reason; false when there are not too many, or that cannot be told: of a pipe, for one. */
+ * behind so many bytes that were read. Before untar_open this refuses an archive that has too many at once, instead
+ * of after all that are allowed. True with a reason; false when there are not too many, or that cannot be told: of a
+ * pipe, for one. */
 bool untar_overfull(int fd, size_t read, const struct untar_limits *, struct reason *);
 /* The table of characters that reading needs, from the file system. A process that will have none holds one while
  * it opens archives; freelocale() frees it. (locale_t)0 when there is none. */

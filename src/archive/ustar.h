@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <time.h>
 
-/* What takes the bytes of the archive, or as many NULs when they are NULL. -1 with errno. */
+/* Takes the bytes of the archive, or as many NULs when they are NULL. -1 with errno. */
 struct ustar_sink {
 	int (*put)(void *to, const void *, size_t);
 	void *to;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Bytes read with their bounds, and a buffer that grows: for CAPF messages, DER, tar, and what the processes of a program
- * tell each other. Integers are big endian. */
+/* Bytes read with their bounds, and a buffer that grows: for CAPF messages, DER, tar, and what the processes of a
+ * program tell each other. Integers are big endian. */
 #ifndef BYTES_H
 #define BYTES_H
 

@@ -9,7 +9,7 @@ void csv_open(struct csv *c, char *text, size_t len)
 
 	*c = (struct csv){.p = text, .end = text + len, .next = 1};
 	*c->end = '\0';
-	/* What spreadsheets put in front of UTF-8. */
+	/* Spreadsheets put this in front of UTF-8. */
 	if (strncmp(text, bom, strlen(bom)) == 0)
 		c->p += strlen(bom);
 }

@@ -22,7 +22,7 @@ static bool is_word(const char *name, size_t len)
 
 bool device_ok(const char *name, size_t len)
 {
-	/* What begins with '-' would be an option. */
+	/* A name that begins with '-' would be an option. */
 	if (len < 1 || len > DEVICE_MAX || name[0] == '.' || name[0] == '-' || is_word(name, len))
 		return false;
 	for (size_t i = 0; i < len; i++)

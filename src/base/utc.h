@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-/* What four digits of a year can say: 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z. RFC 5280 4.1.2.5 has no others. */
+/* The first and the last second of years with four digits, 0000 and 9999; RFC 5280 4.1.2.5 has no others. */
 #define UTC_FIRST ((time_t)-62167219200)
 #define UTC_LAST ((time_t)253402300799)
 #define UTC_STAMP 16		/* YYYYMMDDThhmmssZ, as in the names of the spool's files */

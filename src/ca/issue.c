@@ -41,7 +41,7 @@ struct issuer {
 	struct buf extensions;	/* what policy wants besides usage and the subject's identifier */
 };
 
-/* What one of OpenSSL's i2d_ functions gave, which is freed here. */
+/* Appends what one of OpenSSL's i2d_ functions gave, and frees it. */
 static void put_i2d(struct buf *b, unsigned char *der, int len)
 {
 	if (len <= 0)

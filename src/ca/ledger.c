@@ -24,7 +24,7 @@ struct ledger {
 	} held[GROUP];
 	size_t n, count;
 	struct buf lines;	/* of the log, for those that are held */
-	void *devices;		/* tsearch: whom we have signed for */
+	void *devices;		/* tsearch: those that have a certificate in this archive */
 };
 
 struct ledger *ledger_open(struct tgz *archive, int log, time_t now)
@@ -39,7 +39,7 @@ struct ledger *ledger_open(struct tgz *archive, int log, time_t now)
 	return l;
 }
 
-/* Forgets what is held back. */
+/* Drops the certificates that are held back. */
 static void drop(struct ledger *l)
 {
 	while (l->n > 0)

@@ -34,8 +34,8 @@ static int init_checker(void *ctx)
 	return sandbox_enter(&sb);
 }
 
-/* In the checker: the text and the signature in, nothing or what is wrong with them out. -1 when that cannot be
- * told. */
+/* In the checker: takes the text and the signature, answers nothing or what is wrong with them. -1 when it cannot
+ * tell. */
 static int check(void *ctx, struct bytes job, struct buf *out)
 {
 	const struct sign *s = ctx;
@@ -83,7 +83,7 @@ void sign_free(struct sign *s)
 
 int sign_init(void *ctx)
 {
-	/* Whatever the token's library needs: its files, a socket to its daemon, threads. */
+	/* The token's library needs its files, a socket to its daemon, threads. */
 	static const struct sandbox_path all = {AT_FDCWD, "/", SANDBOX_READ | SANDBOX_WRITE};
 	static const struct sandbox sb = {.profile = SANDBOX_CLIENT, .path = &all, .paths = 1};
 	struct sign *s = ctx;
@@ -98,7 +98,7 @@ int sign_init(void *ctx)
 	return key_is_uri(s->key) ? sandbox_enter(&sb) : 0;
 }
 
-/* Has the checker found nothing wrong? Only then are the lines of the text read, here. */
+/* Asks the checker; only when it finds nothing wrong are the lines of the text read, here. */
 static struct manifest *verify(struct sign *s, const struct untar_item *signature, struct reason *why)
 {
 	struct bytes answer = {NULL, 0};
@@ -115,7 +115,7 @@ static struct manifest *verify(struct sign *s, const struct untar_item *signatur
 		if (!good)
 			bytes_get_text(&answer, why->text, sizeof why->text);
 	} else {
-		/* Whom that has killed, it kills again; one that ended otherwise may do better another time. */
+		/* A manifest that crashes the checker does it again; after another end a retry may succeed. */
 		died = !job.failed && errno == EPIPE && unpack_death(workers_signal(s->checker), &how);
 		(died ? reason_set : reason_trouble)(why, "the signature of " MANIFEST_SUMS " cannot be checked");
 	}

@@ -23,7 +23,8 @@ struct sign {
 	struct secret secret;
 	const struct cert *ca;
 	struct issue_policy policy;
-	struct cert *ra[SIGN_RA_MAX + 1];	/* any of them may have signed requests; none: only the own key of a request */
+	/* Any of these may have signed the requests; without one each must be signed with its own key. */
+	struct cert *ra[SIGN_RA_MAX + 1];
 	bool no_manifest;		/* with an RA: an archive without a signed manifest will do */
 	time_t now;
 	void (*complain)(const char *object, const char *text);	/* of a worker that cannot start */

@@ -29,7 +29,8 @@ static int resolve_one(struct dial *d, const char *text, size_t len, int family,
 
 	if (address_read(&a, text, len) != 0)
 		return reason_set(r, "%.*s is not HOST:PORT or [ADDRESS]:PORT", (int)len, text);
-	/* A phone with IPv4 alone does not reach a server with IPv6 alone, or the reverse: that is no error of the user. */
+	/* A phone with IPv4 alone does not reach a server with IPv6 alone, or the reverse: that is no error of the
+	 * user. */
 	error = getaddrinfo(a.host, a.port[0] != '\0' ? a.port : DEFAULT_PORT, &hints, &list);
 	if (error == EAI_MEMORY)
 		return reason_memory(r);

@@ -15,7 +15,7 @@
 
 #define BACKLOG 4096
 #define SHOWN_MAX 60	/* characters of an address in a message */
-/* After a server is killed its address is free when the last of its processes has ended, which a slow disk may delay. */
+/* When a server is killed, its address is free once its last process has ended, which a slow disk may delay. */
 #define TRIES 50
 #define PAUSE_MS 100
 #define FIRST_HANDED 3	/* sd_listen_fds(3) */

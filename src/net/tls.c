@@ -8,10 +8,10 @@
 #include "net/tls.h"
 #include "x509/openssl_error.h"
 
-/* OpenSSL reads on for as long as there is something to read, and a peer can see to that. No flight of a
- * handshake that we know of takes more; a record takes two. */
+/* OpenSSL reads for as long as there is something to read, and a peer can send without end. No known flight of a
+ * handshake takes more; a record takes two. */
 #define READS_A_CALL 16
-/* Handshake messages, alerts, empty records: what a peer may send besides data. A record with data makes up
+/* Handshake messages, alerts and empty records that a peer may send besides data. A record with data makes up
  * for one of them, since TLS 1.0 stacks send an empty one before each. */
 #define IDLE_RECORDS 64
 
@@ -60,7 +60,7 @@ static struct tls_context *context_new(const SSL_METHOD *method, bool server, bo
 	    SSL_OP_DONT_INSERT_EMPTY_FRAGMENTS | SSL_OP_IGNORE_UNEXPECTED_EOF |
 	    SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(c->ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* Without this a KeyUpdate comes back to us, and so does a ClientHello that wants to renegotiate. */
+	/* So that OpenSSL returns after a KeyUpdate, and after a ClientHello that wants to renegotiate. */
 	SSL_CTX_clear_mode(c->ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_NONE, NULL);
@@ -207,7 +207,7 @@ void tls_close(struct tls *t)
 	free(t);
 }
 
-/* What a call of OpenSSL came to. */
+/* The result of a call of OpenSSL. */
 static enum tls_result outcome(struct tls *t, int result, const char *what, struct reason *r)
 {
 	int error = errno, kind = SSL_get_error(t->ssl, result);

@@ -42,7 +42,7 @@ void tls_close(struct tls *);
 enum tls_result tls_handshake(struct tls *, struct reason *);
 /* The start of it, for a client that may want to leave it at that: nothing is read. */
 enum tls_result tls_hello(struct tls *, struct reason *);
-/* What there is, up to size, in *len. It may want to write: the peer can ask for an answer of TLS's own. */
+/* Reads up to size bytes; *len is how many. It may want to write, since a peer can ask for an answer of TLS itself. */
 enum tls_result tls_read(struct tls *, void *, size_t size, size_t *len, struct reason *);
 /* All of it, in one record when it is no longer than 16384 bytes. When it has to be called again the
  * bytes may have moved, but must be the same. */

@@ -36,7 +36,7 @@
 #define SANITIZED 0
 #endif
 
-/* What the headers of Debian 12 do not know; the numbers are the kernel's for ever. */
+/* The headers of Debian 12 lack these. The kernel never changes the numbers. */
 #define FS_TRUNCATE (1ULL << 14)	/* ABI 3 */
 #define FS_IOCTL_DEV (1ULL << 15)	/* ABI 5 */
 #define NET_BIND_TCP (1ULL << 0)	/* ABI 4 */
@@ -169,8 +169,9 @@ static int when_equal(scmp_filter_ctx f, int call, unsigned argument, uint64_t v
 	    (struct scmp_arg_cmp){argument, SCMP_CMP_EQ, value, 0});
 }
 
-/* What a server does with its connections. Nothing that ends a listener, which others share (SHUT_RD) and nothing
- * that makes a connection of it: MSG_FASTOPEN, or an address to send to, which one of sendmsg would hide. */
+/* Allows what a server does with its connections, but nothing that ends a listener, which all workers share
+ * (SHUT_RD), or connects to another host (MSG_FASTOPEN, an address to send to; so no sendmsg, which seccomp cannot
+ * look into). */
 static int add_socket_calls(scmp_filter_ctx f)
 {
 	static const struct { int level, option; } options[] = {
@@ -190,7 +191,7 @@ static int add_socket_calls(scmp_filter_ctx f)
 	return result;
 }
 
-/* What depends on arguments. */
+/* Allows system calls by their arguments. */
 static int add_conditions(scmp_filter_ctx f, const struct sandbox *sb)
 {
 	static const int fcntls[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD, F_DUPFD_CLOEXEC,
@@ -227,7 +228,7 @@ static int add_conditions(scmp_filter_ctx f, const struct sandbox *sb)
 		if ((result = when_bits(f, SCMP_ACT_ALLOW, call, 2, PROT_EXEC, 0)) == 0)
 			result = when_bits(f, NO_ACCESS, call, 2, PROT_EXEC, PROT_EXEC);
 	}
-	/* That is how libc says fstat. It can ask for the size of any path as well. */
+	/* libc calls it for fstat. It also gives the size of any path. */
 	if (result == 0 && sb->profile == SANDBOX_COMPUTE && !SANITIZED)
 		result = when_bits(f, SCMP_ACT_ALLOW, SCMP_SYS(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH);
 	return result;
@@ -423,7 +424,7 @@ static int restrict_resources(const struct sandbox *sb, uint64_t have)
 	return 0;
 }
 
-/* What a sanitizer has found is still to be read. */
+/* Not with a sanitizer, which reports on stderr. */
 static int silence(void)
 {
 	int null = SANITIZED ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC), result;

@@ -7,13 +7,13 @@
 #include "process/workers.h"
 #include "quarantine/inspect.h"
 
-/* What a worker needs beside its jobs: OpenSSL's tables, some jobs and answers, one certificate at a time. */
+/* Memory that a worker needs beside its jobs: OpenSSL's tables, some jobs and answers, one certificate at a time. */
 #define MEMORY ((uint64_t)64 << 20)
-/* A worker that goes round in OpenSSL must end: so much for one entry. A signature with an RSA-8192 key takes 0.1 s, and
- * 2 s on the slowest computer. */
+/* Processor time of a worker for one entry, so that one that loops in OpenSSL ends. A signature with an RSA-8192 key
+ * takes 0.1 s, and 2 s on the slowest computer. */
 #define ENTRY_SECONDS 60
-/* A worker that an entry has taken over need not renew that: so much for all. The longest honest work is 500,000 signatures
- * with an RSA-4096 key: 1,500 s on one core. */
+/* Processor time for all entries, since a worker that an entry has taken over does not renew that for one. The longest
+ * honest work is 500,000 signatures with an RSA-4096 key: 1,500 s on one core. */
 #define SECONDS 7200
 
 /* What the unpacking process said, in its order. For each the workers get a job, if only an empty one: so the order of
@@ -50,7 +50,7 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 	in->task.judge(in->task.ctx, (struct bytes){job.p + 1, job.len - 1}, &v, &in->der);
 	v.facts.der = in->der.p;
 	v.facts.der_len = in->der.len;
-	/* No answer instead of one that would be about us: nothing is refused for want of memory. */
+	/* No answer when the system failed: no entry is refused because memory is short. */
 	if (in->der.failed || (!v.good && v.reason.trouble))
 		return 0;
 	verdict_encode(&v, out);
@@ -135,8 +135,9 @@ static int queue(struct inspect *in, struct unpacked *u)
 	e->error = u->error;
 	strcpy(e->name, u->name);
 	strcpy(e->text, u->reason.text);
-	return workers_put(in->workers, in->job.p, in->job.len) == 0 && (!in->ended || workers_flush(in->workers) == 0) ?
-	    0 : -1;
+	if (workers_put(in->workers, in->job.p, in->job.len) != 0)
+		return -1;
+	return in->ended ? workers_flush(in->workers) : 0;
 }
 
 /* The first event and the workers' answer to it. */

@@ -18,11 +18,12 @@
 #include "quarantine/unpack.h"
 #include "x509/pem.h"
 
-/* So much goes over the pipe at once: system calls do not count, and the parent has work early. */
+/* Bytes that go over the pipe at once: enough that system calls do not count, few enough that the parent starts
+ * early. */
 #define PARCEL ((size_t)64 * 1024)
 /* Around an entry's data: kind, error, name, reason and three lengths. */
 #define AROUND (1 + 4 + 3 * 4 + UNPACK_NAME_MAX + REASON_MAX)
-/* What zlib, libarchive and we need beside one entry, with room. */
+/* Memory for zlib, libarchive and the rest beside one entry, with room. */
 #define MEMORY ((uint64_t)24 << 20)
 /* An honest archive takes 0.1 s for 10,000 entries. The largest that the limits let in, 2 GiB and
  * 500,000 entries, takes 6 s; one that is built at every limit would take minutes. */
@@ -30,7 +31,7 @@
 #define BYTES_PER_SECOND ((uint64_t)64 << 20)
 #define SPARE_DESCRIPTORS 16	/* of a process with files: its pipes, and what libc opens to start it */
 
-/* What one process unpacks: the archive, or some of the files, all of which it opens before it reads any. */
+/* The part of one process: the archive, or some of the files, all of which it opens before it reads any. */
 struct share {
 	const struct unpack_task *task;
 	size_t first, end;	/* of task->file */
@@ -284,7 +285,7 @@ static int life(void *ctx, int out)
 			result = read_file(&c, fd[i]);
 	if (result == 0)
 		say_kind(&c, UNPACK_END, 0);
-	flush(&c);	/* when nobody reads, nobody needs to know */
+	flush(&c);	/* an error: the parent has stopped reading */
 	if (r != NULL)
 		untar_close(r);
 	if (table != (locale_t)0)
@@ -296,7 +297,7 @@ static int life(void *ctx, int out)
 
 /* The parent. */
 
-/* To open a FIFO is to wait for its writer, who may wait for us to read what stands before it. */
+/* Opening a FIFO waits for its writer, which may itself wait until the files before it are read. */
 static bool may_wait(const char *name)
 {
 	struct stat st;
@@ -380,7 +381,7 @@ static void died(struct unpack *u, struct unpacked *out)
 		out->kind = UNPACK_DIED;
 }
 
-/* Does it keep to the limits, and to what may stand where? */
+/* Does a message keep to the limits, and come where it may? */
 static bool credible(struct unpack *u, const struct unpacked *v)
 {
 	bool entry = v->kind == UNPACK_ENTRY || v->kind == UNPACK_REFUSED;
@@ -405,7 +406,7 @@ static bool credible(struct unpack *u, const struct unpacked *v)
 	return v->kind != UNPACK_END || u->files == (u->task.files > 0 ? u->share[u->at].end : 0);
 }
 
-/* What the process at hand says next. */
+/* The next message of the process at hand. */
 static void next_of_share(struct unpack *u, struct unpacked *out)
 {
 	int got;
@@ -429,7 +430,7 @@ void unpack_next(struct unpack *u, struct unpacked *out)
 		return;
 	}
 	next_of_share(u, out);
-	/* After its last word nothing of it counts. */
+	/* Nothing counts after a process has said END. */
 	while (out->kind == UNPACK_END && u->at + 1 < u->shares) {
 		u->at++;
 		u->unread.len = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Unpacks the archives and files of cert-import, csr-add and csr-sign in a process that can do nothing else: it has no
- * file system, since it opens its files before it reads any, no network, and bounded memory and time. What it says is as
- * hostile as what it reads: the parent checks its form and its limits. */
+/* Unpacks the archives and files of cert-import, csr-add and csr-sign in a process that can do nothing else: it has
+ * no file system, since it opens its files before it reads any, no network, and bounded memory and time. What it says
+ * is as hostile as what it reads: the parent checks its form and its limits. */
 #ifndef UNPACK_H
 #define UNPACK_H
 
@@ -48,7 +48,8 @@ struct unpacked {
 
 struct unpack;
 
-/* Starts the process, or, for more files than one can open, several. What the task points to must stay. NULL with errno. */
+/* Starts the process, or, for more files than one can open, several. What the task points to must stay. NULL with
+ * errno. */
 struct unpack *unpack_start(const struct unpack_task *);
 /* The next of what it says; data is valid until the next call. After END, DIED and TROUBLE only
  * TROUBLE comes. */

@@ -33,7 +33,7 @@ static bool get_bool(struct bytes *in, bool *out)
 	return true;
 }
 
-/* What a serial number looks like; it is printed as it is. */
+/* A serial number is printed without escapes. */
 static bool is_hex(const char *text)
 {
 	return *text != '\0' && text[strspn(text, "0123456789abcdefABCDEF")] == '\0';

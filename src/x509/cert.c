@@ -26,10 +26,10 @@ static int decode(struct cert *c, struct reason *r)
 	X509 *x = X509_new_ex(openssl_context(), NULL);
 
 	if (x == NULL || d2i_X509(&x, &p, (long)c->der_len) == NULL)
-		/* On failure OpenSSL has freed what it was given. */
+		/* On failure OpenSSL has freed x. */
 		return openssl_error_set(r, "is not a certificate");
 	c->x509 = x;
-	/* A key that is none is refused where keys are looked at. */
+	/* public_key_check refuses a key that OpenSSL cannot read. */
 	if (X509_get0_pubkey(x) == NULL && openssl_error_lack())
 		return reason_memory(r);
 	if (p != c->der + c->der_len)
@@ -77,7 +77,8 @@ struct cert *cert_parse(const void *data, size_t len, struct reason *r)
 		return NULL;
 	}
 	c->der = pem_unwrap(data, len, DER_CERT, false, &c->der_len, &c->pem, r);
-	if (c->der == NULL || decode(c, r) < 0 || name_cn(X509_get_subject_name(c->x509), c->cn, r) < 0 || read_serial(c, r) < 0 ||
+	if (c->der == NULL || decode(c, r) < 0 || name_cn(X509_get_subject_name(c->x509), c->cn, r) < 0 ||
+	    read_serial(c, r) < 0 ||
 	    read_time(X509_get0_notBefore(c->x509), &c->not_before, r) < 0 ||
 	    read_time(X509_get0_notAfter(c->x509), &c->not_after, r) < 0 ||
 	    public_key_spki_of(X509_get_X509_PUBKEY(c->x509), c->spki, r) < 0 ||
@@ -212,9 +213,9 @@ int cert_check_client(const struct cert *c, struct reason *r)
 	return openssl_error_end(res, r);
 }
 
-/* What verification asks of every certificate of a chain, and trust.c forgives none: whoever takes a CA here must be
- * able to verify with it. What may be missing in a CA is in trust.c, too. The signature is not looked at: the one who
- * adds a CA answers for it. Vendors' roots of today are signed with SHA-1. */
+/* Verification asks this of every CA of a chain, and trust.c allows no exception: a CA that passes here can be verified
+ * with. trust.c says what a CA may lack. The signature is not checked: the administrator who adds a CA answers for it,
+ * and roots of vendors are signed with SHA-1. */
 int cert_check_ca(const struct cert *c, struct reason *r)
 {
 	X509 *x = c->x509;

@@ -18,8 +18,8 @@ struct csr *csr_make(struct bytes spki, const char *device, EVP_PKEY *ra, struct
  * of CAPF signed, which the caller has checked. -1 with a reason. */
 int csr_make_again(struct csr *, EVP_PKEY *ra, struct reason *);
 
-/* What the phone has to sign so that the request is its own: CertificationRequestInfo, DER, behind what is in
- * the buffer. -1 with a reason. */
+/* Appends the CertificationRequestInfo, DER, which the phone has to sign so that the request is its own. -1 with a
+ * reason. */
 int csr_make_info(struct bytes spki, const char *device, struct buf *, struct reason *);
 /* The request with that signature, RSA or ECDSA with SHA-256, which is checked. As csr_make. */
 struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Engines are deprecated, but on Debian 12 an engine is the only way to a PKCS#11 token. On Debian 13 it is a provider. */
+/* Engines are deprecated, but on Debian 12 an engine is the only way to a PKCS#11 token; Debian 13 has a provider. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include <openssl/crypto.h>
@@ -28,7 +28,7 @@
 #define MAX_BYTES 262144	/* an 8192-bit key has 7 KiB; a PKCS#12 may carry a chain besides */
 #define ROUNDS 200000	/* of PBKDF2, a tenth of a second; OpenSSL's default is 2048 */
 
-/* What OpenSSL's question for a pass phrase needs, and what became of it. */
+/* For answer(), which OpenSSL calls for a pass phrase, and what became of that. */
 struct asking {
 	struct secret *secret;
 	struct reason *reason;
@@ -44,8 +44,8 @@ static int answer(char *buf, int size, int writing, void *arg)
 	size_t len;
 
 	(void)writing;
-	/* It asks again after a wrong PIN, and a token counts those. After -1 it asks by itself, on stdin if need be; after
-	 * 0 it gives up. */
+	/* It asks again after a wrong PIN, and a token counts those. After -1 it asks by itself, on stdin if need be;
+	 * after 0 it gives up. */
 	if (a->provider && a->asked)
 		return 0;
 	a->asked = true;
@@ -60,7 +60,7 @@ static int answer(char *buf, int size, int writing, void *arg)
 	return (int)len;
 }
 
-/* What to say when no key came. Returns -1. */
+/* The message when there is no key. Returns -1. */
 static int no_key(const struct asking *a, struct reason *r)
 {
 	unsigned long e = ERR_peek_error();
@@ -123,8 +123,8 @@ static EVP_PKEY *from_store(OSSL_STORE_CTX *store, const struct asking *a, struc
 	return key;
 }
 
-/* A file, read here: a pipe can be read once only, and OpenSSL would list a directory. The file may
- * be readable for others; that is between the administrator and his backup. */
+/* A file is read here: a pipe can be read only once, and OpenSSL would list a directory. Its mode is not checked: an
+ * administrator may have reasons to let others read it. */
 static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
 	unsigned char *data = NULL;
@@ -155,8 +155,8 @@ static EVP_PKEY *from_file(const char *path, UI_METHOD *ui, struct asking *a, st
 	return key;
 }
 
-/* Does a provider know pkcs11: URIs? One that openssl.cnf has not activated is loaded, for good: the key needs it. It is
- * told of the token's library by the variable that the engine takes, too. */
+/* Does a provider know pkcs11: URIs? One that openssl.cnf has not activated is loaded, for good: the key needs it. It
+ * is told of the token's library by the variable that the engine takes, too. */
 static bool token_provider(void)
 {
 	const char *module = getenv("PKCS11_MODULE_PATH");
@@ -174,8 +174,8 @@ static bool token_provider(void)
 	return loader != NULL;
 }
 
-/* The fence around ENGINE: used for pkcs11: only, and only when no provider knows that scheme. The
- * key keeps the engine alive. The engine asks for the PIN through ui. */
+/* ENGINE is used for pkcs11: only, and only when no provider knows that scheme. The key keeps the engine alive. The
+ * engine asks for the PIN through ui. */
 static EVP_PKEY *from_engine(const char *uri, UI_METHOD *ui, struct asking *a, struct reason *r)
 {
 	EVP_PKEY *key = NULL;

@@ -35,7 +35,7 @@ bool phone_auth_string_equal(const char *want, struct bytes got)
 	return equal;
 }
 
-/* What is signed: two pieces in a row, under one hash. -1 when OpenSSL cannot. */
+/* The hash that is signed, of two pieces in a row. -1 when OpenSSL cannot. */
 static int hash(const char *md_name, struct bytes first, struct bytes second,
     unsigned char out[EVP_MAX_MD_SIZE], size_t *len)
 {
@@ -90,7 +90,7 @@ static int verify(EVP_PKEY *key, const char *md_name, struct bytes first, struct
 	return 0;
 }
 
-/* The chain, now, or at the end of its own days when that is allowed. */
+/* Verifies the chain now, or, when accept-expired allows that, at the last second of the certificate. */
 static int check_chain(const struct cert *c, const struct phone_auth_policy *p, struct reason *r)
 {
 	bool expired = p->now >= c->not_after;
@@ -111,14 +111,14 @@ static int check_chain(const struct cert *c, const struct phone_auth_policy *p, 
 	return 0;
 }
 
-/* Long enough to have been a phone's key once? */
+/* Is it an RSA key of a length that old phones have? */
 static bool short_key(EVP_PKEY *key)
 {
 	return EVP_PKEY_is_a(key, "RSA") && EVP_PKEY_get_bits(key) >= 1024 &&
 	    EVP_PKEY_get_bits(key) < 2048;
 }
 
-/* A certificate that speaks for this device. NULL with a reason. */
+/* Reads a certificate, which must be of this device. NULL with a reason. */
 static struct cert *read_certificate(struct bytes der, const char *device,
     const struct phone_auth_policy *p, struct reason *r)
 {

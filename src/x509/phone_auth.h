@@ -19,7 +19,7 @@
  * when none is wanted. */
 bool phone_auth_string_equal(const char *want, struct bytes got);
 
-/* What a phone sends with its certificate. An element that it did not send is empty. */
+/* The elements that a phone sends with its certificate. One that it did not send is empty. */
 struct phone_auth {
 	struct bytes certificate;	/* DER */
 	struct bytes sha1;		/* SIGNED_DATA */
@@ -37,7 +37,7 @@ struct phone_auth_policy {
 	bool allow_weak;	/* also with SHA-1, and with RSA keys from 1024 bits on */
 };
 
-/* Does it prove that this device speaks, in this session? Both signatures, the chain, the subject,
+/* Does this authenticate the device, in this session? Both signatures, the chain, the subject,
  * and SUDI_DATA when there is any. NULL with a reason; else the certificate, for the caller to free
  * with cert_free; the reason then has a remark, or is "". */
 struct cert *phone_auth_check(const struct phone_auth *, const char *device, uint32_t session,

@@ -25,11 +25,11 @@ struct forgiven {
 	int error, depth;
 };
 
-/* What a CA may lack. Every CA of a chain is in the list, since nothing else is looked at, and it is there because an
- * administrator has put it there by hand: to him a trust anchor is a name and a key (RFC 5280 6.1.1 (d)), in whatever
- * form its maker wrote it. easy-rsa does not mark basicConstraints as critical, "openssl req -x509" writes no keyUsage,
- * and nobody can forge a certificate by the weak digest of one that is in the list as it is. What limits a CA
- * still counts: its path length, its end, its name constraints, a keyUsage without keyCertSign. */
+/* Is this an error of form, which a CA may have? Every CA of a chain is in the list, where an administrator has put
+ * it by hand: a trust anchor is a name and a key (RFC 5280 6.1.1 (d)), in whatever form its maker wrote it. easy-rsa
+ * does not mark basicConstraints as critical, "openssl req -x509" writes no keyUsage, and nobody can forge a
+ * certificate by the weak digest of one that is in the list as it is. What limits a CA still counts: its path length,
+ * its end, its name constraints, a keyUsage without keyCertSign. */
 static bool is_form(int error)
 {
 	switch (error) {
@@ -43,7 +43,8 @@ static bool is_form(int error)
 	return false;
 }
 
-/* Strict, except for this: home-made CAs leave key identifiers out, and phones do not mind. */
+/* Verification is strict (X509_V_FLAG_X509_STRICT), but for the form of CAs and for key identifiers, which home-made
+ * CAs leave out and phones do not need. */
 static int forgive(int good, X509_STORE_CTX *ctx)
 {
 	struct forgiven *f = X509_STORE_CTX_get_app_data(ctx);
@@ -109,8 +110,8 @@ size_t trust_count(const struct trust *t)
 	return t->count;
 }
 
-/* What to say before the fault when it is that of a CA further up; the caller frees. NULL for the
- * certificate itself. */
+/* The beginning of the message when the fault is that of a CA further up; the caller frees. NULL for the certificate
+ * itself. */
 static char *whose(const X509 *x, int depth)
 {
 	static const char text[] = "has a CA, ";
@@ -181,7 +182,7 @@ static int refuse(X509_STORE_CTX *ctx, struct reason *r)
 	return -1;
 }
 
-/* One run of OpenSSL's verification, whose state stays in the context. */
+/* Runs OpenSSL's verification once; its result stays in the context. */
 static int verify(const struct trust *t, const struct cert *c, time_t now, int level,
     unsigned long flags, struct forgiven *f)
 {
