@@ -33,7 +33,7 @@ const char program[] = "capf-init";
 const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]\n"
 			"       capf-init --request [-hV] [-n name] [-P seconds] [-s spool] [-t type]\n"
 			"       capf-init --complete cert [-hV] [-P seconds] [-s spool] [issuer ...]\n"
-			"       capf-init --certificate cert --key key [-hV] [-P seconds] [-p file] [-s spool] [issuer ...]";
+			"       capf-init --certificate cert -k key [-hV] [-P seconds] [-p file] [-s spool] [issuer ...]";
 
 #define DAYS 1825		/* five years, as the phones' own system has it */
 #define MAX_DAYS 7300
