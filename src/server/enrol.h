@@ -11,7 +11,7 @@
 bool enrol_prepare(struct client *, const struct session_action *, struct session_event *answer);
 bool enrol_certify(struct client *, const struct session_action *, struct session_event *answer);
 bool enrol_await(struct client *, struct session_event *answer);
-/* Looks for the certificate of the key in v->stem. 1 with the answer; 0 when it is not there yet. */
+/* Looks for the certificate of the key in v->reqid. 1 with the answer; 0 when it is not there yet. */
 int enrol_find(struct client *, struct session_event *answer);
 
 /* Puts its question to the issuing process, once more when that is another one. */

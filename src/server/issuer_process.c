@@ -23,7 +23,7 @@
 
 #define MAX_PACKET 65536	/* two messages of a phone, its key and its proof, are smaller, and so is a certificate */
 /* Of processor time, for one certificate: the other phones of this worker wait for it. A signature with an RSA-8192 key
- * takes 2 s on the slowest board. */
+ * takes 2 s on the slowest machine. */
 #define ANSWER_SECONDS 10
 
 /* What stands before a certificate, or before what is wrong. */
@@ -126,7 +126,7 @@ static int check_order(const struct bureau *b, const char *device, struct bytes 
 	return result;
 }
 
-/* One packet: number and blobs in, number and certificate or reason out. */
+/* One packet: number, name and key in, number and certificate or reason out. */
 static void answer(const struct bureau *b, struct bytes in, struct buf *out)
 {
 	time_t now = time(NULL) + b->task->clock;
@@ -172,14 +172,14 @@ static int greet(int fd, const struct cert *ca, const struct reason *why)
 
 /* No files but the phones' records, for reading; no sockets, only the one that we have. A token's library needs its
  * own ways to the token as long as it signs, and gets no sandbox. */
-static int narrow(const struct bureau *b, struct reason *why)
+static int confine(const struct bureau *b, struct reason *why)
 {
 	const struct sandbox_path phones = {b->spool->dir[SPOOL_PHONE], NULL, SANDBOX_READ};
 	const struct sandbox sb = {.profile = SANDBOX_READER, .memory = 64 << 20, .path = &phones, .paths = 1};
 
 	if (strncmp(b->task->key, "pkcs11:", 7) == 0 || sandbox_enter(&sb) == 0)
 		return 0;
-	return reason_trouble(why, "cannot narrow the process: %s", strerror(errno));
+	return reason_trouble(why, "cannot confine the process: %s", strerror(errno));
 }
 
 /* Those who found the fault did not know what they looked at. */
@@ -221,7 +221,7 @@ static int make_ready(struct bureau *b, int fd)
 		b->issuer = issuer_new(ca, key, &policy, time(NULL) + task->clock, &why);
 	if (b->issuer == NULL)
 		blame(&why, ca == NULL || key != NULL ? "the issuer's certificate" : "the issuer's key");
-	else if (open_spool(b, ca, &why) == 0 && narrow(b, &why) == 0)
+	else if (open_spool(b, ca, &why) == 0 && confine(b, &why) == 0)
 		result = 0;
 	EVP_PKEY_free(key);
 	if (greet(fd, result == 0 ? ca : NULL, &why) != 0)

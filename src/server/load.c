@@ -23,7 +23,7 @@ static void *map(int fd, size_t size, int protection)
 struct load *load_new(unsigned workers)
 {
 	struct load *b = calloc(1, sizeof *b);
-	int fd = memfd_create("capf-board", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
+	int fd = memfd_create("capf-load", MFD_CLOEXEC | MFD_ALLOW_SEALING), saved;
 	size_t size;
 
 	if (b == NULL || fd < 0)

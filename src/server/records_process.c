@@ -160,7 +160,7 @@ static int serve(struct records *o, int control, int worker)
 }
 
 /* It can open records, and make folders for them in tmp/; nothing else, and no sockets. */
-static int narrow(const struct spool *s)
+static int confine(const struct spool *s)
 {
 	const struct sandbox_path paths[] = {
 		{s->dir[SPOOL_PHONE], NULL, SANDBOX_READ | SANDBOX_WRITE},
@@ -190,7 +190,7 @@ static int life(void *ctx, int control)
 	if ((o.spool = spool_open(task->path, "capf-serve", time(NULL) + task->clock)) != NULL &&
 	    spool_sync(o.spool, SPOOL_PHONE) == 0 && (o.group = turn_new(o.spool)) != NULL) {
 		phone_lock_init(&o.lock, o.spool);
-		if (narrow(o.spool) == 0)
+		if (confine(o.spool) == 0)
 			result = serve(&o, control, control + 1) == 0 ? 0 : 1;
 		phone_lock_close(&o.lock);
 	}

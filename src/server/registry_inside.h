@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What orders, visit, enrol and the records link share, and nobody else sees: the desk that all visits come to. */
+/* The registry from within: the state of all visits, which registry_inside.c, client.c and records_link.c share. */
 #ifndef REGISTRY_INSIDE_H
 #define REGISTRY_INSIDE_H
 

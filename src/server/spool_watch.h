@@ -21,7 +21,7 @@ int spool_watch_news(struct spool_watch *, void (*each)(void *ctx, const struct 
 /* Reads csr/ and lsc/ themselves, for what nobody told. The same answers. */
 int spool_watch_poll(struct spool_watch *, void (*each)(void *ctx, const struct reqid *, enum spool_dir),
     void *ctx);
-/* All that the shelf knows, with all that was published on this machine before this call, for batch_look.
+/* All that it knows, with all that was published on this machine before this call, for batch_look.
  * Good until something is added. NULL with errno. */
 const struct index *spool_watch_index(struct spool_watch *);
 /* Something that we have put there. -1 when out of memory. */

@@ -457,7 +457,7 @@ static int set_up(struct server *s, struct reason *why)
 /* From here on it can open what it needs of the spool, and nothing else: to read its keys and those whom
  * it trusts, to change requests and certificates. Records are the records process's. In tmp/ it has a stage for its
  * own: others make files there that become records, trusted certificates, or CAPF's key. */
-static int narrow(struct server *s, struct reason *why)
+static int confine(struct server *s, struct reason *why)
 {
 	struct sandbox_path path[SPOOL_DIRS];
 	struct sandbox sb = {.profile = SANDBOX_SERVER, .path = path};
@@ -484,7 +484,7 @@ static int narrow(struct server *s, struct reason *why)
 	/* Its files are not for later either. */
 	tls_init();
 	return sandbox_enter(&sb) == 0 ? 0 :
-	    reason_trouble(why, "cannot narrow the process: %s", strerror(errno));
+	    reason_trouble(why, "cannot confine the process: %s", strerror(errno));
 }
 
 static void take_down(struct server *s)
@@ -571,7 +571,7 @@ int worker_life(void *task, int control)
 	prctl(PR_SET_NAME, "capf-worker");
 	/* Its memory has CAPF's key and the phones' strings: not for others of the same user. */
 	prctl(PR_SET_DUMPABLE, 0);
-	if (set_up(&s, &why) != 0 || narrow(&s, &why) != 0)
+	if (set_up(&s, &why) != 0 || confine(&s, &why) != 0)
 		refuse(&s, &why);
 	while (!s.stop)
 		turn(&s);
