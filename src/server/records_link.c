@@ -13,6 +13,7 @@
 struct records_link {
 	int fd;
 	bool broken, pending, late;
+	size_t files;
 	unsigned char packet[RECORDS_PACKET_MAX];
 	struct buf out;
 };
@@ -57,6 +58,11 @@ bool records_pending(const struct records_link *l)
 	return l->pending;
 }
 
+size_t records_files(const struct records_link *l)
+{
+	return l->files;
+}
+
 bool records_late(const struct records_link *l)
 {
 	return l->late;
@@ -99,6 +105,7 @@ static int hear(struct registry *o, struct records_reply *r)
 	}
 	l->pending = r->pending;
 	l->late = r->late;
+	l->files = r->files;
 	o->spool->torn = o->spool->torn || r->torn;
 	if (*r->what != '\0')
 		registry_complain(o, *r->device != '\0' ? r->device : NULL, r->what, r->because);
@@ -180,9 +187,9 @@ void records_retry(struct registry *o)
 		ask(o, &(struct records_request){.type = RECORDS_RETRY}, &r);
 }
 
-int records_begin_stage(struct registry *o)
+int records_begin_stage(struct registry *o, size_t files)
 {
-	return say(o->records, &(struct records_request){.type = RECORDS_STAGE});
+	return say(o->records, &(struct records_request){.type = RECORDS_STAGE, .number = files});
 }
 
 int records_staged(struct registry *o)

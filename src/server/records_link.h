@@ -19,6 +19,7 @@ void records_ended(struct records_link *);
 bool records_broken(const struct records_link *);
 /* Is there something for a commit; something for one that comes anyway? */
 bool records_pending(const struct records_link *);
+size_t records_files(const struct records_link *);
 bool records_late(const struct records_link *);
 
 /* A phone's record, without its string, and its state. 1; 0 when there is no such phone; -1 with a reason. */
@@ -34,9 +35,9 @@ void records_note(struct registry *, const char *device, unsigned version, const
 /* Tries again what waits for locks of other programs. */
 void records_retry(struct registry *);
 
-/* The commit: begin_stage asks for what staged waits for, so that both processes write at the same time. publish calls
+/* The commit: begin_stage asks for what staged waits for, so that both processes write at the same time; files: of ours. publish calls
  * each with the number of a visit whose string was compared. -1 with errno: nobody may be told of anything. */
-int records_begin_stage(struct registry *);
+int records_begin_stage(struct registry *, size_t files);
 int records_staged(struct registry *);
 int records_publish(struct registry *, void (*each)(void *ctx, uint64_t number, enum records_guess), void *ctx);
 void records_abandon(struct registry *);

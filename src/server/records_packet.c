@@ -47,6 +47,7 @@ void records_reply_put(const struct records_reply *r, struct buf *out)
 	buf_put_u32(out, (uint32_t)r->result);
 	buf_put_u32(out, (uint32_t)r->error);
 	buf_put_u8(out, (uint8_t)(r->pending | r->late << 1 | r->torn << 2 | r->why.trouble << 3));
+	buf_put_u32(out, r->files);
 	buf_put_text(out, r->why.text);
 	buf_put_text(out, r->device);
 	buf_put_text(out, r->what);
@@ -61,7 +62,7 @@ bool records_reply_get(struct bytes in, struct records_reply *r)
 
 	*r = (struct records_reply){.result = -1};
 	if (!bytes_get_u32(&in, &result) || !bytes_get_u32(&in, &error) || !bytes_get_u8(&in, &flags) ||
-	    !bytes_get_text(&in, r->why.text, sizeof r->why.text) ||
+	    !bytes_get_u32(&in, &r->files) || !bytes_get_text(&in, r->why.text, sizeof r->why.text) ||
 	    !bytes_get_text(&in, r->device, sizeof r->device) || !bytes_get_text(&in, r->what, sizeof r->what) ||
 	    !bytes_get_text(&in, r->because, sizeof r->because) ||
 	    !bytes_get_sized(&in, &r->body.p, &r->body.len) || in.len > 0)

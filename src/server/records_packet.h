@@ -36,7 +36,7 @@ struct outcome_change {
 
 struct records_request {
 	enum records_request_type type;
-	uint64_t number;		/* of the visit that guesses */
+	uint64_t number;		/* of the visit that guesses; with STAGE how many files the worker has */
 	char device[DEVICE_MAX + 1];	/* "" where none is wanted */
 	time_t order;
 	unsigned version;
@@ -53,6 +53,7 @@ struct records_reply {
 	/* For the log, unless what is "". */
 	char device[DEVICE_MAX + 1], what[64], because[REASON_MAX];
 	bool pending;		/* something waits for a commit */
+	uint32_t files;		/* of it */
 	bool late;		/* or for a lock that another program has */
 	bool torn;		/* a directory shows what may not be on the disk: no more of this */
 	/* RECORDS_LOOK: struct phone and struct phone_state. RECORDS_PUBLISH: for each guess its number and a byte

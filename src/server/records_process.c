@@ -26,11 +26,12 @@ static int commit_failed(struct records *o)
 	return -1;
 }
 
-static int stage(struct records *o, bool *staged)
+static int stage(struct records *o, uint64_t beside, bool *staged)
 {
 	records_now(o);
 	outcome_retry(o, LATE_A_COMMIT);
-	*staged = turn_stage(o->group) == 0;
+	/* Whatever the worker says of its own: the files are synced. */
+	*staged = turn_stage(o->group, beside < UINT16_MAX ? (size_t)beside : UINT16_MAX) == 0;
 	return *staged ? 0 : commit_failed(o);
 }
 
@@ -90,7 +91,7 @@ static int answer(struct records *o, struct bytes packet, bool *staged, struct b
 		outcome_retry(o, SIZE_MAX);
 		break;
 	case RECORDS_STAGE:
-		reply.result = stage(o, staged);
+		reply.result = stage(o, q.number, staged);
 		break;
 	case RECORDS_PUBLISH:
 		*staged = false;
@@ -106,6 +107,7 @@ static int answer(struct records *o, struct bytes packet, bool *staged, struct b
 	}
 	reply.error = errno;
 	reply.pending = !turn_empty(o->group) || o->lock.any;
+	reply.files = (uint32_t)turn_files(o->group);
 	reply.late = !STAILQ_EMPTY(&o->late);
 	reply.torn = o->spool->torn;
 	reply.body = (struct bytes){body.p, body.len};

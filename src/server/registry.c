@@ -296,8 +296,8 @@ static void compared(void *ctx, uint64_t number, enum records_guess what)
 static int commit_all(struct registry *o)
 {
 	bool records = records_pending(o->records) || records_late(o->records);
-	int asked = records ? records_begin_stage(o) : 0;
-	int result = turn_empty(o->group) ? 0 : turn_stage(o->group), saved = errno;
+	int asked = records ? records_begin_stage(o, turn_files(o->group)) : 0;
+	int result = turn_empty(o->group) ? 0 : turn_stage(o->group, records_files(o->records)), saved = errno;
 	int staged = records && asked == 0 ? records_staged(o) : asked;
 
 	if (result == 0 && staged == 0) {

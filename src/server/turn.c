@@ -155,8 +155,17 @@ bool turn_empty(const struct turn *g)
 	return g->puts == 0 && g->steps == 0 && !g->failed;
 }
 
+size_t turn_files(const struct turn *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->puts; i++)
+		n += !g->put[i].old;
+	return n;
+}
+
 /* Writes all files into the stage and makes them durable there. */
-static int stage(struct turn *g, struct stage *st)
+static int stage(struct turn *g, struct stage *st, size_t beside)
 {
 	const char **names = calloc(g->puts, sizeof *names);
 	size_t n = 0;
@@ -172,7 +181,7 @@ static int stage(struct turn *g, struct stage *st)
 		names[n++] = p->staged;
 	}
 	if (result == 0)
-		result = stage_sync(st, names, n);
+		result = stage_sync_beside(st, names, n, beside);
 	saved = errno;
 	free(names);
 	errno = saved;
@@ -212,7 +221,7 @@ static int publish_all(struct turn *g, struct stage *st)
 	return spool_sync_all(g->spool, used);
 }
 
-int turn_stage(struct turn *g)
+int turn_stage(struct turn *g, size_t beside)
 {
 	int result = 0, saved;
 
@@ -222,7 +231,7 @@ int turn_stage(struct turn *g)
 		result = -1;
 	else if (g->puts > 0) {
 		g->staged = true;
-		result = stage(g, &g->st);
+		result = stage(g, &g->st, beside);
 	}
 	if (result == 0)
 		return 0;
@@ -258,5 +267,5 @@ int turn_commit(struct turn *g)
 {
 	if (turn_empty(g))
 		return 0;
-	return turn_stage(g) == 0 ? turn_publish(g) : -1;
+	return turn_stage(g, 0) == 0 ? turn_publish(g) : -1;
 }

@@ -24,11 +24,12 @@ int turn_move(struct turn *, const struct reqid *, enum reqid_kind, enum spool_d
     enum spool_dir to, const char *event);
 
 bool turn_empty(const struct turn *);
+size_t turn_files(const struct turn *);
 /* Does it all, durable when it returns, and forgets it. -1 with errno: nobody may be told of any. */
 int turn_commit(struct turn *);
 /* The same in two steps, for a turn that two processes do together: what may fail on a full disk first, in both. A
- * turn that could not be staged is forgotten. */
-int turn_stage(struct turn *);
+ * turn that could not be staged is forgotten. The other has so many files beside ours. */
+int turn_stage(struct turn *, size_t beside);
 int turn_publish(struct turn *);
 /* Nothing of it is done. */
 void turn_abandon(struct turn *);

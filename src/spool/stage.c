@@ -82,7 +82,12 @@ static int sync_file(int dir, const char *name)
 
 int stage_sync(struct stage *g, const char *const *names, size_t n)
 {
-	if (n > FEW_FILES)
+	return stage_sync_beside(g, names, n, 0);
+}
+
+int stage_sync_beside(struct stage *g, const char *const *names, size_t n, size_t beside)
+{
+	if (n + beside > FEW_FILES)
 		return syncfs(g->fd);
 	for (size_t i = 0; i < n; i++)
 		if (sync_file(g->fd, names[i]) != 0)

@@ -18,6 +18,8 @@ int stage_read(struct stage *, const char *name, unsigned char **, size_t *);
 void stage_remove(struct stage *, const char *name);
 /* Makes these files durable, all at once. */
 int stage_sync(struct stage *, const char *const *names, size_t n);
+/* The same when another process does so with that many more, at the same time: together they may be many. */
+int stage_sync_beside(struct stage *, const char *const *names, size_t n, size_t beside);
 /* Gives a staged file its place in the directory "to"; EEXIST when it is taken. The caller makes that durable. */
 int stage_publish(struct stage *, const char *name, int to, const char *as);
 /* The same, whatever was there. */

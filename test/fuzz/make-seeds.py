@@ -203,7 +203,7 @@ seed("records_packet", "guess", asked(1, string=b"12345"))
 seed("records_packet", "change", asked(2, status=1, flags=9, why=b"the phone hung up in state key"))
 seed("records_packet", "note", asked(3, why=b"wrong"))
 seed("records_packet", "stage", asked(5, device=b""))
-seed("records_packet", "reply", struct.pack(">II", 0, 28) + b"\3" + counted(b"") + counted(b"SEP001122334455") +
+seed("records_packet", "reply", struct.pack(">II", 0, 28) + b"\3" + bytes(4) + counted(b"") + counted(b"SEP001122334455") +
      counted(b"cannot lock its record") + counted(b"No locks available") + counted(bytes(17)))
 
 # What an unpacking process tells: a kind, an errno, a name, a reason, data.
