@@ -437,7 +437,7 @@ static int guess_strings(bool together)
 	struct records_reply r;
 	struct phone_state st;
 	unsigned compared = 0;
-	char string[8];
+	char string[16];
 	struct phone p;
 
 	if (look_at(&p, &st) != 0)
