@@ -160,7 +160,7 @@ judged() {
 }
 
 @test "a server that issues: a phone is told nothing that is not durable" {
-	load serving
+	load ../serving
 	setup_server
 	by_itself
 	order SEP000000000001 --operation install --auth string --string 12345
