@@ -98,15 +98,6 @@ int log_output_connect(const struct log_output *k)
 	return -1;
 }
 
-void log_output_connected(struct log_output *k, int fd)
-{
-	if (k->connected && k->fd >= 0)
-		close(k->fd);
-	k->connected = true;
-	k->fd = fd;
-	k->broken = fd < 0;
-}
-
 static int send_line(struct log_output *k, const char *line)
 {
 	char out[LINE_MAX_BYTES];
@@ -124,10 +115,30 @@ static int send_line(struct log_output *k, const char *line)
 	return -1;
 }
 
+void log_output_tell_lost(struct log_output *k)
+{
+	char lost[64];
+
+	if (k->lost == 0)
+		return;
+	snprintf(lost, sizeof lost, "event=error what=\"lines were lost\" count=%u", k->lost);
+	if (send_line(k, lost) == 0)
+		k->lost = 0;
+}
+
+void log_output_connected(struct log_output *k, int fd)
+{
+	if (k->connected && k->fd >= 0)
+		close(k->fd);
+	k->connected = true;
+	k->fd = fd;
+	k->broken = fd < 0;
+}
+
 void log_output_write(void *sink, const char *line)
 {
 	struct log_output *k = sink;
-	char out[LINE_MAX_BYTES], lost[64];
+	char out[LINE_MAX_BYTES];
 	ssize_t n;
 
 	if (k->len == 0) {
@@ -137,11 +148,7 @@ void log_output_write(void *sink, const char *line)
 		return;
 	}
 	/* Phones do not wait for a syslog that is slow, or away. */
-	if (k->lost > 0) {
-		snprintf(lost, sizeof lost, "event=error what=\"lines were lost\" count=%u", k->lost);
-		if (send_line(k, lost) == 0)
-			k->lost = 0;
-	}
+	log_output_tell_lost(k);
 	if (k->lost > 0 || send_line(k, line) != 0)
 		k->lost++;
 }

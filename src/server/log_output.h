@@ -29,6 +29,8 @@ int log_output_open(struct log_output *, const char *where, const char *program,
 int log_output_connect(const struct log_output *);
 /* Takes it, or -1 for none; the one before is closed. */
 void log_output_connected(struct log_output *, int fd);
+/* Says how many lines were lost, if any were and it can be said now. */
+void log_output_tell_lost(struct log_output *);
 /* One line without its end; for struct log. */
 void log_output_write(void *sink, const char *line);
 

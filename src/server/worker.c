@@ -385,6 +385,13 @@ static void look_at_syslog(struct server *s)
 	control_send(s->control, CONTROL_SYSLOG, (struct bytes){NULL, 0}, -1);
 }
 
+static void take_syslog(struct server *s, int fd)
+{
+	log_output_connected(s->task->sink, fd);
+	/* Now: the next line may be long in coming. */
+	log_output_tell_lost(s->task->sink);
+}
+
 static void on_told(evutil_socket_t fd, short what, void *ctx)
 {
 	struct server *s = ctx;
@@ -400,7 +407,7 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 		else if (c.type == CONTROL_TAIL || c.type == CONTROL_JOURNAL)
 			take_journal(s, &c);
 		else if (c.type == CONTROL_SYSLOG && c.fd >= 0)
-			log_output_connected(s->task->sink, c.fd);
+			take_syslog(s, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)

@@ -830,10 +830,13 @@ os.execvp("capf-serve", ["capf-serve"])'
 	python3 syslog.py 3>&- &
 	echo $! >>pids
 	until_true test -e bound
+	# That is told also when there is nothing else to tell.
+	until_true grep -Eq '^<27>.*event=error what="lines were lost" count=[0-9]+' log
 	phone-set SEP000000000001 --operation install --auth null
 	sim SEP000000000001
 	ended installed
-	until_true grep -Eq '^<27>.*event=error what="lines were lost" count=[0-9]+' log
+	twice() { [ "$(grep -c event=installed log)" -eq 2 ]; }
+	until_true twice
 	stop
 	[ ! -s errors ]
 	run --separate-stderr capf-serve -l 127.0.0.1:0 -L nowhere
