@@ -367,8 +367,14 @@ static void attack(SSL_CTX *ctx, long number)
 	bool blocked = false;
 	long until;
 
-	if (!open_tls(&p, ctx))
-		die("no connection");
+	if (!open_tls(&p, ctx)) {
+		/* The signal interrupts a handshake as well. */
+		if (!stop)
+			die("no connection");
+		SSL_free(p.ssl);
+		close(p.fd);
+		return;
+	}
 	if (how.device > 0)
 		enrol(&p, how.device + number);
 	if (how.kind == RENEGOTIATE)
