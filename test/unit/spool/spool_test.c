@@ -802,6 +802,30 @@ static void stages(void)
 }
 
 /* Links and files where ours should be: whoever can make them may not have us read or write elsewhere. */
+/* The journal gets another name between the two times that it is opened, or one of the calls fails. */
+static void open_renamed(void)
+{
+	static const struct {
+		unsigned call;
+		int error;
+		bool opens;
+	} cases[] = {{1, EMFILE, false}, {2, ENOENT, true}, {2, EMFILE, false}, {3, EIO, true}, {4, EIO, true}};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		int fd, tail = -1, error;
+
+		fault_arm(cases[i].call, cases[i].error);
+		fd = journal_open(s, &tail);
+		error = errno;
+		ok(fault_over() && (cases[i].opens ? fd >= 0 && tail >= 0 : fd == -1 && error == cases[i].error),
+		    "journal_open: call %u fails with %s", cases[i].call, strerror(cases[i].error));
+		if (fd >= 0) {
+			close(fd);
+			close(tail);
+		}
+	}
+}
+
 static void planted(void)
 {
 	const char *f = "f";
@@ -829,6 +853,9 @@ static void planted(void)
 	must(symlinkat("nowhere", s->root, SPOOL_JOURNAL) == 0, "a link in place of the journal");
 	errno = 0;
 	ok(journal_open(s, &tail) == -1 && errno == ELOOP, "a link is not the journal");
+	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0, "no link");
+	open_renamed();
+	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0 && symlinkat("nowhere", s->root, SPOOL_JOURNAL) == 0, "the link");
 	ok(journal_flush(s) == -1 && faccessat(s->root, "nowhere", F_OK, 0) != 0, "and nothing is made behind it");
 	ok(holds_at(s->root, "elsewhere", "theirs"), "what the other links lead to is as it was");
 	must(unlinkat(s->root, "lsc", AT_REMOVEDIR) == 0 && symlinkat("csr", s->root, "lsc") == 0, "a link for lsc/");
