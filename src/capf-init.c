@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -121,7 +121,7 @@ static struct pair read_pair(EVP_PKEY *key, const char *file, char *const *issue
 			status_die(status_of_input(why.trouble), *issuer, "%s", why.text);
 	if ((result = ca_chain_check(&chain, now, &why)) < 0 || capf_identity_fit(chain.own, &why) != 0)
 		status_die(status_of_input(why.trouble), file, "%s", why.text);
-	if (result > 0 && X509_check_issued(chain.own->x509, chain.own->x509) != X509_V_OK)
+	if (result > 0 && X509_self_signed(chain.own->x509, 1) != 1)
 		status_warn(file, "its signature was not checked; to check it, give the issuer's certificate too");
 	p = (struct pair){key, chain.own};
 	chain.own = NULL;
@@ -261,6 +261,8 @@ static void check(const struct asked *a, int arguments)
 		status_usage("--renew, --request, --complete and --certificate are four ways; take one");
 	if ((a->certificate == NULL) != (a->key == NULL))
 		status_usage("--certificate and --key go together");
+	if (a->key != NULL && strncmp(a->key, "pkcs11:", 7) == 0)
+		status_usage("--key is copied into the spool, so it cannot be in a token");
 	if (a->pass != NULL && a->key == NULL)
 		status_usage("--pass-file is for --key");
 	if (arguments > 0 && a->complete == NULL && a->certificate == NULL)

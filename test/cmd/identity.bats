@@ -129,6 +129,14 @@ refused() {
 	start
 	openssl s_client -connect "$PORT" -showcerts </dev/null 2>/dev/null | openssl x509 -outform DER |
 	    cmp - "$SPOOL/ca/CAPF.cer"
+	# A certificate that names itself as its issuer, and whose signature is not its own, is told of.
+	python3 -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[-1] ^= 1
+open("bent.der", "wb").write(data)' "$SPOOL/ca/CAPF.cer"
+	cp -a "$SPOOL" other
+	run --separate-stderr capf-init -s other --certificate bent.der --key own.key
+	assert_one_line "bent.der: its signature was not checked"
 	# The same again changes nothing.
 	spool_state >before
 	run --separate-stderr capf-init --certificate own.pem --key own.key
@@ -136,9 +144,23 @@ refused() {
 	spool_state | diff before -
 }
 
+@test "capf-init --request: who cannot be told the request asks again" {
+	run bash -c 'capf-init --request 2>err >/dev/full'
+	assert_status 111
+	[ "$(wc -l <err)" -eq 1 ]
+	run --separate-stderr capf-init --request
+	assert_status 0
+	echo "$output" >r.pem
+	openssl req -in r.pem -noout -pubkey | cmp - <(openssl pkey -in "$SPOOL/ca/request.pem" -pubout)
+	echo rubbish >"$SPOOL/ca/request.pem"
+	run --separate-stderr capf-init --request
+	assert_status 111
+	assert_one_line "ca/request.pem: holds no request"
+}
+
 @test "capf-init: the four ways exclude each other" {
 	for wrong in "--renew --request" "--request --complete x" "--certificate x" "--key x" "--pass-file x" "--request x" \
-	    "--renew x"; do
+	    "--renew x" "--certificate x --key pkcs11:object=x"; do
 		run --separate-stderr capf-init $wrong
 		assert_status 100
 		echo "$wrong"
