@@ -63,6 +63,14 @@ sign_openssl() {
 	    -CAkey "$FIX/${3:-root}.key" -days 365 -extfile "$FIX/phone.ext" "${@:4}" 2>/dev/null
 }
 
+# bend FILE: its last bit is the other one from now on; of something signed, the signature.
+bend() {
+	python3 -c 'import sys
+data = bytearray(open(sys.argv[1], "rb").read())
+data[-1] ^= 1
+open(sys.argv[1], "wb").write(data)' "$1"
+}
+
 # What `run --separate-stderr` left, and what it should have been.
 show_run() {
 	echo "exit status: $status"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What orders tell a connection. */
+/* What the registry tells a connection of its visit. */
 #ifndef HOOKS_H
 #define HOOKS_H
 

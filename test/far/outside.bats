@@ -266,11 +266,8 @@ phones_wait() {
 	mkdir m
 	csr-dump --manifest -o good.tgz
 	tar xzf good.tgz -C m
-	# The key of another request under the signature of this one.
 	openssl req -in m/SEP000000000001.csr -outform DER -out der
-	python3 -c 'data = bytearray(open("der", "rb").read())
-data[-1] ^= 1
-open("der", "wb").write(data)'
+	bend der
 	openssl req -inform DER -in der -out m/SEP000000000001.csr
 	tar czf bad.tgz -C m .
 	run --separate-stderr "$ROOT/examples/sign-with-openssl" x509 "$FIX/root.pem" "$FIX/root.key" 100 bad.tgz x.tgz \

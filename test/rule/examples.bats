@@ -391,11 +391,8 @@ signed() {
 	csr-dump -o csr.tgz
 	tar xzf csr.tgz -C csr
 	echo junk >csr/SEP00000000000A.csr
-	# The key of another request under this one's signature.
 	openssl req -in csr/SEP000000000002.csr -outform DER -out der
-	python3 -c 'data = bytearray(open("der", "rb").read())
-data[-1] ^= 1
-open("der", "wb").write(data)'
+	bend der
 	openssl req -inform DER -in der -out csr/SEP000000000002.csr
 	tar czf csr.tgz -C csr .
 	for how in x509 ca; do
