@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 # What a process could do that hostile bytes have taken over: test/captive/captive.c is linked into the real
 # programs and tries it from within the real children, in the place where bytes are unpacked, parsed and
-# signed. Then what such a process could say, and what happens on a kernel that cannot narrow it.
+# signed. Then what such a process could say, and what happens on a kernel that cannot confine it.
 load ../helper
 load ../serving
 
@@ -143,7 +143,7 @@ free() {
 	done
 }
 
-@test "what narrowed processes print comes to nobody" {
+@test "what confined processes print comes to nobody" {
 	local program place
 	for program in cert-import csr-sign csr-add; do
 		for place in reader judge; do
@@ -823,7 +823,7 @@ guarded() {
 	[ ! -e out.tgz ] && [ ! -e log ]
 }
 
-@test "what is left narrows all the same" {
+@test "what the kernel does have confines all the same" {
 	fresh
 	CAPTIVE_IN=judge CAPTIVE_TRY=passwd run --separate-stderr "$CAPTIVE/lacking" landlock \
 	    "$CAPTIVE/cert-import" -s "$SPOOL" "$BATS_FILE_TMPDIR/one.der.tgz"

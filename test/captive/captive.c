@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Linked into a program in place of nothing: the linker leads some calls through here (--wrap, see the
- * Makefile), so that what runs inside a narrowed process of the real program does what somebody would do
+ * Makefile), so that what runs inside a confined process of the real program does what somebody would do
  * who had taken it over. No program that is installed has any of this.
  *
  * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent; worker,
@@ -66,7 +66,7 @@ extern const char program[];
 
 static struct load *load;	/* of a worker */
 static pid_t first;	/* the process that main() is in */
-/* All processes write here, since a narrowed one may have no other way. */
+/* All processes write here, since a confined one may have no other way. */
 static struct {
 	bool begun;
 	int calls;

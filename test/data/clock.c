@@ -14,7 +14,7 @@
 static const volatile int64_t *ahead;
 static int all;
 
-/* Mapped before the program narrows itself, and shared with its children. */
+/* Mapped before the program confines itself, and shared with its children. */
 __attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("CLOCK_FILE");

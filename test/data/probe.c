@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Preloaded into capf-serve: tries, from inside a narrowed process, what somebody would try who had taken it
+/* Preloaded into capf-serve: tries, from inside a confined process, what somebody would try who had taken it
  * over. PROBE says what, PROBE_IN in which process (its name), at its first call of accept4() or, in an issuing
  * process, of write(); PROBE_LATER is how many calls come before that. PROBE_SECONDS is what anything may take instead
  * of what the program says. With PROBE_OFF the sandbox is taken away, and the same must succeed. */
@@ -17,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static char name[32];	/* a narrowed process cannot ask for it */
+static char name[32];	/* a confined process cannot ask for it */
 static int tried, calls;
 
 static int attempt(const char *what)

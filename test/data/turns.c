@@ -15,7 +15,7 @@
 
 static atomic_llong *turns;
 
-/* Mapped before the program narrows itself, and shared with its children. */
+/* Mapped before the program confines itself, and shared with its children. */
 __attribute__((constructor)) static void begin(void)
 {
 	const char *path = getenv("TURNS_FILE");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What a narrowed process can still do. Each attempt is made twice in a child: unconfined, where it must
+/* What a confined process can still do. Each attempt is made twice in a child: unconfined, where it must
  * succeed, or the test would prove nothing; and in a profile. */
 #include <errno.h>
 #include <fcntl.h>
