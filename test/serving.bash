@@ -85,6 +85,13 @@ ended() {
 state() {
 	phone-list | awk -F '\t' -v d="$1" '$1 == d { print $3 }'
 }
+# until_state DEVICE STATE: what a visit came to is in the record a moment after the phone is gone.
+is_state() {
+	[ "$(state "$1")" = "$2" ]
+}
+until_state() {
+	until_true is_state "$@"
+}
 count() {
 	ls "$SPOOL/$1" | wc -l
 }
