@@ -65,9 +65,21 @@ order() {
 install_null() {
 	order "$1" --operation install --auth null "${@:2}"
 }
-# sim DEVICE [ARGUMENT...]: one phone, to its end.
+# How many connections the server has, as its log says.
+connections() {
+	echo $(($(grep -c event=connected log) - $(grep -c event=closed log)))
+}
+# sim DEVICE [ARGUMENT...]: one phone, to its end, of which the server has heard too, unless it was killed meanwhile.
 sim() {
+	local before=0 i
+	[ ! -e log ] || before=$(connections)
 	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 60s --device "$@"
+	for ((i = 0; i < 100; i++)); do
+		if [ ! -e log ] || [ "$(connections)" -le "$before" ]; then
+			break
+		fi
+		sleep 0.05
+	done
 }
 # sim_later DEVICE [ARGUMENT...]: the same in the background; its output is in DEVICE.out.
 sim_later() {
