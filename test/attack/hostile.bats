@@ -262,8 +262,9 @@ turns() {
 	until_true grep -q event=reloaded log
 	# Each byte of a message pays for a KeyUpdate, whose answer is not read.
 	# Nothing more is read then, and the server has nothing to do until the deadline. Six, for the kernel may lose
-	# what one of them sends, and send it again so late that this one has only stopped halfway.
-	flood -k -b -n 6 -r 100 -m 100000 -d $((first + 2)) key-update-asked
+	# what one of them sends, and send it again so late that this one has only stopped halfway, and each whole
+	# message gives it new time.
+	flood -k -b -t 300 -n 6 -r 100 -m 100000 -d $((first + 2)) key-update-asked
 	until_true waits 8
 	quiet() { before=$(turns); sleep 0.2; [ "$(turns)" -eq "$before" ]; }
 	until_true quiet
