@@ -65,21 +65,9 @@ order() {
 install_null() {
 	order "$1" --operation install --auth null "${@:2}"
 }
-# How many connections the server has, as its log says.
-connections() {
-	echo $(($(grep -c event=connected log) - $(grep -c event=closed log)))
-}
-# sim DEVICE [ARGUMENT...]: one phone, to its end, of which the server has heard too, unless it was killed meanwhile.
+# sim DEVICE [ARGUMENT...]: one phone, to its end.
 sim() {
-	local before=0 i
-	[ ! -e log ] || before=$(connections)
 	run --separate-stderr phone-sim --server $PORT --keys keys --timeout 60s --device "$@"
-	for ((i = 0; i < 100; i++)); do
-		if [ ! -e log ] || [ "$(connections)" -le "$before" ]; then
-			break
-		fi
-		sleep 0.05
-	done
 }
 # sim_later DEVICE [ARGUMENT...]: the same in the background; its output is in DEVICE.out.
 sim_later() {
@@ -93,16 +81,18 @@ outcome() {
 ended() {
 	[[ $output == *$'\t'$1$'\t'* ]] || fail "wanted: $1" "$(show_run)" "$(cat log)"
 }
+# hung_up: the phone did, and what came of it is written: a worker's records are kept in order, and the next phone
+# was answered.
+hung_up() {
+	ended dropped
+	if phone-sim --server $PORT --device SEP999999999999 >unknown 2>&1; then
+		fail "a phone was served that nobody knows"
+	fi
+	grep -q '	unknown-device	' unknown || fail "wanted: unknown-device" "$(cat unknown log)"
+}
 # state DEVICE: the operation's.
 state() {
 	phone-list | awk -F '\t' -v d="$1" '$1 == d { print $3 }'
-}
-# until_state DEVICE STATE: what a visit came to is in the record a moment after the phone is gone.
-is_state() {
-	[ "$(state "$1")" = "$2" ]
-}
-until_state() {
-	until_true is_state "$@"
 }
 count() {
 	ls "$SPOOL/$1" | wc -l

@@ -501,11 +501,11 @@ asked_for() {
 	phone-set SEP000000000002 --operation install --auth null
 	printf 'scheduled = %s\nstatus = failed\nreason = x\n' \
 	    "$(sed -En 's/^(scheduled|order) = //p' "$SPOOL/phone/SEP000000000002.conf" | tail -n 1)" >"$SPOOL/phone/SEP000000000002.state"
-	until_state SEP000000000002 failed
+	assert_equal "$(state SEP000000000002)" failed
 	asked_for SEP000000000002 refused
 	phone-set SEP000000000002 --operation install --auth null
 	sed -i 's/^complete-by = .*/complete-by = 2020-01-01T00:00:00Z/' "$SPOOL/phone/SEP000000000002.conf"
-	until_state SEP000000000002 failed
+	assert_equal "$(state SEP000000000002)" failed
 	asked_for SEP000000000002 refused
 	refute grep -q "SEP000000000002.*issued" log
 	# The mechanism is no dummy: with an order it is signed, and the worker has it.
@@ -661,7 +661,7 @@ names_other() {
 		stop
 		told learn "Operation not permitted"
 		told $what "Operation not permitted"
-		until_state SEP000000000002 failed
+		assert_equal "$(state SEP000000000002)" failed
 		grep -qx "wrong-strings = 3" "$SPOOL/phone/SEP000000000002.state"
 		grep -qx "locked = yes" "$SPOOL/phone/SEP000000000002.state"
 	done

@@ -13,7 +13,7 @@ load ../serving
 	assert_equal "$(state SEP000000000001)" pending
 	sign_all
 	until_true outcome SEP000000000001 installed
-	until_state SEP000000000001 successful
+	assert_equal "$(state SEP000000000001)" successful
 	has installed 1
 	has lsc 0
 	has csr 0
@@ -50,7 +50,7 @@ load ../serving
 		sim SEP000000000001 --string 1111$i
 		ended refused
 	done
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 	assert_equal "$(phone-list | cut -f 9)" \
 	    "locked: 3 wrong authentication strings; phone-set --operation install with a new string unlocks it"
 	sim SEP000000000001 --string 12345
@@ -64,13 +64,13 @@ load ../serving
 	printf 'device,operation\nSEP000000000001,install\n' >again.csv
 	run --separate-stderr phone-add -u -c again.csv
 	assert_status 1
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 	phone-set SEP000000000001 --operation install --keep-string
 	assert_equal "$(state SEP000000000001)" pending
 	for i in 1 2 3; do
 		sim SEP000000000001 --string 1111$i
 	done
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 	phone-set SEP000000000001 --operation install --string 54321
 	sim SEP000000000001 --string 12345
 	ended refused
@@ -102,7 +102,7 @@ load ../serving
 	refute grep -q '^locked' "$SPOOL/phone/SEP000000000001.state"
 	sim SEP000000000001 --string 11113
 	ended refused
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 	grep -qx 'locked = yes' "$SPOOL/phone/SEP000000000001.state"
 }
 
@@ -119,7 +119,7 @@ load ../serving
 	until_true all_over
 	[ "$(grep -c 'failure=bad-auth.*why="wrong' log)" -eq 3 ]
 	grep -q '^wrong-strings = 3' "$SPOOL/phone/SEP000000000001.state"
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 }
 
 @test "two servers on one spool: guesses at both at once are counted together" {
@@ -140,7 +140,7 @@ load ../serving
 	until_true all_over
 	assert_equal "$(cat log first.log | grep -c 'failure=bad-auth.*why="wrong')" 5
 	grep -q '^wrong-strings = 5' "$SPOOL/phone/SEP000000000001.state"
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 }
 
 @test "a record that somebody else has locked: no verdict, and what is certain is written later" {
@@ -203,7 +203,7 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	openssl x509 -in 3.pem -noout -text | grep -q rsaEncryption
 	sim SEP000000000004 --protocol-version 2
 	ended refused
-	until_state SEP000000000004 failed
+	assert_equal "$(state SEP000000000004)" failed
 }
 
 @test "a key of the wrong kind is refused, and tried again so often" {
@@ -214,7 +214,7 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	ended refused
 	assert_equal "$(state SEP000000000001)" pending
 	sim SEP000000000001 --refuse key
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 }
 
 @test "fetch and delete" {
@@ -226,12 +226,12 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	start
 	sim SEP000000000001 --lsc 1.pem --mic 3.pem
 	ended fetched
-	until_state SEP000000000001 successful
+	assert_equal "$(state SEP000000000001)" successful
 	cmp "$SPOOL"/trace/SEP000000000001+*.lsc.der "$FIX/der/SEP000000000001.der"
 	cmp "$SPOOL"/trace/SEP000000000001+*.mic.der "$FIX/der/SEP000000000003.der"
 	sim SEP000000000002 --lsc 2.pem
 	ended deleted
-	until_state SEP000000000002 successful
+	assert_equal "$(state SEP000000000002)" successful
 }
 
 @test "existing certificates: good, another device's, tampered, replayed" {
@@ -337,7 +337,7 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	has stale 1
 	has lsc 0
 	has installed 0
-	until_state SEP000000000001 failed
+	assert_equal "$(state SEP000000000001)" failed
 }
 
 @test "a fleet, issued at once, and the same offline" {

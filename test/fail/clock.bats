@@ -48,7 +48,7 @@ YEAR=31557600
 	[[ $(ls "$SPOOL/csr") == SEP000000000001+$year* ]]
 	sign_all
 	until_true outcome SEP000000000001 installed
-	until_state SEP000000000001 successful
+	assert_equal "$(state SEP000000000001)" successful
 	grep -q '^2019-01-01T00:[0-9:]*Z	capf-serve	installed	SEP000000000001' "$SPOOL/journal"
 	with_mic SEP000000000002
 	ended refused
@@ -163,7 +163,7 @@ in_time() {
 	assert_equal "$(state SEP000000000001)" pending
 	sim SEP000000000001
 	ended installed
-	until_state SEP000000000001 successful
+	assert_equal "$(state SEP000000000001)" successful
 	# The newer one, also by its name.
 	assert_equal "$(ls "$SPOOL/installed" | head -n 1)" "$first"
 	has installed 2
