@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fileio.h"
+
+#define CUT_OFF_LOOKS 20
 
 ssize_t fileio_read_full(int fd, void *buf, size_t len)
 {
@@ -131,14 +135,29 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 	return result;
 }
 
-int fileio_append_lines(int fd, int tail, const void *data, size_t len, size_t *done)
+static bool ends_in_midst_of_line(int fd)
 {
 	struct stat st;
 	char last;
 
+	return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
+}
+
+/* What another process is just writing grows page by page; only what a full disk cut off stays as it is. */
+static bool is_cut_off(int fd)
+{
+	const struct timespec pause = {0, 1000000};
+	int looks = 0;
+
+	while (ends_in_midst_of_line(fd) && ++looks < CUT_OFF_LOOKS)
+		nanosleep(&pause, NULL);
+	return looks == CUT_OFF_LOOKS;
+}
+
+int fileio_append_lines(int fd, int tail, const void *data, size_t len, size_t *done)
+{
 	*done = 0;
-	if (fstat(tail, &st) == 0 && st.st_size > 0 && pread(tail, &last, 1, st.st_size - 1) == 1 &&
-	    last != '\n' && fileio_write_all(fd, "\n", 1) != 0)
+	if (is_cut_off(tail) && fileio_write_all(fd, "\n", 1) != 0)
 		return -1;
 	if ((*done = write_some(fd, data, len)) == len)
 		return 0;
