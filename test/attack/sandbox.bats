@@ -651,12 +651,14 @@ names_other() {
 }
 
 @test "a worker learns no string, and gets no more guesses than a phone" {
-	local what
+	# After a lock another string is wanted.
+	local what digit=$((RANDOM % 5))
 	export CAPTIVE_ASK=SEP000000000002
 	printf 'string-tries = 3\n' >>"$SPOOL/capf.conf"
 	phone-add SEP000000000001
 	for what in guess guess-at-once; do
-		order SEP000000000002 --operation install --auth string --string 70003$((RANDOM % 10))
+		order SEP000000000002 --operation install --auth string --string 70003$digit
+		digit=$((digit + 5))
 		hostile worker learn,$what
 		stop
 		told learn "Operation not permitted"

@@ -74,7 +74,7 @@ struct peer {
 	size_t hello_len;
 	uint64_t sequence;
 	long paid;		/* bytes of the long message */
-	bool blocked;		/* when last something was to be written, the server did not read for a while */
+	bool blocked;		/* the server does not read */
 };
 
 static volatile sig_atomic_t stop;
@@ -151,9 +151,10 @@ static enum result until_writable(struct peer *p)
 	long until = now_ms() + how.patience * 1000;
 	enum result result;
 
-	p->blocked = false;
 	while ((result = wait_for(p->fd, POLLOUT, BLOCKED_MS)) == BLOCKED && now_ms() < until && !stop)
 		p->blocked = true;
+	if (result == SENT)
+		p->blocked = false;
 	return result;
 }
 
@@ -393,7 +394,8 @@ static void attack(SSL_CTX *ctx, long number)
 		if ((result = put_one(&p)) == SENT)
 			sum->sent++;
 	sum->blocked += p.blocked;
-	until = now_ms() + how.patience * 1000;
+	/* One that is blocked has waited already. */
+	until = now_ms() + (result == BLOCKED ? 0 : how.patience * 1000);
 	while (result != BROKEN && now_ms() < until && !stop)
 		result = wait_for(p.fd, 0, 1000);
 	sum->ended += result == BROKEN;
