@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: ISC
-# Manual pages: there, clean, in step with the programs, and their EXAMPLES run.
+# Manual pages: there, clean, in step with the programs, and the commands that they show run.
 load ../helper
+load ../serving
+setup() {
+	setup_each
+	export CAPF_SPOOL=$SPOOL
+}
 
 # The page as plain text, without line breaks of its own.
 page() {
@@ -23,18 +28,32 @@ options() {
 	    done | sort -u
 }
 
-# What an example may use: a spool of its own that trusts the lab CA and has ten requests waiting,
-# the CA, both archives, one more phone. `ssh HOST command` runs the command here.
+# phones N: so many phones ask a server, by their own keys, and wait.
+phones() {
+	trust-add capf "$FIX/root.pem"
+	seq -f 'SEP%012.0f' "$1" | phone-add -f -
+	phone-set --operation install --auth null all
+	start
+	phone-sim --server "$PORT" --keys "$FIX/key" --timeout 90s --fleet "$1" --pattern 'SEP%012d' >fleet 2>&1 3>&- &
+	PHONES=$!
+	echo $PHONES >>pids
+	until_true has csr "$1"
+}
+
+# What an example may use: a spool of its own that trusts the lab CA, where the requests of ten phones wait that came
+# through a server, the CA, both archives, requests that signed themselves. `ssh HOST command` runs the command here.
 prepare() {
-	trust-add capf "$FIX/root.pem" &&
-	csr-add "$FIX"/csr/*.csr &&
-	cp "$FIX/root.pem" ca.pem &&
-	cp "$FIX/root.key" ca.key &&
-	cp "$FIX/csr.tgz" requests.tgz &&
-	cp "$FIX/der.tgz" certificates.tgz &&
-	cp "$CAPF_SPOOL/ca/CAPF.cer" CAPF.cer &&
-	make_csr SEP000000000011 ec256 && mv SEP000000000011.csr phone.csr &&
-	sign_openssl phone.csr phone.der &&
+	phones 10
+	stop
+	cp "$FIX/root.pem" ca.pem
+	cp "$FIX/root.key" ca.key
+	cp "$CAPF_SPOOL/ca/CAPF.cer" CAPF.cer
+	csr-dump --manifest -o requests.tgz 2>said
+	csr-sign -c ca.pem -k ca.key --ra CAPF.cer -o certificates.tgz requests.tgz
+	cp "$FIX/csr.tgz" elsewhere.tgz
+	make_csr SEP000000000011 ec256
+	mv SEP000000000011.csr phone.csr
+	sign_openssl phone.csr phone.der
 	openssl x509 -in phone.der -out phone.pem
 }
 
@@ -138,10 +157,10 @@ pages() {
 
 @test "every example in every page runs" {
 	local page name bad= dir
-	export CAPF_SPOOL=$BATS_TEST_TMPDIR/template/spool PATH=$TESTDIR/data/bin:$PATH
+	export PATH=$TESTDIR/data/bin:$PATH
+	prepare
 	mkdir template
-	cp -a "$SPOOL" template/spool
-	(cd template && prepare)
+	cp -a spool ca.pem ca.key CAPF.cer requests.tgz certificates.tgz elsewhere.tgz phone.csr phone.der phone.pem template
 	for page in $(pages); do
 		name=${page##*/}
 		name=${name%.1}
