@@ -1,28 +1,13 @@
 # SPDX-License-Identifier: ISC
-# A CA whose key lives in a token: SoftHSM stands in for the HSM.
+# A CA whose key lives in a token.
 load ../helper
+load ../token
 
-MODULE=/usr/lib/softhsm/libsofthsm2.so
 CA='pkcs11:token=capf;object=ca;type=private'
 
-# A token with the lab root's key in it, and its PIN in a file.
 setup() {
 	setup_each
-	export SOFTHSM2_CONF=$PWD/softhsm2.conf PKCS11_MODULE_PATH=$MODULE
-	# The engine itself leaks when it gives no key.
-	export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
-	mkdir tokens
-	printf '%s\n' "directories.tokendir = $PWD/tokens" 'objectstore.backend = file' 'log.level = ERROR' \
-	    >"$SOFTHSM2_CONF"
-	softhsm2-util --init-token --free --label capf --pin 123456 --so-pin 654321 >/dev/null
-	echo 123456 >pin
-}
-
-# import_key FILE LABEL
-import_key() {
-	openssl pkcs8 -topk8 -nocrypt -in "$1" -out p8.pem
-	softhsm2-util --import p8.pem --token capf --label "$2" --id 01 --pin 123456 >/dev/null
-	rm p8.pem
+	token
 }
 
 # Twenty requests, as an archive.

@@ -2,19 +2,10 @@
 # Manual pages: there, clean, in step with the programs, and the commands that they show run.
 load ../helper
 load ../serving
+load ../pages
 setup() {
 	setup_each
 	export CAPF_SPOOL=$SPOOL
-}
-
-# The page as plain text, without line breaks of its own.
-page() {
-	mandoc -T ascii -O width=500 "$1" | sed 's/.\x08//g'
-}
-
-# section NAME <text: the lines of a section.
-section() {
-	awk -v name="$1" '/^[A-Z]/ { on = $0 == name; next } on'
 }
 
 # Option letters and long options in a synopsis or usage text, one a line.
@@ -26,18 +17,6 @@ options() {
 		*) sed 's/^-//; s/./-&\n/g' <<<"$word" | grep . ;;
 		esac
 	    done | sort -u
-}
-
-# phones N: so many phones ask a server, by their own keys, and wait.
-phones() {
-	trust-add capf "$FIX/root.pem"
-	seq -f 'SEP%012.0f' "$1" | phone-add -f -
-	phone-set --operation install --auth null all
-	start
-	phone-sim --server "$PORT" --keys "$FIX/key" --timeout 90s --fleet "$1" --pattern 'SEP%012d' >fleet 2>&1 3>&- &
-	PHONES=$!
-	echo $PHONES >>pids
-	until_true has csr "$1"
 }
 
 # What an example may use: a spool of its own that trusts the lab CA, where the requests of ten phones wait that came
@@ -55,40 +34,6 @@ prepare() {
 	mv SEP000000000011.csr phone.csr
 	sign_openssl phone.csr phone.der
 	openssl x509 -in phone.der -out phone.pem
-}
-
-# The commands in a page's EXAMPLES as one script. A command is a line "$ ..." with the lines that
-# continue it: after a backslash, or "> ...". It must exit 0, or N when "# exits N" stands behind it
-# or on the next line.
-examples() {
-	page "$1" | section EXAMPLES | awk '
-	function flush() {
-		if (command != "")
-			printf "%s\nrc=$?\n[ $rc -eq %d ] || { echo \"exit $rc from:\"; cat <<\"-EOC-\"\n%s\n-EOC-\nexit 1; }\n",
-			    command, want, command
-		command = ""
-		want = 0
-	}
-	function exits() {
-		if (match($0, /# exits [0-9]+/))
-			want = substr($0, RSTART + 8, RLENGTH - 8) + 0
-	}
-	{ sub(/^ +/, "") }
-	more || (command != "" && /^> /) {
-		sub(/^> /, "")
-		command = command "\n" $0
-		more = /\\$/
-		exits()
-		next
-	}
-	command != "" && /^# exits/ { exits() }
-	{ flush() }
-	/^\$ / {
-		command = substr($0, 3)
-		more = /\\$/
-		exits()
-	}
-	END { flush() }'
 }
 
 pages() {
@@ -166,7 +111,7 @@ pages() {
 		name=${name%.1}
 		dir=$BATS_TEST_TMPDIR/$name
 		cp -a template "$dir"
-		examples "$page" >"$dir.sh"
+		page "$page" | section EXAMPLES | commands >"$dir.sh"
 		[ -s "$dir.sh" ] || bad+="$name: no example"$'\n'
 		(cd "$dir" && CAPF_SPOOL=$dir/spool bash -o pipefail "$dir.sh" </dev/null) \
 		    >"$dir.log" 2>&1 || bad+="$name: $(cat "$dir.log")"$'\n'
@@ -179,4 +124,65 @@ pages() {
 	for name in $(make -s -C "$ROOT" links | cut -d' ' -f1); do
 		grep -q "$name" "$ROOT/man/capf.7" || fail "$name: not in capf(7)"
 	done
+}
+
+# stored: every phone has stored its certificate, and ended well.
+stored() {
+	wait $PHONES || fail "not all phones ended well" "$(cat fleet log)"
+	assert_equal "$(count installed)" 10
+}
+# another DEVICE: its request, which was made elsewhere, waits.
+another() {
+	make_csr "$1"
+	csr-add "$1.csr"
+}
+
+# runs N [M] <text: the Nth command that it shows, or up to the Mth.
+runs() {
+	commands "$@" >script
+	[ -s script ] || fail "no command $*"
+	bash -o pipefail script >said 2>&1 || fail "$(cat said)"
+}
+
+@test "the overview's commands run, one after the other, while phones wait" {
+	PATH=$TESTDIR/data/bin:$PATH
+	page "$ROOT/man/capf.7" | section 'The loop' >overview
+	cp "$FIX/root.pem" ca.pem
+	cp "$FIX/root.key" ca.key
+	rm -r "$SPOOL"
+	runs 1 2 <overview
+	cp "$SPOOL/ca/CAPF.cer" .
+	phones 10
+	mkdir requests
+	make_csr SEP0000000000A1
+	mv SEP0000000000A1.csr requests
+	runs 3 7 <overview
+	stored
+	another SEP0000000000A2
+	runs 8 <overview
+	another SEP0000000000A3
+	runs 9 10 <overview
+	[ -s november.tgz ]
+	runs 11 20 <overview
+}
+
+@test "README: the pipeline runs while phones wait, and is the only one" {
+	PATH=$TESTDIR/data/bin:$PATH
+	phones 10
+	cp "$FIX/root.pem" ca.pem
+	cp "$FIX/root.key" ca.key
+	cp "$SPOOL/ca/CAPF.cer" .
+	grep -E '^    [a-z]+-[a-z]+ .*\|' "$ROOT/README.md" >pipelines
+	assert_equal "$(wc -l <pipelines)" 1
+	run --separate-stderr bash -o pipefail pipelines
+	assert_status 0
+	stored
+}
+
+@test "no pipeline of our programs stands in a page without the sign by which it is run" {
+	local page bad=
+	for page in "$ROOT"/man/*; do
+		bad+=$(page "$page" | grep -E '^ +[a-z]+-[a-z]+ [^[]*\|' | sed "s!^!${page##*/}: !")
+	done
+	[ -z "$bad" ] || fail "$bad"
 }

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+# capf-offline-ca(7): the commands of each way, as they stand there, for phones that wait at a server. The CA is a real
+# one each time, ca.pem, and the phones get certificates that verify up to it.
+load ../helper
+load ../serving
+load ../pages
+load ../token
+setup() {
+	setup_each
+	export CAPF_SPOOL=$SPOOL EASYRSA_BATCH=1 EASYRSA_REQ_CN="Outside root"
+	PATH=$ROOT/examples:/usr/share/easy-rsa:$PATH
+	phones 10
+	cp "$SPOOL/ca/CAPF.cer" .
+	does 'AT THE SITE' 1
+}
+
+# does HEADING [N [M]]: the commands below it; the Nth alone, or from there to the Mth.
+does() {
+	page "$ROOT/man/capf-offline-ca.7" | section "$1" | commands "${@:2}" >script
+	[ -s script ] || fail "$1: no command ${2:-}"
+	bash -o pipefail script >said 2>&1 || fail "$1:" "$(cat said)"
+}
+
+# installed [OPTION...]: the certificates come in, each phone stores its own and ends well, and they verify, with these
+# options of openssl verify.
+installed() {
+	local der
+	does 'AT THE SITE' 2
+	wait $PHONES || fail "not all phones ended well" "$(cat fleet log)"
+	assert_equal "$(count installed)" 10
+	for der in "$SPOOL"/installed/*; do
+		openssl x509 -inform DER -in "$der" -out "$der.pem"
+	done
+	openssl verify -CAfile ca.pem "$@" "$SPOOL"/installed/*.pem
+}
+
+lab_ca() {
+	cp "$FIX/root.pem" ca.pem
+	cp "$FIX/root.key" ca.key
+}
+
+@test "csr-sign on the CA's host" {
+	lab_ca
+	does "CSR-SIGN ON THE CA'S HOST"
+	installed -x509_strict
+}
+
+@test "only openssl" {
+	lab_ca
+	does 'ONLY OPENSSL'
+	installed -x509_strict
+}
+
+@test "openssl by hand" {
+	lab_ca
+	does 'OPENSSL BY HAND'
+	installed -x509_strict
+}
+
+@test "openssl by hand: an archive that was changed on the way is noticed before anything is signed" {
+	local change
+	lab_ca
+	mv requests.tgz sound.tgz
+	for change in "cp m/SEP000000000001.csr m/SEP000000000002.csr" "cp m/SEP000000000001.csr m/SEP000000000011.csr" \
+	    "rm m/SHA256SUMS.p7s"; do
+		rm -rf m requests
+		mkdir m
+		tar xmzf sound.tgz -C m
+		$change
+		tar czf requests.tgz -C m .
+		if (does 'OPENSSL BY HAND') >failed 2>&1; then
+			fail "$change: not noticed"
+		fi
+		grep -qE '^exit [1-9] from:' failed
+		[ ! -e certificates.tgz ]
+		[ ! -e phone.pub ]
+	done
+}
+
+# subordinate SUBSECTION [OPTION...]: the CA for the phones, its certificate signed as the subsection says.
+subordinate() {
+	does 'A SUBORDINATE CA' 1
+	does "$1"
+	does 'A SUBORDINATE CA' 2 4
+	installed -untrusted phones.pem "${@:2}"
+}
+
+@test "a subordinate CA signed by openssl x509" {
+	lab_ca
+	subordinate 'Signed by openssl x509' -x509_strict
+}
+
+@test "a subordinate CA signed by openssl ca" {
+	lab_ca
+	touch index.txt
+	printf '%s\n' '[ca]' 'default_ca = outside' '[outside]' 'certificate = ca.pem' 'private_key = ca.key' \
+	    'database = index.txt' 'new_certs_dir = .' 'rand_serial = yes' 'default_md = sha256' 'policy = any' '[any]' \
+	    'commonName = supplied' 'organizationName = optional' >ca.cnf
+	subordinate 'Signed by openssl ca' -x509_strict
+}
+
+@test "a subordinate CA signed by easy-rsa" {
+	easyrsa init-pki
+	easyrsa build-ca nopass
+	cp pki/ca.crt ca.pem
+	subordinate 'Signed by easy-rsa'
+}
+
+@test "a subordinate CA signed by cfssl" {
+	echo '{"CN": "Outside root", "key": {"algo": "rsa", "size": 2048}}' |
+	    cfssl gencert -initca - 2>/dev/null | cfssljson -bare ca
+	mv ca-key.pem ca.key
+	subordinate 'Signed by cfssl' -x509_strict
+}
+
+@test "a subordinate CA signed by certtool" {
+	certtool --generate-privkey --outfile ca.key
+	printf '%s\n' 'cn = "Outside root"' ca cert_signing_key 'expiration_days = 900' >root.tmpl
+	certtool --generate-self-signed --load-privkey ca.key --template root.tmpl --outfile ca.pem
+	subordinate 'Signed by certtool' -x509_strict
+}
+
+@test "a key in a token" {
+	lab_ca
+	token
+	import_key ca.key ca
+	does 'A KEY IN A TOKEN OR AN HSM'
+	installed -x509_strict
+}
+
+@test "every command of the page was run" {
+	local heading
+	page "$ROOT/man/capf-offline-ca.7" >plain
+	grep -B 100000 '^SEE ALSO' plain | awk '/^ ? ? ?[^ ]/ { sub(/^ +/, ""); heading = $0 } /^ +\$ / { print heading }' |
+	    sort -u >headings
+	[ "$(wc -l <headings)" -gt 8 ]
+	while read -r heading; do
+		grep -qF "'$heading'" "$BATS_TEST_FILENAME" || grep -qF "\"$heading\"" "$BATS_TEST_FILENAME" ||
+		    fail "$heading: not run here"
+	done <headings
+}
