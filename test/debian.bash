@@ -43,6 +43,7 @@ mount -t proc proc proc && mount --bind proc/sys proc/sys && mount -o remount,bi
 mount -t sysfs -o ro sysfs sys && mount -t cgroup2 cgroup2 sys/fs/cgroup
 mount -t tmpfs -o mode=755 tmpfs run && mount -t tmpfs -o mode=755 tmpfs dev && mkdir -p dev/pts dev/shm old
 chmod 1777 dev/shm && ln -s /proc/self/fd dev/fd
+ln -s fd/0 dev/stdin && ln -s fd/1 dev/stdout && ln -s fd/2 dev/stderr
 mount -t devpts -o newinstance devpts dev/pts && ln -s pts/ptmx dev/ptmx
 for node in 'null c 1 3' 'zero c 1 5' 'full c 1 7' 'random c 1 8' 'urandom c 1 9' 'tty c 5 0'; do
 	mknod -m 666 dev/$node

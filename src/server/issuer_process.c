@@ -243,8 +243,6 @@ static int life(void *ctx, int fd)
 	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
-	/* Its memory has the key. */
-	prctl(PR_SET_DUMPABLE, 0);
 	prctl(PR_SET_NAME, "capf-issuing");
 	ready = packet != NULL && make_ready(&b, fd) == 0;
 	while (ready && ((n = read(fd, packet, MAX_PACKET)) > 0 || (n < 0 && errno == EINTR))) {

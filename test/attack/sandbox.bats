@@ -514,6 +514,8 @@ asked_for() {
 	started
 	phone-set SEP000000000001 --operation install --auth null
 	sim SEP000000000001
+	ended refused
+	assert_stderr_has "the certificate is another device's"
 	grep -q 'event=issued device=SEP000000000001' log
 	openssl x509 -inform DER -noout -subject -in "$(find "$SPOOL" -name 'SEP000000000001+*.der' | sort -t+ -k2 |
 	    tail -n 1)" >subject
