@@ -223,10 +223,11 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 	int res = -1;
 
 	X509_get0_signature(NULL, &algor, x);
-	if (public_key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
-		; /* said already */
-	else if (X509_get_version(x) != X509_VERSION_3)
+	/* First: OpenSSL 3.5 calls the extensions of other versions damaged. */
+	if (X509_get_version(x) != X509_VERSION_3)
 		reason_set(r, "is of version %ld, not 3", X509_get_version(x) + 1);
+	else if (public_key_check(X509_get0_pubkey(x), r) < 0 || check_extensions(x, r) < 0)
+		; /* said already */
 	else if (X509_ALGOR_cmp(algor, X509_get0_tbs_sigalg(x)) != 0)
 		reason_set(r, "names two different signature algorithms");
 	else if (X509_NAME_entry_count(X509_get_subject_name(x)) == 0 ||
