@@ -24,92 +24,61 @@
 #include "site/settings.h"
 #include "spool/newest.h"
 #include "spool/spool.h"
-#include "x509/csr.h"
-#include "x509/csr_make.h"
-#include "x509/pem.h"
+#include "x509/request_form.h"
 
 const char program[] = "csr-dump";
 const char synopsis[] =
-    "[-0hmV] [-F pem|der] [-f file] [-o file|url] [-s spool] [-z level]\n"
-    "                [--proof own|ra] [--since time] [device ...]";
+    "[-0hmV] [-F pem|der|cmc|cmc-der|spki] [-f file] [-o file|url] [-p file]\n"
+    "                [-s spool] [-z level] [--agent cert --agent-key key]\n"
+    "                [--proof own|ra] [--shape none|agent|behalf] [--since time]\n"
+    "                [--template name] [device ...]";
 
-/* A request as it goes into the archive. A signature can be another one each time, so it is made once. */
-struct again {
-	bool done;
-	unsigned char *pem;	/* NULL: as it is in the spool */
-	size_t len;
+/* What became of a request. It is kept where a manifest has its sum, and a signature would be another one the next
+ * time. */
+struct item {
+	bool refused;
+	struct buf fresh;
 };
 
 struct dump {
 	struct spool *spool;
 	struct reqid *list;
-	size_t n;
-	bool der, manifest;
+	struct item *item;	/* one for each of the list */
+	size_t n, put;		/* how many there are, and how many the archive has */
+	bool refused;		/* some request was */
+	bool manifest;
 	const char *since;	/* the stamp of the first moment */
 	int proof;		/* the kind that was asked for, REQID_CSR or REQID_RA; -1: both */
-	/* When CAPF had other certificates before: whose signatures requests may have, today's first, and the key for
-	 * a new signature. */
-	EVP_PKEY **vouchers, *key;
-	struct again *again;	/* one for each of the list */
+	struct request_form form;
+	EVP_PKEY **vouchers;	/* as the form has them */
 };
 
-/* Loads what signing again needs. Without a good pair nothing is signed again; with --manifest its signature fails
- * later and says so. */
+/* Loads what checking and signing again need. Without a good pair nothing is signed again; with --manifest its
+ * signature fails later and says so. */
 static void prepare(struct dump *d)
 {
 	struct reason why;
 	struct cert *cert;
 	bool good = (d->vouchers = capf_identity_vouchers(d->spool, &why)) != NULL;
 
-	if (good && d->vouchers[1] != NULL && (good = capf_identity_load(d->spool, &cert, &d->key, &why) == 0)) {
+	if (good && d->vouchers[1] != NULL && (good = capf_identity_load(d->spool, &cert, &d->form.key, &why) == 0))
 		cert_free(cert);
-		if ((d->again = calloc(d->n, sizeof *d->again)) == NULL)
-			good = reason_memory(&why) == 0;
-	}
 	if (!good && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
+	d->form.vouchers = d->vouchers;
+	if ((d->item = calloc(d->n, sizeof *d->item)) == NULL)
+		status_die_errno(NULL, "cannot start");
 }
 
 static void forget(struct dump *d)
 {
-	for (size_t i = 0; d->again != NULL && i < d->n; i++)
-		free(d->again[i].pem);
-	free(d->again);
-	EVP_PKEY_free(d->key);
+	for (size_t i = 0; i < d->n; i++)
+		buf_free(&d->item[i].fresh);
+	free(d->item);
+	EVP_PKEY_free(d->form.key);
 	capf_identity_vouchers_free(d->vouchers);
+	cmc_free_agent(&d->form.cmc);
 	free(d->list);
-}
-
-/* In place of what a former certificate of CAPF vouched for: the same with today's signature, in *data. What nobody
- * of ours vouched for stays as it is, for csr-sign to refuse. -1 with errno. */
-static int renew(const struct dump *d, struct again *again, unsigned char **data, size_t *len)
-{
-	struct reason why;
-	struct csr *c;
-	int result = 0;
-
-	if (!again->done) {
-		if ((c = csr_parse(*data, *len, d->vouchers, &why)) == NULL)
-			result = why.trouble ? -1 : 0;
-		else if (c->proof == CSR_RA && c->ra != d->vouchers[0] &&
-		    (csr_make_again(c, d->key, &why) != 0 ||
-		    (again->pem = (unsigned char *)csr_pem(c, &again->len)) == NULL))
-			result = -1;
-		csr_free(c);
-		if (result != 0) {
-			errno = ENOMEM;
-			return -1;
-		}
-		again->done = true;
-	}
-	if (again->pem == NULL)
-		return 0;
-	free(*data);
-	*len = again->len;
-	if ((*data = malloc(again->len)) == NULL)
-		return -1;
-	memcpy(*data, again->pem, again->len);
-	return 0;
 }
 
 /* Readers skip what they do not know: a link, or something else that nobody of us has put there. */
@@ -145,70 +114,92 @@ static int choose(struct dump *d, struct devices *names)
 	return devices_warn_unused(names, "has no pending request to dump", status);
 }
 
-/* A request's bytes as they go into the archive; the caller frees. It may move while we work: then it
- * is found where it went. */
-static int content(const struct dump *d, const struct reqid *reqid, unsigned char **data, size_t *len)
+/* The entry of one request, appended to out, and its line of the list. STATUS_REFUSED when there is none: it was
+ * refused, or deleted just now, which is trouble only when a manifest may list it already. */
+static int make(struct dump *d, size_t i, struct buf *out, struct buf *list)
 {
-	static const enum spool_dir places[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
-	char name[REQID_NAME_MAX + 1];
-	unsigned char *der;
+	const struct reqid *reqid = &d->list[i];
+	struct item *item = &d->item[i];
+	unsigned char *data = NULL;
 	struct reason why;
-	bool pem;
-	int result = -1;
+	bool fresh;
+	size_t len;
+	int result;
 
-	reqid_name(reqid, (enum reqid_kind)reqid->kind, name);
-	for (size_t i = 0; i < sizeof places / sizeof places[0] && result != 0; i++)
-		if ((result = spool_read(d->spool, places[i], name, data, len)) != 0 && errno != ENOENT)
-			return -1;
-	if (result == 0 && reqid->kind == REQID_RA && d->again != NULL &&
-	    renew(d, &d->again[reqid - d->list], data, len) != 0) {
-		free(*data);
-		*data = NULL;
-		return -1;
+	if (item->refused)
+		return STATUS_REFUSED;
+	if (item->fresh.len > 0) {
+		buf_put(out, item->fresh.p, item->fresh.len);
+		return STATUS_OK;
 	}
-	if (result != 0 || !d->der)
-		return result;
-	der = pem_unwrap(*data, *len, DER_REQUEST, true, len, &pem, &why);
-	free(*data);
-	*data = der;
-	if (der == NULL)
-		errno = EBADMSG;
-	return der != NULL ? 0 : -1;
+	if (spool_read_request(d->spool, reqid, &data, &len) != 0) {
+		if (errno == ENOENT && !d->manifest)
+			return STATUS_REFUSED;
+		status_warn_errno(reqid->device, "cannot read its request");
+		return STATUS_TROUBLE;
+	}
+	result = request_form_make(&d->form, reqid->device, reqid->kind == REQID_RA, (struct bytes){data, len}, out,
+	    &fresh, list, &why);
+	free(data);
+	if (result != 0) {
+		status_warn(reqid->device, "%s", why.text);
+		item->refused = d->refused = true;
+		return status_of_item(why.trouble);
+	}
+	if (fresh && d->manifest)
+		buf_put(&item->fresh, out->p, out->len);
+	out->failed |= item->fresh.failed;
+	return STATUS_OK;
 }
 
-/* Calls put for every request, in order. One that was deleted meanwhile is left out. */
-static int each(const struct dump *d, int (*put)(void *, const char *, time_t, const void *, size_t),
-    void *ctx)
+/* When the newest of the requests came. */
+static time_t newest(const struct dump *d)
 {
+	time_t last = 0, t;
+
+	for (size_t i = 0; i < d->n; i++)
+		if (utc_from_stamp(d->list[i].stamp, &t) && t > last)
+			last = t;
+	return last;
+}
+
+static int put_one(int (*put)(void *, const char *, time_t, const void *, size_t), void *ctx, const char *entry,
+    time_t t, const struct buf *data)
+{
+	errno = ENOMEM;
+	if (!data->failed && put(ctx, entry, t, data->p, data->len) == 0)
+		return STATUS_OK;
+	status_warn_errno("archive", "cannot write");
+	return STATUS_TROUBLE;
+}
+
+/* Calls put for every request, in order, and then for the list of keys. */
+static int each(struct dump *d, int (*put)(void *, const char *, time_t, const void *, size_t), void *ctx)
+{
+	char entry[DEVICE_MAX + sizeof ".csr"];
+	struct buf out = {0}, list = {0};
 	struct progress progress;
 	int status = STATUS_OK;
+	time_t t = 0;
 
 	progress_start(&progress, "requests");
-	for (size_t i = 0; i < d->n && status == STATUS_OK; i++) {
-		const struct reqid *reqid = &d->list[i];
-		char entry[DEVICE_MAX + sizeof ".csr"];
-		unsigned char *data = NULL;
-		time_t t = 0;
-		size_t len;
-
-		if (content(d, reqid, &data, &len) != 0) {
-			/* Deleted just now: nothing to dump, unless a manifest may list it already. */
-			if (errno == ENOENT && !d->manifest)
-				continue;
-			status_warn_errno(reqid->device, "cannot read its request");
-			return STATUS_TROUBLE;
-		}
-		snprintf(entry, sizeof entry, "%s.csr", reqid->device);
-		utc_from_stamp(reqid->stamp, &t);
-		if (put(ctx, entry, t, data, len) != 0) {
-			status_warn_errno("archive", "cannot write");
-			status = STATUS_TROUBLE;
-		}
-		free(data);
-		progress_show(&progress, i + 1);
+	request_form_list_head(&list);
+	d->put = 0;
+	for (size_t i = 0; i < d->n && status != STATUS_TROUBLE; i++) {
+		out.len = 0;
+		if ((status = make(d, i, &out, &list)) != STATUS_OK)
+			continue;
+		snprintf(entry, sizeof entry, "%s%s", d->list[i].device, request_form_suffix(d->form.kind));
+		utc_from_stamp(d->list[i].stamp, &t);
+		status = put_one(put, ctx, entry, t, &out);
+		progress_show(&progress, ++d->put);
 	}
 	progress_end(&progress);
-	return status;
+	if (d->form.kind == REQUEST_FORM_SPKI && status != STATUS_TROUBLE)
+		status = put_one(put, ctx, REQUEST_FORM_LIST, newest(d), &list);
+	buf_free(&out);
+	buf_free(&list);
+	return status == STATUS_TROUBLE ? status : STATUS_OK;
 }
 
 static int put_sum(void *ctx, const char *name, time_t mtime, const void *data, size_t len)
@@ -243,26 +234,23 @@ static int sign(const struct dump *d, const char *text, size_t len, unsigned cha
 }
 
 /* SHA256SUMS and its signature come first, so that csr-sign knows each entry before it signs it. */
-static int put_manifest(const struct dump *d, struct tgz *w)
+static int put_manifest(struct dump *d, struct tgz *w)
 {
 	struct manifest *m = manifest_new();
 	unsigned char *sig = NULL;
 	const char *text;
 	size_t len, sig_len;
-	time_t newest = 0, t;
+	time_t t = newest(d);
 	int status = STATUS_TROUBLE;
 	bool summed;
 
-	for (size_t i = 0; i < d->n; i++)
-		if (utc_from_stamp(d->list[i].stamp, &t) && t > newest)
-			newest = t;
 	summed = m != NULL && each(d, put_sum, m) == STATUS_OK;
 	text = summed ? manifest_text(m, &len) : NULL;
 	if (m == NULL || (summed && text == NULL)) {
 		status_warn(MANIFEST_SUMS, "out of memory");
 	} else if (text != NULL && sign(d, text, len, &sig, &sig_len) == 0) {
-		if (tgz_put(w, MANIFEST_SUMS, newest, text, len) == 0 &&
-		    tgz_put(w, MANIFEST_SIGNATURE, newest, sig, sig_len) == 0)
+		if (tgz_put(w, MANIFEST_SUMS, t, text, len) == 0 &&
+		    tgz_put(w, MANIFEST_SIGNATURE, t, sig, sig_len) == 0)
 			status = STATUS_OK;
 		else
 			status_warn_errno("archive", "cannot write");
@@ -273,7 +261,7 @@ static int put_manifest(const struct dump *d, struct tgz *w)
 }
 
 /* The whole archive into fd. */
-static int write_archive(const struct dump *d, int fd, const char *name, int level)
+static int write_archive(struct dump *d, int fd, const char *name, int level)
 {
 	struct tgz *w = tgz_open(fd, level);
 	int status = STATUS_OK;
@@ -286,6 +274,10 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 		status = put_manifest(d, w);
 	if (status == STATUS_OK)
 		status = each(d, put_entry, w);
+	if (status == STATUS_OK && d->put == 0) {
+		status_warn(NULL, "no request is left to dump, and no archive was written");
+		status = STATUS_REFUSED;
+	}
 	if (status == STATUS_OK && tgz_finish(w) != 0) {
 		status_warn_errno(name, "cannot write");
 		status = STATUS_TROUBLE;
@@ -295,7 +287,7 @@ static int write_archive(const struct dump *d, int fd, const char *name, int lev
 }
 
 /* To a file or stdout: all of it or nothing. */
-static int dump_to_file(const struct dump *d, const char *output, int level)
+static int dump_to_file(struct dump *d, const char *output, int level)
 {
 	const char *name = output != NULL && strcmp(output, "-") != 0 ? output : "stdout";
 	struct outfile out;
@@ -306,7 +298,10 @@ static int dump_to_file(const struct dump *d, const char *output, int level)
 		status_warn_errno(name, "cannot write an archive there");
 		return status;
 	}
-	confine_beside(output, d->spool->root);
+	if (d->form.token)
+		confine_with_token();
+	else
+		confine_beside(output, d->spool->root);
 	status = write_archive(d, out.fd, name, level);
 	if (status == STATUS_OK && outfile_commit(&out) != 0) {
 		status_warn_errno(name, "cannot write");
@@ -317,7 +312,7 @@ static int dump_to_file(const struct dump *d, const char *output, int level)
 }
 
 /* To a server, once it is whole. */
-static int dump_to_server(const struct dump *d, const char *url, int level)
+static int dump_to_server(struct dump *d, const char *url, int level)
 {
 	char *shown = transfer_public(url);
 	int fd = transfer_buffer(), status;
@@ -334,7 +329,10 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	limits = (struct transfer_limits){(long)settings.transfer_timeout, (long)settings.transfer_min_speed,
 	    (long)settings.transfer_stall};
-	confine_online(SANDBOX_READ, d->spool->root, false);
+	if (d->form.token)
+		confine_with_token();
+	else
+		confine_online(SANDBOX_READ, d->spool->root, false);
 	status = write_archive(d, fd, shown, level);
 	if (status == STATUS_OK && transfer_send(url, fd, &limits, &why) != 0) {
 		status_warn(shown, "cannot send: %s", why.text);
@@ -345,11 +343,14 @@ static int dump_to_server(const struct dump *d, const char *url, int level)
 	return status;
 }
 
-/* Most CAs refuse a request that is not signed with its own key, so whoever sends one is told. */
+/* Most CAs refuse a request that is not signed with its own key, so whoever sends one is told. The other forms do
+ * without that signature. */
 static void tell_of_vouched(const struct dump *d)
 {
 	size_t n = 0;
 
+	if (request_form_checks(d->form.kind))
+		return;
 	for (size_t i = 0; i < d->n; i++)
 		n += d->list[i].kind == REQID_RA;
 	if (n > 0)
@@ -370,7 +371,9 @@ int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	struct dump d = {0};
-	const char *file = NULL, *format = "pem", *output = NULL, *proof = NULL;
+	struct request_form_options want = {.format = "pem"};
+	const char *file = NULL, *output = NULL, *proof = NULL, *object;
+	struct reason why;
 	char since[UTC_STAMP + 1];
 	time_t from = 0;
 	bool null = false;
@@ -378,22 +381,25 @@ int main(int argc, char *argv[])
 	long level = 6;
 	const struct option_spec options[] = {
 		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'F', "format", OPTION_TEXT, &format, 0, 0},
+		{'F', "format", OPTION_TEXT, &want.format, 0, 0},
 		{'f', "file", OPTION_TEXT, &file, 0, 0},
 		{'m', "manifest", OPTION_FLAG, &d.manifest, 0, 0},
 		{'o', "output", OPTION_TEXT, &output, 0, 0},
+		{'p', "pass-file", OPTION_TEXT, &want.pass_file, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{'z', "level", OPTION_NUMBER, &level, 1, 9},
+		{0, "agent", OPTION_TEXT, &want.agent, 0, 0},
+		{0, "agent-key", OPTION_TEXT, &want.agent_key, 0, 0},
 		{0, "proof", OPTION_TEXT, &proof, 0, 0},
+		{0, "shape", OPTION_TEXT, &want.shape, 0, 0},
 		{0, "since", OPTION_TIME, &from, 0, 0},
+		{0, "template", OPTION_TEXT, &want.template, 0, 0},
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
 
-	d.der = strcmp(format, "der") == 0;
-	if (!d.der && strcmp(format, "pem") != 0)
-		status_usage("--format wants pem or der");
-
+	if (request_form_choose(&d.form, &want, &why) != 0)
+		status_usage("%s", why.text);
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	utc_stamp(from, since);
 	d.since = since;
@@ -404,9 +410,13 @@ int main(int argc, char *argv[])
 	status = choose(&d, &names);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");
+	if (request_form_load_agent(&d.form, &want, time(NULL), &object, &why) != 0)
+		status_die(status_of_input(why.trouble), object, "%s", why.text);
 	prepare(&d);
 	status = status_worst(status, (output != NULL && transfer_is_url(output) ? dump_to_server :
 	    dump_to_file)(&d, output, (int)level));
+	if (d.refused)
+		status = status_worst(status, STATUS_REFUSED);
 	if (status != STATUS_TROUBLE)
 		tell_of_vouched(&d);
 	forget(&d);

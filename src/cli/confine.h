@@ -27,4 +27,8 @@ void confine_beside(const char *path, int dirfd);
  * processes and confine itself again. */
 void confine_online(unsigned rights, int dirfd, bool more);
 
+/* The same for a program that signs with a key in a token: the token's library needs its files, a socket to its daemon,
+ * threads. */
+void confine_with_token(void);
+
 #endif

@@ -241,6 +241,19 @@ int spool_read(const struct spool *s, enum spool_dir d, const char *name, unsign
 	return fileio_slurp(s->dir[d], name, SPOOL_FILE_MAX, p, len);
 }
 
+int spool_read_request(const struct spool *s, const struct reqid *reqid, unsigned char **p, size_t *len)
+{
+	static const enum spool_dir places[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
+	char name[REQID_NAME_MAX + 1];
+	int result = -1;
+
+	reqid_name(reqid, (enum reqid_kind)reqid->kind, name);
+	for (size_t i = 0; i < sizeof places / sizeof places[0] && result != 0; i++)
+		if ((result = spool_read(s, places[i], name, p, len)) != 0 && errno != ENOENT)
+			break;
+	return result;
+}
+
 bool spool_is_file(const struct spool *s, enum spool_dir d, const char *name)
 {
 	struct stat st;

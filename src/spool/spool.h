@@ -70,6 +70,8 @@ int spool_names(const struct spool *, enum spool_dir, bool (*wanted)(const char 
 
 /* A whole file; the caller frees. */
 int spool_read(const struct spool *, enum spool_dir, const char *name, unsigned char **, size_t *);
+/* The same for a request that waited: it may move while we work, then it is found where it went. */
+int spool_read_request(const struct spool *, const struct reqid *, unsigned char **, size_t *);
 /* Is there such a file? 1, 0, or -1 when that cannot be told. */
 int spool_has(const struct spool *, enum spool_dir, const struct reqid *, enum reqid_kind);
 /* Is it a plain file? Also true for a file that does not exist. */

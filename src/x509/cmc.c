@@ -7,12 +7,25 @@
 #include "base/utc.h"
 #include "x509/cmc.h"
 #include "x509/der.h"
+#include "x509/key.h"
 #include "x509/openssl_context.h"
 #include "x509/openssl_error.h"
 #include "x509/public_key.h"
 
 #define AGENT_USAGE "1.3.6.1.4.1.311.20.2.1"	/* Certificate Request Agent, szOID_ENROLLMENT_AGENT */
 #define NAME_VALUE_PAIR "1.3.6.1.4.1.311.13.2.1"	/* szOID_ENROLLMENT_NAME_VALUE_PAIR, MS-WCCE 2.2.2.7.10 */
+
+bool cmc_shape_named(const char *name, enum cmc_shape *shape)
+{
+	static const char *const names[] = {[CMC_NONE] = "none", [CMC_AGENT] = "agent", [CMC_BEHALF] = "behalf"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(name, names[i]) == 0) {
+			*shape = (enum cmc_shape)i;
+			return true;
+		}
+	return false;
+}
 
 /* '&' and '=' are between names and values in RegInfo, '%' begins an escape, and '\' has to be one. */
 int cmc_check_template(const char *name, struct reason *r)
@@ -67,6 +80,27 @@ int cmc_check_agent(const struct cert *c, EVP_PKEY *key, time_t now, struct reas
 	else
 		result = public_key_check(X509_get0_pubkey(c->x509), r);
 	return openssl_error_end(result, r);
+}
+
+int cmc_load_agent(struct cmc *cmc, const char *cert, const char *key, struct secret *secret, time_t now,
+    bool *of_key, struct reason *r)
+{
+	*of_key = false;
+	if ((cmc->agent = cert_load(cert, r)) == NULL)
+		return -1;
+	*of_key = (cmc->key = key_load(key, secret, r)) == NULL;
+	if (!*of_key && cmc_check_agent(cmc->agent, cmc->key, now, r) == 0)
+		return 0;
+	cmc_free_agent(cmc);
+	return -1;
+}
+
+void cmc_free_agent(struct cmc *cmc)
+{
+	cert_free(cmc->agent);
+	EVP_PKEY_free(cmc->key);
+	cmc->agent = NULL;
+	cmc->key = NULL;
 }
 
 static void put_oid(struct buf *b, const ASN1_OBJECT *oid)

@@ -4,6 +4,7 @@
 #ifndef CMC_H
 #define CMC_H
 
+#include <stdbool.h>
 #include <time.h>
 #include <openssl/evp.h>
 
@@ -11,6 +12,7 @@
 #include "base/reason.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
+#include "x509/secret.h"
 
 #define CMC_TEMPLATE_MAX 64	/* characters, which is the most that Active Directory allows in a common name */
 
@@ -23,14 +25,22 @@ enum cmc_shape {
 struct cmc {
 	enum cmc_shape shape;
 	const char *template;	/* of the CA; NULL: it is named elsewhere */
-	const struct cert *agent;	/* the certificate and the key of the enrolment agent; NULL with CMC_NONE */
+	struct cert *agent;	/* the certificate and the key of the enrolment agent; NULL with CMC_NONE */
 	EVP_PKEY *key;
 };
+
+/* "none", "agent", "behalf". False for anything else. */
+bool cmc_shape_named(const char *, enum cmc_shape *);
 
 /* May this stand in a request as the name of a template? -1 with a reason. */
 int cmc_check_template(const char *, struct reason *);
 /* Can this certificate with this key be an enrolment agent now? -1 with a reason. */
 int cmc_check_agent(const struct cert *, EVP_PKEY *, time_t now, struct reason *);
+/* Loads both, as cert_load and key_load do, and checks them; cmc_free_agent frees them. -1 with a reason, which is about
+ * the key when of_key is set. */
+int cmc_load_agent(struct cmc *, const char *cert, const char *key, struct secret *, time_t now, bool *of_key,
+    struct reason *);
+void cmc_free_agent(struct cmc *);
 
 /* Appends the CMC request, DER, for the subject and key of this one, which csr_parse has checked. A request that its
  * own key signed is in it as it is, any other with a null signature. -1 with a reason. */
