@@ -36,14 +36,14 @@ int cmc_check_template(const char *name, struct reason *r)
 	int n;
 
 	if (left == 0)
-		return reason_set(r, "the name of a template is empty");
+		return reason_set(r, "the name is empty");
 	for (; left > 0; p += n, left -= (size_t)n) {
 		if (++count > CMC_TEMPLATE_MAX)
-			return reason_set(r, "the name of a template has more than %d characters", CMC_TEMPLATE_MAX);
+			return reason_set(r, "the name has more than %d characters", CMC_TEMPLATE_MAX);
 		if ((n = UTF8_getc(p, left < 6 ? (int)left : 6, &c)) <= 0)
-			return reason_set(r, "the name of a template is not UTF-8");
+			return reason_set(r, "the name is not UTF-8");
 		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c < 0x80 && strchr("&=%\\", (int)c) != NULL))
-			return reason_set(r, "the name of a template has a control character or one of & = %% \\");
+			return reason_set(r, "the name has a control character or one of & = %% \\");
 	}
 	return 0;
 }

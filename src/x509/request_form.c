@@ -35,6 +35,7 @@ int request_form_choose(struct request_form *form, const struct request_form_opt
 {
 	struct cmc *cmc = &form->cmc;
 	bool agent = o->agent != NULL;
+	struct reason why;
 
 	if (!named(o->format, &form->kind))
 		return reason_set(r, "--format wants pem, der, cmc, cmc-der or spki");
@@ -53,7 +54,9 @@ int request_form_choose(struct request_form *form, const struct request_form_opt
 		return reason_set(r, agent ? "--shape %s excludes --agent" : "--shape %s wants --agent and --agent-key",
 		    o->shape);
 	cmc->template = o->template;
-	return o->template != NULL ? cmc_check_template(o->template, r) : 0;
+	if (o->template != NULL && cmc_check_template(o->template, &why) != 0)
+		return reason_because(r, &why, "--template: %.200s", why.text);
+	return 0;
 }
 
 int request_form_load_agent(struct request_form *form, const struct request_form_options *o, time_t now,
