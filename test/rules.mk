@@ -28,6 +28,7 @@ FAULTS_tgz_test = write calloc deflateInit2_ $(if $(LIBTAR),tar_fdopen) archive_
 FAULTS_results_test = malloc realloc lseek read write
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
+FAULTS_cmc_test = malloc calloc realloc
 
 units: $(UNITS) $(REPLAYS) captives
 captives: $(CAPTIVES)

@@ -13,6 +13,7 @@
 #include "x509/public_key.h"
 
 #define AGENT_USAGE "1.3.6.1.4.1.311.20.2.1"	/* Certificate Request Agent, szOID_ENROLLMENT_AGENT */
+#define REQUEST_MAX (DER_PUT_MAX - 1024)	/* PKIData adds some 400 bytes to a request, most of them the template's name */
 #define NAME_VALUE_PAIR "1.3.6.1.4.1.311.13.2.1"	/* szOID_ENROLLMENT_NAME_VALUE_PAIR, MS-WCCE 2.2.2.7.10 */
 
 bool cmc_shape_named(const char *name, enum cmc_shape *shape)
@@ -197,33 +198,34 @@ static void put_bmp(struct buf *b, const char *text)
 	der_wrap(b, from, DER_BMP_STRING);
 }
 
-/* The signed attribute with the name of the one who is enrolled on behalf of. False when that cannot be made. */
-static bool add_requester(PKCS7_SIGNER_INFO *si, const char *device)
+/* EnrollmentNameValuePair: who is enrolled on behalf of. */
+static void put_requester(struct buf *b, const char *device)
+{
+	put_bmp(b, "requestername");
+	put_bmp(b, device);
+	der_wrap(b, 0, DER_SEQUENCE);
+}
+
+/* The signed attribute with that. False when it cannot be made. */
+static bool add_requester(PKCS7_SIGNER_INFO *si, struct bytes pair)
 {
 	ASN1_OBJECT *oid = OBJ_txt2obj(NAME_VALUE_PAIR, 1);
-	struct buf pair = {0};
-	X509_ATTRIBUTE *a = NULL;
-	bool good;
+	X509_ATTRIBUTE *a = oid == NULL ? NULL :
+	    X509_ATTRIBUTE_create_by_OBJ(NULL, oid, V_ASN1_SEQUENCE, pair.p, (int)pair.len);
+	bool good = a != NULL && sk_X509_ATTRIBUTE_push(si->auth_attr, a) > 0;
 
-	put_bmp(&pair, "requestername");
-	put_bmp(&pair, device);
-	der_wrap(&pair, 0, DER_SEQUENCE);
-	good = !pair.failed && oid != NULL &&
-	    (a = X509_ATTRIBUTE_create_by_OBJ(NULL, oid, V_ASN1_SEQUENCE, pair.p, (int)pair.len)) != NULL &&
-	    sk_X509_ATTRIBUTE_push(si->auth_attr, a) > 0;
 	if (!good)
 		X509_ATTRIBUTE_free(a);
 	ASN1_OBJECT_free(oid);
-	buf_free(&pair);
 	return good;
 }
 
 /* The signed attributes, which RFC 5652 5.3 demands when the content is not plain data. libcrypto keeps the order: this
  * one is DER's, by length. False when they cannot be made. */
-static bool add_attributes(PKCS7_SIGNER_INFO *si, const unsigned char digest[32], const char *requester)
+static bool add_attributes(PKCS7_SIGNER_INFO *si, const unsigned char digest[32], struct bytes requester)
 {
 	return PKCS7_add_attrib_content_type(si, OBJ_nid2obj(NID_id_cct_PKIData)) &&
-	    PKCS7_add1_attrib_digest(si, digest, 32) && (requester == NULL || add_requester(si, requester));
+	    PKCS7_add1_attrib_digest(si, digest, 32) && (requester.len == 0 || add_requester(si, requester));
 }
 
 /* No-Signature: its signature is a digest of what would be signed, and its signer is nobody. RFC 5272 does not say how
@@ -239,7 +241,7 @@ static bool sign_nothing(PKCS7_SIGNER_INFO *si, const unsigned char digest[32])
 	    (const unsigned char *)"Dummy Signer", -1, -1, 0) &&
 	    X509_ALGOR_set0(si->digest_alg, OBJ_nid2obj(NID_sha256), V_ASN1_NULL, NULL) &&
 	    X509_ALGOR_set0(si->digest_enc_alg, OBJ_nid2obj(NID_id_alg_noSignature), V_ASN1_NULL, NULL) &&
-	    add_attributes(si, digest, NULL) &&
+	    add_attributes(si, digest, (struct bytes){NULL, 0}) &&
 	    (len = ASN1_item_i2d((ASN1_VALUE *)si->auth_attr, &der, ASN1_ITEM_rptr(PKCS7_ATTR_SIGN))) > 0 &&
 	    openssl_sha256(der, (size_t)len, signature, &why) == 0 &&
 	    ASN1_OCTET_STRING_set(si->enc_digest, signature, sizeof signature);
@@ -250,12 +252,12 @@ static bool sign_nothing(PKCS7_SIGNER_INFO *si, const unsigned char digest[32])
 
 /* Adds a signer, which is written in the order of DER: No-Signature has the shortest name and signature, and so is the
  * first, as MS-WCCE wants it. False when it cannot be made. */
-static bool add_signer(PKCS7 *p7, const struct cmc *cmc, const unsigned char digest[32], const char *device)
+static bool add_signer(PKCS7 *p7, const struct cmc *cmc, const unsigned char digest[32], struct bytes requester)
 {
 	PKCS7_SIGNER_INFO *si = PKCS7_SIGNER_INFO_new();
 	bool good = si != NULL && (cmc == NULL ? sign_nothing(si, digest) :
 	    PKCS7_SIGNER_INFO_set(si, cmc->agent->x509, cmc->key, EVP_sha256()) &&
-	    add_attributes(si, digest, cmc->shape == CMC_BEHALF ? device : NULL)) && PKCS7_add_signer(p7, si);
+	    add_attributes(si, digest, requester)) && PKCS7_add_signer(p7, si);
 
 	if (!good) {
 		PKCS7_SIGNER_INFO_free(si);
@@ -292,27 +294,44 @@ static PKCS7 *signed_data(struct bytes content)
 	return p7;
 }
 
+/* The two around each other, DER, which OPENSSL_free frees. The length, or 0 when it cannot be made. */
+static int make(const struct cmc *cmc, struct bytes data, struct bytes requester, const unsigned char digest[32],
+    unsigned char **der)
+{
+	PKCS7 *p7 = signed_data(data);
+	int len = 0;
+
+	if (p7 != NULL && add_signer(p7, NULL, digest, requester) &&
+	    (cmc->shape == CMC_NONE || add_signer(p7, cmc, digest, requester)))
+		len = i2d_PKCS7(p7, der);
+	PKCS7_free(p7);
+	return len;
+}
+
 int cmc_put(const struct cmc *cmc, const struct csr *c, struct buf *out, struct reason *r)
 {
 	unsigned char digest[32], *der = NULL;
-	struct buf data = {0};
-	PKCS7 *p7 = NULL;
-	int len = 0;
+	struct buf data = {0}, requester = {0};
+	int len = 0, result;
 
-	if (put_pki_data(&data, cmc, c, r) != 0 || openssl_sha256(data.p, data.len, digest, r) != 0) {
-		buf_free(&data);
-		return -1;
+	if (c->der_len > REQUEST_MAX)
+		return reason_set(r, "has more than %d bytes, too many for CMC", REQUEST_MAX);
+	openssl_error_forget();
+	if (cmc->shape == CMC_BEHALF)
+		put_requester(&requester, c->device);
+	if ((result = put_pki_data(&data, cmc, c, r)) == 0 &&
+	    (result = requester.failed ? reason_memory(r) : openssl_sha256(data.p, data.len, digest, r)) == 0) {
+		len = make(cmc, (struct bytes){data.p, data.len}, (struct bytes){requester.p, requester.len}, digest, &der);
+		/* An encoder without memory for a SET leaves it out of order, and says nothing. */
+		if (len <= 0 || openssl_error_lack())
+			result = openssl_error_set(r, "cannot make a CMC request");
 	}
-	if ((p7 = signed_data((struct bytes){data.p, data.len})) != NULL &&
-	    add_signer(p7, NULL, digest, c->device) &&
-	    (cmc->shape == CMC_NONE || add_signer(p7, cmc, digest, c->device)))
-		len = i2d_PKCS7(p7, &der);
-	if (len > 0)
+	if (result == 0) {
 		buf_put(out, der, (size_t)len);
-	else
-		openssl_error_set(r, "cannot make a CMC request");
+		result = out->failed ? reason_memory(r) : 0;
+	}
 	OPENSSL_free(der);
-	PKCS7_free(p7);
+	buf_free(&requester);
 	buf_free(&data);
-	return len <= 0 ? -1 : out->failed ? reason_memory(r) : 0;
+	return result;
 }

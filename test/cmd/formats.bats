@@ -181,7 +181,7 @@ $agent SEP000000000001"
 	shown dump/SEP000000000002.cmc >fields
 	grep -qx 'signature 1.2.840.113549.1.1.11 0500 own' fields
 	grep -qx "$NO_SIGNATURE" fields
-	tail -n +2 dump/SHA256SUMS | diff - /dev/null
+	assert_equal "$(wc -l <dump/SHA256SUMS)" 1
 }
 
 @test "the CA refuses what is spoiled, each for its reason" {
