@@ -29,6 +29,15 @@ _capf_arguments() {
 	esac
 }
 
+# The words that may stand behind an option.
+_capf_values() {
+	case "$1 $2" in
+	'csr-dump -F' | 'csr-dump --format') echo pem der cmc cmc-der spki ;;
+	'csr-dump --shape') echo none agent behalf ;;
+	'csr-dump --proof') echo own ra ;;
+	esac
+}
+
 # Completes word $2 of a program $1 whose arguments, so far, are the rest.
 _capf_program() {
 	local program=$1 current=$2 places=1 word skip= spool=${CAPF_SPOOL-}
@@ -43,7 +52,10 @@ _capf_program() {
 	done
 	# Nothing but ours is run. Behind -s stands the name of a directory.
 	[[ " ${_capf_programs//$'\n'/ } " == *" $program "* ]] && [ "$skip" != spool ] || return 0
-	if [[ $current == -* ]]; then
+	word=$(_capf_values "$program" "${@: -1}")
+	if [ -n "$word" ]; then
+		:
+	elif [[ $current == -* ]]; then
 		word=$(_capf_options "$program")
 	else
 		word=$(CAPF_SPOOL=$spool _capf_arguments "$program" $places)

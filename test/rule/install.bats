@@ -108,6 +108,8 @@ complete_here() {
 	assert_equal "$(complete_here 'capf csr dump --s')" '--since'
 	assert_equal "$(complete_here 'csr-delete SEP')" 'SEP000000000001 SEP000000000002'
 	assert_equal "$(complete_here 'csr-dump -o ')" "$(complete_here 'csr-dump ')"
+	assert_equal "$(complete_here 'csr-dump --format ')" 'pem der cmc cmc-der spki'
+	assert_equal "$(complete_here 'capf csr dump -m --shape a')" 'agent'
 	assert_equal "$(CAPF_SPOOL=/nowhere complete_here "capf -s $SPOOL csr delete SEP")" \
 	    'SEP000000000001 SEP000000000002'
 	assert_equal "$(CAPF_SPOOL=/nowhere complete_here "csr-delete -s $SPOOL SEP")" \

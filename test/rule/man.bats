@@ -34,6 +34,9 @@ prepare() {
 	mv SEP000000000011.csr phone.csr
 	sign_openssl phone.csr phone.der
 	openssl x509 -in phone.der -out phone.pem
+	cp "$FIX/key/rsa10.pem" agent.key
+	openssl req -new -key agent.key -subj /CN=Agent -out agent.csr
+	sign_openssl agent.csr agent.pem root -extfile <(echo 'extendedKeyUsage = 1.3.6.1.4.1.311.20.2.1')
 }
 
 pages() {
@@ -105,7 +108,7 @@ pages() {
 	export PATH=$TESTDIR/data/bin:$PATH
 	prepare
 	mkdir template
-	cp -a spool ca.pem ca.key CAPF.cer requests.tgz certificates.tgz elsewhere.tgz phone.csr phone.der phone.pem template
+	cp -a spool ca.pem ca.key CAPF.cer requests.tgz certificates.tgz elsewhere.tgz phone.csr phone.der phone.pem agent.* template
 	for page in $(pages); do
 		name=${page##*/}
 		name=${name%.1}
