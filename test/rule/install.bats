@@ -105,7 +105,7 @@ complete_here() {
 	csr-add "$FIX"/csr/SEP00000000000{1,2}.csr >/dev/null
 	assert_equal "$(complete_here 'capf ')" 'init ca trust phone csr cert lsc stale-lsc spool set -h -s -V'
 	assert_equal "$(complete_here 'capf csr d')" 'dump delete'
-	assert_equal "$(complete_here 'capf csr dump --s')" '--since'
+	assert_equal "$(complete_here 'capf csr dump --si')" '--since'
 	assert_equal "$(complete_here 'csr-delete SEP')" 'SEP000000000001 SEP000000000002'
 	assert_equal "$(complete_here 'csr-dump -o ')" "$(complete_here 'csr-dump ')"
 	assert_equal "$(complete_here 'csr-dump --format ')" 'pem der cmc cmc-der spki'
