@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-/* csr-sign: an archive of requests in, an archive of certificates out, on all cores, in one pass. It
- * knows no spool and no network. It believes no request whose signature does not hold, and, when it knows an
- * RA, none that a manifest by that RA does not list; takes nothing from a request but its key and its device,
- * and lets no certificate out that is not in the log. */
+/* csr-sign: archives of requests in, an archive of certificates out, or one for each, on all cores, in one pass.
+ * It knows no spool and no network. It believes no request whose signature does not hold, and, when it knows an
+ * RA, none that the manifest of its own archive does not list; takes nothing from a request but its key and its
+ * device, replaces no archive of requests, and lets no certificate out that is not in the log. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "archive/manifest.h"
-#include "archive/tgz.h"
 #include "archive/untar.h"
 #include "base/device.h"
-#include "base/fileio.h"
 #include "base/outfile.h"
+#include "ca/answers.h"
 #include "ca/ledger.h"
 #include "ca/sign.h"
 #include "cli/confine.h"
@@ -28,80 +28,174 @@
 const char program[] = "csr-sign";
 const char synopsis[] =
     "-c cert -k key [-hmV] [-C device|request] [-D digest] [-d days] [-j jobs]\n"
-    "                [-l file] [-o file] [-P seconds] [-p file] [-r cert ...] [-z level]\n"
-    "                [--no-eku] [--no-key-ids] [--no-manifest] [file]";
+    "                [-l file] [-o file|dir] [-P seconds] [-p file] [-r cert ...]\n"
+    "                [-z level] [--no-eku] [--no-key-ids] [--no-manifest] [file ...]";
 
 _Static_assert(OPTION_TEXTS_MAX <= SIGN_RA_MAX, "each --ra has its place");
 
-struct output {
-	struct unpack *from;	/* what comes in */
+struct run {
+	struct sign *sign;
+	const char *const *archive;	/* of requests; "-": stdin */
+	size_t archives, begun;
+	struct answers answers;
 	struct ledger *ledger;
-	const char *name, *log_name;
+	const char *log_name;
 	int log;		/* -1: none */
-	bool damaged;		/* what came in: then nothing goes out */
+	bool damaged;		/* the archive at hand: then it has no answer */
+	struct progress progress;
+	size_t taken;
 };
 
+static const char *archive_name(const struct run *r)
+{
+	return r->archive[r->begun > 0 ? r->begun - 1 : 0];
+}
+
+/* How messages call the answer that is being written. */
+static const char *answer_name(const struct run *r)
+{
+	const char *path = r->answers.path[r->answers.each && r->begun > 0 ? r->begun - 1 : 0];
+
+	return path != NULL ? path : "stdout";
+}
+
+/* Says what is wrong with an entry; of which archive, when there are several. */
+static void warn_entry(const struct run *r, const char *entry, const char *text)
+{
+	if (*entry == '\0')
+		status_warn(archive_name(r), "%s", text);
+	else if (r->archives == 1)
+		status_warn(entry, "%s", text);
+	else
+		status_warn(archive_name(r), "%s: %s", entry, text);
+}
+
 /* Says what the ledger could not do. An exit status. */
-static int say(const struct output *o, enum ledger_result result)
+static int say(const struct run *r, enum ledger_result result)
 {
 	if (result == LEDGER_OK)
 		return STATUS_OK;
 	if (result == LEDGER_NO_LOG)
-		status_warn_errno(o->log_name, "cannot log");
+		status_warn_errno(r->log_name, "cannot log");
 	else
-		status_warn_errno(o->name, "cannot write");
+		status_warn_errno(answer_name(r), "cannot write");
 	return STATUS_TROUBLE;
 }
 
 /* One verdict. An exit status. */
-static int take(const struct output *o, const struct verdict *v)
+static int take(struct run *r, const struct verdict *v)
 {
 	enum ledger_result result = LEDGER_OK;
 
+	progress_show(&r->progress, ++r->taken);
 	/* A process that only says that it has checked it must not write our log, nor name a file. */
 	if (v->good && !device_ok(v->facts.cn, strlen(v->facts.cn))) {
 		errno = EPROTO;
 		status_warn_errno(v->entry, "cannot sign");
 		return STATUS_TROUBLE;
 	}
-	if (v->good && (result = ledger_put(o->ledger, v)) != LEDGER_TWICE)
-		return say(o, result);
-	status_warn(v->entry, "%s", v->good ? "a second request for this device" : v->reason.text);
+	if (v->good && (result = ledger_put(r->ledger, v)) != LEDGER_TWICE)
+		return say(r, result);
+	warn_entry(r, v->entry, v->good ? "a second request for this device" : v->reason.text);
 	return STATUS_REFUSED;
 }
 
-/* The whole archive. An exit status. */
-static int sign_all(struct output *o, struct inspect *in, struct sign *sign, const char *name)
+static int begin_answer(struct run *r)
 {
-	struct progress progress;
-	enum inspect_result result;
-	int status = STATUS_OK;
-	struct reason why;
-	struct verdict v;
+	int status;
 
-	progress_start(&progress, "certificates");
-	while (status < STATUS_USAGE && !o->damaged && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
-		if (result == INSPECT_VERDICT) {
-			status = status_worst(status, take(o, &v));
-		} else if (result == INSPECT_DAMAGED || result == INSPECT_DIED) {
-			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; no archive was written",
-			    why.text);
-			o->damaged = true;
-			status = STATUS_REFUSED;
-		} else {
-			status_warn_errno(name, "cannot sign");
-			status = STATUS_TROUBLE;
-		}
-		progress_show(&progress, ledger_count(o->ledger));
-	}
-	progress_end(&progress);
-	if (status >= STATUS_USAGE || o->damaged)
-		return status;
-	if (sign_missing(sign) != NULL) {
-		status_warn(sign_missing(sign), "is in the manifest, but not in the archive");
+	if (ledger_begin(r->ledger, r->answers.path[r->answers.each ? r->begun - 1 : 0]) == 0)
+		return STATUS_OK;
+	status = status_of(errno);
+	status_warn_errno(answer_name(r), "cannot write an archive there");
+	return status;
+}
+
+/* Ends an answer, when there is one to end. An exit status. */
+static int end_answer(struct run *r)
+{
+	if (ledger_count(r->ledger) > 0)
+		return say(r, ledger_end(r->ledger));
+	status_warn(r->answers.each || r->archives == 1 ? archive_name(r) : NULL,
+	    "nothing was signed, and no archive written");
+	ledger_drop(r->ledger);
+	return STATUS_REFUSED;
+}
+
+/* The next archive of requests begins. An exit status. */
+static int begin_archive(struct run *r)
+{
+	r->begun++;
+	r->damaged = false;
+	ledger_next(r->ledger);
+	return r->answers.each ? begin_answer(r) : STATUS_OK;
+}
+
+/* All was said of the archive at hand. An exit status. */
+static int end_archive(struct run *r)
+{
+	const char *missing = sign_missing(r->sign, r->begun - 1);
+	int status = STATUS_OK;
+
+	if (r->damaged)
+		return STATUS_REFUSED;
+	if (missing != NULL) {
+		warn_entry(r, missing, "is in the manifest, but not in the archive");
 		status = STATUS_REFUSED;
 	}
-	return status_worst(status, say(o, ledger_flush(o->ledger)));
+	return r->answers.each ? status_worst(status, end_answer(r)) : status;
+}
+
+/* The archive at hand has no answer; when there is one for all, nor has any. An exit status. */
+static int refuse_archive(struct run *r, const char *entry, const char *text)
+{
+	char line[REASON_MAX + 64];
+
+	snprintf(line, sizeof line, "%s; no archive was written", text);
+	warn_entry(r, entry, line);
+	ledger_drop(r->ledger);
+	r->damaged = true;
+	return STATUS_REFUSED;
+}
+
+/* All archives. An exit status. */
+static int sign_all(struct run *r, struct inspect *in)
+{
+	enum inspect_result result = INSPECT_END;
+	int status = STATUS_OK;
+	struct reason why, cannot;
+	struct verdict v;
+
+	progress_start(&r->progress, "certificates");
+	while (status < STATUS_USAGE && (!r->damaged || r->answers.each) &&
+	    (result = inspect_next(in, &v, &why)) != INSPECT_END) {
+		if (result == INSPECT_FILE && r->begun > 0)
+			status = status_worst(status, end_archive(r));
+		if (result == INSPECT_FILE && status < STATUS_USAGE) {
+			status = status_worst(status, begin_archive(r));
+		} else if (result == INSPECT_VERDICT) {
+			status = status_worst(status, take(r, &v));
+		} else if (result == INSPECT_DAMAGED) {
+			status = status_worst(status, refuse_archive(r, "", why.text));
+		} else if (result == INSPECT_UNREADABLE) {
+			status = status_worst(status, status_of_one(errno));
+			reason_errno_of(&cannot, why.text);
+			refuse_archive(r, "", cannot.text);
+		} else if (result == INSPECT_DIED) {
+			status = refuse_archive(r, v.entry, why.text);
+			break;
+		} else if (result == INSPECT_TROUBLE) {
+			status_warn_errno(archive_name(r), "cannot sign");
+			status = STATUS_TROUBLE;
+		}
+	}
+	progress_end(&r->progress);
+	if (result == INSPECT_END && status < STATUS_USAGE && !(r->damaged && !r->answers.each)) {
+		status = status_worst(status, end_archive(r));
+		if (!r->answers.each)
+			status = status_worst(status, end_answer(r));
+	}
+	return status;
 }
 
 static void complain(const char *object, const char *text)
@@ -109,52 +203,30 @@ static void complain(const char *object, const char *text)
 	status_warn(object, "%s", text);
 }
 
-/* Ends the archive, when there is one to end. An exit status. */
-static int finish(const struct output *o, struct tgz *w, struct outfile *out, const char *name)
+/* From the archives that are being unpacked to the answers: all of each or none. An exit status. */
+static int run(struct run *r, struct unpack *from, size_t jobs)
 {
-	if (o->damaged)
-		return STATUS_REFUSED;
-	if (ledger_count(o->ledger) == 0) {
-		status_warn(name, "nothing was signed, and no archive written");
-		return STATUS_REFUSED;
-	}
-	if (tgz_finish(w) == 0 && outfile_commit(out) == 0)
-		return STATUS_OK;
-	status_warn_errno(o->name, "cannot write");
-	return STATUS_TROUBLE;
-}
-
-/* From the archive that is being unpacked to the archive at path: all of it or none. An exit status. */
-static int run(struct output *o, struct sign *sign, const char *name, const char *path, size_t jobs,
-    int level)
-{
-	const struct inspect_task task = {sign_admit, sign_init, key_is_uri(sign->key), sign_judge, sign};
-	struct tgz *w = NULL;
+	const struct inspect_task task = {.begin = sign_begin, .admit = sign_admit, .init = sign_init,
+	    .outside = key_is_uri(r->sign->key), .judge = sign_judge, .ctx = r->sign, .mark = &r->sign->mark};
 	struct inspect *in = NULL;
-	struct outfile out;
-	int status;
+	int status = STATUS_OK;
 
-	if (outfile_open(&out, path, 0644) != 0) {
-		status = status_of(errno);
-		status_warn_errno(o->name, "cannot write an archive there");
-		unpack_stop(o->from);
+	/* One for all may be a device or a FIFO, which cannot be opened later. */
+	if (!r->answers.each && (status = begin_answer(r)) != STATUS_OK) {
+		unpack_stop(from);
 		return status;
 	}
-	/* The workers start before the writer, whose buffers they need not have. */
-	in = inspect_open(o->from, &task, jobs);
-	secret_wipe(&sign->secret);
-	confine_beside(path, -1);
-	if (in == NULL || (w = tgz_open(out.fd, level)) == NULL ||
-	    (o->ledger = ledger_open(w, o->log, sign->now)) == NULL) {
+	in = inspect_open(from, &task, jobs);
+	secret_wipe(&r->sign->secret);
+	confine_beside(r->answers.path[0], -1);
+	if (in != NULL) {
+		status = sign_all(r, in);
+	} else {
 		status_warn_errno(NULL, "cannot start");
 		status = STATUS_TROUBLE;
-	} else if ((status = sign_all(o, in, sign, name)) < STATUS_USAGE) {
-		status = status_worst(status, finish(o, w, &out, name));
 	}
-	ledger_close(o->ledger);
+	ledger_drop(r->ledger);
 	inspect_close(in);
-	tgz_free(w);
-	outfile_abort(&out);
 	return status;
 }
 
@@ -169,19 +241,16 @@ static struct cert *load_cert(const char *path)
 }
 
 struct wanted {
-	const char *name;	/* the archive; "-": stdin */
 	const char *ca, *cn, *digest, *log, *output, *pass;
 	long days, jobs, level;
 	bool manifest, no_eku, no_key_ids;
 	struct option_texts ra;
 };
 
-static void check_options(const struct wanted *want, const struct sign *sign, int archives)
+static void check_options(const struct wanted *want, const struct sign *sign)
 {
 	if (want->ca == NULL || sign->key == NULL)
 		status_usage("wants the CA's certificate and its key");
-	if (archives > 1)
-		status_usage("takes one archive");
 	if (strcmp(want->cn, "device") != 0 && strcmp(want->cn, "request") != 0)
 		status_usage("--cn wants device or request");
 	if ((want->manifest || sign->no_manifest) && want->ra.n == 0)
@@ -189,8 +258,32 @@ static void check_options(const struct wanted *want, const struct sign *sign, in
 		    want->manifest ? "require-manifest" : "no-manifest");
 	if (want->manifest && sign->no_manifest)
 		status_usage("--require-manifest and --no-manifest exclude each other");
-	if (strcmp(want->name, "-") == 0 && isatty(STDIN_FILENO))
-		status_usage("wants an archive, from a file or on stdin");
+}
+
+/* The archives of requests and the names of their answers, before any is read and the key is asked for. */
+static void check_archives(struct run *r, const char *output)
+{
+	bool input = false;
+	const char *object;
+	struct reason why;
+
+	if (r->archives > SIGN_ARCHIVES_MAX)
+		status_usage("takes %d archives at most", SIGN_ARCHIVES_MAX);
+	for (size_t i = 0; i < r->archives; i++) {
+		bool is_input = strcmp(r->archive[i], "-") == 0;
+
+		if (is_input && input)
+			status_usage("takes one archive from stdin");
+		if (is_input && isatty(STDIN_FILENO))
+			status_usage("wants an archive, from a file or on stdin");
+		if (!is_input && access(r->archive[i], R_OK) != 0)
+			status_die_path(r->archive[i], "cannot open");
+		input = input || is_input;
+	}
+	if (answers_name(&r->answers, output, r->archive, r->archives, &object, &why) != 0)
+		status_die(status_of_input(why.trouble), object, "%s", why.text);
+	if (r->answers.each && access(output, W_OK | X_OK) != 0)
+		status_die_path(output, "cannot write archives there");
 }
 
 /* The policy for certificates; loads the certificates of the CA and of those who may sign manifests, which the caller
@@ -208,22 +301,20 @@ static void take_policy(const struct wanted *want, struct sign *sign, struct cer
 		sign->ra[i] = load_cert(want->ra.text[i]);
 }
 
-/* Starts what reads the archive, then loads the CA's key: whatever reads what came from outside has none. */
-static struct unpack *start(const struct wanted *want, struct sign *sign)
+/* Starts what reads the archives, then loads the CA's key: whatever reads what came from outside has none. */
+static struct unpack *start(const struct wanted *want, const struct run *r, struct sign *sign)
 {
-	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
+	struct unpack_task from = {.fd = STDIN_FILENO, .file = r->archive, .files = r->archives, .apart = true,
+	    .limits = untar_limits_default, .most = CSR_MAX_BYTES};
 	struct unpack *unpack;
 	struct reason why;
 	bool of_key;
 
-	if ((from.fd = fileio_open_input(want->name)) < 0)
-		status_die_path(want->name, "cannot open");
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (want->ra.n > 0)
 		from.most = MANIFEST_MAX_BYTES;
-	if ((unpack = unpack_start(&from)) == NULL || sign_start_checker(sign) != 0)
+	if ((unpack = unpack_start(&from)) == NULL || sign_start_checkers(sign, r->archives) != 0)
 		status_die_errno(NULL, "cannot start");
-	close(from.fd);
 	if (want->pass != NULL && secret_read(&sign->secret, want->pass, &why) != 0)
 		status_die(status_of_input(why.trouble), want->pass, "%s", why.text);
 	if (sign_prepare(sign, &of_key, &why) != 0)
@@ -233,7 +324,8 @@ static struct unpack *start(const struct wanted *want, struct sign *sign)
 
 int main(int argc, char *argv[])
 {
-	struct wanted want = {.name = "-", .cn = "device", .digest = "SHA256", .days = issue_policy_default.days,
+	static const char *const standard_input[] = {"-"};
+	struct wanted want = {.cn = "device", .digest = "SHA256", .days = issue_policy_default.days,
 	    .level = 6};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
@@ -256,19 +348,25 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
-	struct output o = {.log = -1};
+	struct run r = {.sign = &sign, .log = -1, .log_name = want.log, .archive = standard_input, .archives = 1};
+	struct unpack *from;
 	struct cert *ca;
 
-	if (arg < argc)
-		want.name = argv[arg];
-	check_options(&want, &sign, argc - arg);
+	if (arg < argc) {
+		r.archive = (const char *const *)argv + arg;
+		r.archives = (size_t)(argc - arg);
+	}
+	check_options(&want, &sign);
+	check_archives(&r, want.output);
 	take_policy(&want, &sign, &ca);
-	o.from = start(&want, &sign);
-	o.name = want.output != NULL && strcmp(want.output, "-") != 0 ? want.output : "stdout";
-	o.log_name = want.log;
-	if (want.log != NULL && (o.log = outfile_log_open(want.log)) < 0)
+	from = start(&want, &r, &sign);
+	if (want.log != NULL && (r.log = outfile_log_open(want.log)) < 0)
 		status_die_path(want.log, "cannot open the log");
-	status = run(&o, &sign, want.name, want.output, (size_t)want.jobs, (int)want.level);
+	if ((r.ledger = ledger_open(r.log, sign.now, (int)want.level)) == NULL)
+		status_die_errno(NULL, "cannot start");
+	status = run(&r, from, (size_t)want.jobs);
+	ledger_close(r.ledger);
+	answers_free(&r.answers);
 	sign_free(&sign);
 	cert_free(ca);
 	for (size_t i = 0; i < want.ra.n; i++)

@@ -34,30 +34,38 @@ static int init_checker(void *ctx)
 	return sandbox_enter(&sb);
 }
 
-/* In the checker: takes the text and the signature, answers nothing or what is wrong with them. -1 when it cannot
- * tell. */
+/* In the checker: takes the text and the signature, answers with the number of the RA that signed, or 0 and what is
+ * wrong. -1 when it cannot tell. */
 static int check(void *ctx, struct bytes job, struct buf *out)
 {
 	const struct sign *s = ctx;
 	struct manifest *m = NULL;
 	struct reason why = {.text = ""};
 	struct bytes text;
+	uint8_t ra = 0;
 
 	if (!bytes_get_sized(&job, &text.p, &text.len))
 		return -1;
-	for (size_t i = 0; m == NULL && s->ra[i] != NULL && !why.trouble; i++)
-		m = manifest_verify(text.p, text.len, job.p, job.len, s->ra[i], &why);
+	for (; m == NULL && s->ra[ra] != NULL && !why.trouble; ra++)
+		m = manifest_verify(text.p, text.len, job.p, job.len, s->ra[ra], &why);
+	buf_put_u8(out, m != NULL ? ra : 0);
 	if (m == NULL)
 		buf_put_text(out, why.text);
 	manifest_free(m);
 	return m == NULL && why.trouble ? -1 : 0;
 }
 
-int sign_start_checker(struct sign *s)
+int sign_start_checkers(struct sign *s, size_t archives)
 {
-	const struct workers_task task = {init_checker, check, s, REASON_MAX + 4};
+	const struct workers_task task = {init_checker, check, s, 1 + REASON_MAX + 4};
 
-	return s->ra[0] == NULL || (s->checker = workers_start(1, &task)) != NULL ? 0 : -1;
+	if ((s->archive = calloc(archives, sizeof *s->archive)) == NULL)
+		return -1;
+	s->archives = archives;
+	for (size_t i = 0; i < archives && s->ra[0] != NULL; i++)
+		if ((s->archive[i].checker = workers_start(1, &task)) == NULL)
+			return -1;
+	return 0;
 }
 
 int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
@@ -76,9 +84,12 @@ int sign_prepare(struct sign *s, bool *of_key, struct reason *why)
 void sign_free(struct sign *s)
 {
 	secret_wipe(&s->secret);
-	manifest_free(s->manifest);
-	workers_stop(s->checker);
-	buf_free(&s->sums);
+	for (size_t i = 0; i < s->archives; i++) {
+		manifest_free(s->archive[i].manifest);
+		workers_stop(s->archive[i].checker);
+		buf_free(&s->archive[i].sums);
+	}
+	free(s->archive);
 }
 
 int sign_init(void *ctx)
@@ -98,50 +109,61 @@ int sign_init(void *ctx)
 	return key_is_uri(s->key) ? sandbox_enter(&sb) : 0;
 }
 
+/* Which RA's the checker's answer says that the signature is; 0 with a reason. */
+static uint8_t signer(const struct sign *s, struct bytes answer, struct reason *why)
+{
+	uint8_t ra;
+
+	reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
+	if (!bytes_get_u8(&answer, &ra))
+		return 0;
+	if (ra == 0)
+		bytes_get_text(&answer, why->text, sizeof why->text);
+	return ra <= SIGN_RA_MAX && answer.len == 0 && ra > 0 && s->ra[ra - 1] != NULL ? ra : 0;
+}
+
 /* Asks the checker; only when it finds nothing wrong are the lines of the text read, here. */
-static struct manifest *verify(struct sign *s, const struct untar_item *signature, struct reason *why)
+static struct manifest *verify(const struct sign *s, struct sign_archive *a, const struct untar_item *signature,
+    struct reason *why)
 {
 	struct bytes answer = {NULL, 0};
 	struct buf job = {0};
 	struct reason how;
-	bool good = false, died;
+	bool died;
 
-	buf_put_sized(&job, s->sums.p, s->sums.len);
+	buf_put_sized(&job, a->sums.p, a->sums.len);
 	buf_put(&job, signature->data, signature->len);
-	if (!job.failed && workers_put(s->checker, job.p, job.len) == 0 && workers_flush(s->checker) == 0 &&
-	    workers_next(s->checker, &answer) == 1) {
-		good = answer.len == 0;
-		reason_set(why, "the signature of " MANIFEST_SUMS " cannot be checked");
-		if (!good)
-			bytes_get_text(&answer, why->text, sizeof why->text);
+	if (!job.failed && workers_put(a->checker, job.p, job.len) == 0 && workers_flush(a->checker) == 0 &&
+	    workers_next(a->checker, &answer) == 1) {
+		a->ra = signer(s, answer, why);
 	} else {
 		/* A manifest that crashes the checker does it again; after another end a retry may succeed. */
-		died = !job.failed && errno == EPIPE && unpack_death(workers_signal(s->checker), &how);
+		died = !job.failed && errno == EPIPE && unpack_death(workers_signal(a->checker), &how);
 		(died ? reason_set : reason_trouble)(why, "the signature of " MANIFEST_SUMS " cannot be checked");
 	}
 	buf_free(&job);
-	return good ? manifest_read(s->sums.p, s->sums.len, why) : NULL;
+	return a->ra > 0 ? manifest_read(a->sums.p, a->sums.len, why) : NULL;
 }
 
 /* The manifest stands in front: the sums, then the signature over them. */
-static enum inspect_admission read_manifest(struct sign *s, const struct untar_item *e,
+static enum inspect_admission read_manifest(const struct sign *s, struct sign_archive *a, const struct untar_item *e,
     struct reason *why)
 {
 	bool sums = strcmp(e->name, MANIFEST_SUMS) == 0;
 
-	if (s->entries == 1 && sums) {
-		buf_put(&s->sums, e->data, e->len);
+	if (a->entries == 1 && sums) {
+		buf_put(&a->sums, e->data, e->len);
 		return INSPECT_SKIP;
 	}
-	if (s->sums.failed) {
+	if (a->sums.failed) {
 		reason_memory(why);
 		return INSPECT_ABORT;
 	}
-	if (s->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && s->sums.len > 0) {
-		s->manifest = verify(s, e, why);
-		return s->manifest != NULL ? INSPECT_SKIP : INSPECT_ABORT;
+	if (a->entries == 2 && strcmp(e->name, MANIFEST_SIGNATURE) == 0 && a->sums.len > 0) {
+		a->manifest = verify(s, a, e, why);
+		return a->manifest != NULL ? INSPECT_SKIP : INSPECT_ABORT;
 	}
-	if (s->sums.len > 0)
+	if (a->sums.len > 0)
 		reason_set(why, "stands where the signature of " MANIFEST_SUMS " should be");
 	else if (manifest_is_part(e->name))
 		reason_set(why, "is part of a manifest that does not begin the archive");
@@ -151,26 +173,48 @@ static enum inspect_admission read_manifest(struct sign *s, const struct untar_i
 	return INSPECT_ABORT;
 }
 
-enum inspect_admission sign_admit(void *ctx, const struct untar_item *e, struct reason *why)
+void sign_begin(void *ctx)
 {
 	struct sign *s = ctx;
 
-	s->entries++;
-	if (s->manifest != NULL)
-		return manifest_check(s->manifest, e->name, e->data, e->len, why) == 0 ? INSPECT_JUDGE :
+	s->begun++;
+}
+
+enum inspect_admission sign_admit(void *ctx, const struct untar_item *e, struct reason *why)
+{
+	struct sign *s = ctx;
+	struct sign_archive *a = &s->archive[s->begun - 1];
+
+	a->entries++;
+	s->mark = a->ra;
+	if (a->manifest != NULL)
+		return manifest_check(a->manifest, e->name, e->data, e->len, why) == 0 ? INSPECT_JUDGE :
 		    INSPECT_REFUSE;
 	/* Without an RA a manifest's signature cannot be checked. */
 	if (s->ra[0] == NULL)
 		return judge_csr_admit(NULL, e, why);
-	if (s->no_manifest && s->sums.len == 0 && !manifest_is_part(e->name))
+	if (s->no_manifest && a->sums.len == 0 && !manifest_is_part(e->name))
 		return INSPECT_JUDGE;
-	return read_manifest(s, e, why);
+	return read_manifest(s, a, e, why);
+}
+
+/* Its request, when its archive may hold it: a manifest speaks for no RA but its own. NULL with a reason. */
+static struct csr *read_request(const struct sign *s, struct bytes data, struct reason *why)
+{
+	struct csr *csr = csr_parse(data.p, data.len, s->ra_key, why);
+
+	if (csr == NULL || csr->proof == CSR_OWN || s->mark == 0 ||
+	    EVP_PKEY_eq(csr->ra, s->ra_key[s->mark - 1]) == 1)
+		return csr;
+	reason_set(why, "is vouched for by another RA than the one that signed the manifest");
+	csr_free(csr);
+	return NULL;
 }
 
 void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out)
 {
 	struct sign *s = ctx;
-	struct csr *csr = csr_parse(data.p, data.len, s->ra_key, &v->reason);
+	struct csr *csr = read_request(s, data, &v->reason);
 	struct issued c;
 
 	if (csr != NULL && issue_phone(s->issuer, csr, s->now, &c, &v->reason) == 0) {
@@ -185,7 +229,9 @@ void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out
 	csr_free(csr);
 }
 
-const char *sign_missing(const struct sign *s)
+const char *sign_missing(const struct sign *s, size_t archive)
 {
-	return s->manifest != NULL ? manifest_missing(s->manifest) : NULL;
+	const struct manifest *m = s->archive[archive].manifest;
+
+	return m != NULL ? manifest_missing(m) : NULL;
 }

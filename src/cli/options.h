@@ -17,7 +17,7 @@ enum option_kind {
 	OPTION_SPAN,		/* time_t: 30s, 5m, 2h, 7d, 4w */
 };
 
-#define OPTION_TEXTS_MAX 16
+#define OPTION_TEXTS_MAX 64
 
 struct option_texts {
 	const char *text[OPTION_TEXTS_MAX];

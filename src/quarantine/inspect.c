@@ -36,7 +36,7 @@ struct inspect {
 	struct buf der;		/* in a worker: of the entry at hand */
 };
 
-/* In a worker. A job is empty, or a byte and the entry. The answer is a verdict, or empty. */
+/* In a worker. A job is empty, or the mark and the entry. The answer is a verdict, or empty. */
 static int work(void *ctx, struct bytes job, struct buf *out)
 {
 	struct inspect *in = ctx;
@@ -47,6 +47,8 @@ static int work(void *ctx, struct bytes job, struct buf *out)
 	in->der.len = 0;
 	if (sandbox_renew(ENTRY_SECONDS) != 0)
 		return -1;
+	if (in->task.mark != NULL)
+		*in->task.mark = job.p[0];
 	in->task.judge(in->task.ctx, (struct bytes){job.p + 1, job.len - 1}, &v, &in->der);
 	v.facts.der = in->der.p;
 	v.facts.der_len = in->der.len;
@@ -110,6 +112,8 @@ static int queue(struct inspect *in, struct unpacked *u)
 	enum inspect_admission admission = INSPECT_JUDGE;
 	struct event *e;
 
+	if (u->kind == UNPACK_FILE && in->task.begin != NULL)
+		in->task.begin(in->task.ctx);
 	if (u->kind == UNPACK_ENTRY && in->task.admit != NULL)
 		admission = in->task.admit(in->task.ctx, &item, &u->reason);
 	if (admission == INSPECT_SKIP)
@@ -120,11 +124,12 @@ static int queue(struct inspect *in, struct unpacked *u)
 	}
 	if (admission != INSPECT_JUDGE)
 		u->kind = admission == INSPECT_ABORT ? UNPACK_DAMAGED : UNPACK_REFUSED;
-	in->ended = u->kind == UNPACK_END || u->kind == UNPACK_DIED || u->kind == UNPACK_TROUBLE ||
-	    admission == INSPECT_ABORT;
+	if (admission == INSPECT_ABORT)
+		unpack_skip(in->unpack);
+	in->ended = u->kind == UNPACK_END || u->kind == UNPACK_DIED || u->kind == UNPACK_TROUBLE;
 	in->job.len = 0;
 	if (u->kind == UNPACK_ENTRY) {
-		buf_put_u8(&in->job, 0);
+		buf_put_u8(&in->job, in->task.mark != NULL ? *in->task.mark : 0);
 		buf_put(&in->job, u->data.p, u->data.len);
 	}
 	if ((e = add_event(in)) == NULL || in->job.failed) {

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "archive/untar.h"
 #include "base/bytes.h"
@@ -18,10 +19,12 @@ enum inspect_admission {
 	INSPECT_JUDGE,		/* hand the entry to a worker */
 	INSPECT_SKIP,		/* pass over it */
 	INSPECT_REFUSE,		/* refuse it, the reason says why: when that is trouble, it ends all */
-	INSPECT_ABORT,		/* refuse the archive, the reason says why; likewise */
+	INSPECT_ABORT,		/* refuse the archive, the reason says why; likewise. For one, or several that are apart */
 };
 
 struct inspect_task {
+	/* Here, when the next of several files begins; may be NULL. */
+	void (*begin)(void *ctx);
 	/* Here, before an entry goes to a worker; may be NULL. Must not parse. */
 	enum inspect_admission (*admit)(void *ctx, const struct untar_item *, struct reason *);
 	/* Once in each worker, before anything is read; may be NULL. Says itself what is wrong; -1 ends.
@@ -32,6 +35,8 @@ struct inspect_task {
 	 * good because of trouble ends all with that. */
 	void (*judge)(void *ctx, struct bytes data, struct verdict *, struct buf *der);
 	void *ctx;
+	/* What admit leaves here goes with its entry, and a worker finds it here when it judges; may be NULL. */
+	uint8_t *mark;
 };
 
 struct inspect;

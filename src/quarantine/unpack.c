@@ -201,7 +201,7 @@ static int read_file(struct child *c, int fd)
 		errno = -fd;
 	if (fd < 0 || (n = fileio_read_full(fd, head, sizeof head)) < 0) {
 		result = say_unreadable(c, fd < 0 ? "cannot open" : "cannot read");
-	} else if (!untar_looks_like(head, (size_t)n)) {
+	} else if (!c->task->apart && !untar_looks_like(head, (size_t)n)) {
 		result = read_plain(c, fd, (struct bytes){head, (size_t)n});
 	} else if ((r = untar_open(fd, head, (size_t)n, c->task->flat, &c->task->limits)) == NULL) {
 		result = say_kind(c, UNPACK_TROUBLE, ENOMEM);
@@ -255,7 +255,7 @@ static int confine(const struct share *s)
 
 	sb.seconds = seconds_for_one(s->task);
 	if (s->task->files > 0) {
-		sb.memory += 3 * UNPACK_FILE_MAX;
+		sb.memory += s->task->apart ? 0 : 3 * UNPACK_FILE_MAX;
 		sb.seconds *= (unsigned)(s->end - s->first);
 	}
 	return sandbox_enter(&sb);
@@ -316,7 +316,7 @@ static int divide(struct unpack *u)
 	for (size_t i = 0; i < files || u->shares == 0; i++) {
 		struct share *last = u->shares > 0 ? &u->share[u->shares - 1] : NULL;
 
-		if (last == NULL || last->end - last->first >= most || may_wait(u->task.file[i]) ||
+		if (last == NULL || u->task.apart || last->end - last->first >= most || may_wait(u->task.file[i]) ||
 		    may_wait(u->task.file[i - 1]))
 			u->share[u->shares++] = (struct share){&u->task, i, i + (files > 0), 0, -1};
 		else
@@ -375,10 +375,9 @@ static void died(struct unpack *u, struct unpacked *out)
 	int status = child_end(s->pid, s->fd);
 
 	s->pid = 0;
-	u->over = true;
 	*out = (struct unpacked){.kind = UNPACK_TROUBLE, .error = EPIPE};
 	if (WIFSIGNALED(status) && unpack_death(WTERMSIG(status), &out->reason))
-		out->kind = UNPACK_DIED;
+		out->kind = u->task.apart ? UNPACK_DAMAGED : UNPACK_DIED;
 }
 
 /* Does a message keep to the limits, and come where it may? */
@@ -409,12 +408,22 @@ static bool credible(struct unpack *u, const struct unpacked *v)
 /* The next message of the process at hand. */
 static void next_of_share(struct unpack *u, struct unpacked *out)
 {
+	struct share *s = &u->share[u->at];
 	int got;
 
+	*out = (struct unpacked){.kind = UNPACK_END};
+	if (s->pid == 0)
+		return;		/* it died, or is skipped: that was told */
 	if (u->unread.len == 0) {
-		if ((got = child_read_parcel(u->share[u->at].fd, &u->parcel,
-		    PARCEL + AROUND + u->task.most + 1)) == 0 || (got < 0 && errno == EPIPE)) {
-			died(u, out);
+		if ((got = child_read_parcel(s->fd, &u->parcel, PARCEL + AROUND + u->task.most + 1)) == 0 ||
+		    (got < 0 && errno == EPIPE)) {
+			/* With its name, which it may have died with. */
+			if (u->task.apart && u->files < s->end) {
+				u->files++;
+				out->kind = UNPACK_FILE;
+			} else {
+				died(u, out);
+			}
 			return;
 		}
 		u->unread = (struct bytes){u->parcel.p, got > 0 ? u->parcel.len : 0};
@@ -437,6 +446,16 @@ void unpack_next(struct unpack *u, struct unpacked *out)
 		next_of_share(u, out);
 	}
 	u->over = out->kind == UNPACK_TROUBLE || out->kind == UNPACK_END || out->kind == UNPACK_DIED;
+}
+
+void unpack_skip(struct unpack *u)
+{
+	struct share *s = &u->share[u->at];
+
+	if (s->pid > 0)
+		child_end(s->pid, s->fd);
+	s->pid = 0;
+	u->unread.len = 0;
 }
 
 void unpack_stop(struct unpack *u)

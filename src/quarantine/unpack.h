@@ -21,6 +21,8 @@ struct unpack_task {
 	int fd;				/* an archive, or with files what "-" among them means */
 	const char *const *file;	/* names: archives, or PEM and DER, one after the other */
 	size_t files;			/* 0: the archive behind fd */
+	bool apart;			/* each file is an archive and has a process of its own, so that none can speak
+					 * for another; if it dies, its archive is damaged, and the next follows */
 	bool flat;			/* as for untar_open */
 	struct untar_limits limits;
 	size_t most;			/* bytes of an entry that are handed on: one more, and the judge of
@@ -54,6 +56,8 @@ struct unpack *unpack_start(const struct unpack_task *);
 /* The next of what it says; data is valid until the next call. After END, DIED and TROUBLE only
  * TROUBLE comes. */
 void unpack_next(struct unpack *, struct unpacked *);
+/* Reads no more of this archive, whose process has no other; the next follows. */
+void unpack_skip(struct unpack *);
 void unpack_stop(struct unpack *);
 
 void unpack_encode(const struct unpacked *, struct buf *);

@@ -736,12 +736,12 @@ int __wrap_batch_commit(struct batch *b)
 	return __real_batch_commit(b);
 }
 
-enum ledger_result __real_ledger_flush(struct ledger *);
-enum ledger_result __wrap_ledger_flush(struct ledger *);
-enum ledger_result __wrap_ledger_flush(struct ledger *l)
+enum ledger_result __real_ledger_end(struct ledger *);
+enum ledger_result __wrap_ledger_end(struct ledger *);
+enum ledger_result __wrap_ledger_end(struct ledger *l)
 {
 	at("parent");
-	return __real_ledger_flush(l);
+	return __real_ledger_end(l);
 }
 
 void __real_connection_new(struct connection_home *, int, const struct sockaddr_storage *);
