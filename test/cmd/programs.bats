@@ -78,11 +78,11 @@ here() {
 	csr-sign -c $FIX/root.pem
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -d 1826
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -d 0
-	csr-sign -c $FIX/root.pem -k $FIX/root.key a b
+	csr-sign -c $FIX/root.pem -k $FIX/root.key - -
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -m a
 	csr-sign -c $FIX/root.pem -k $FIX/root.key --no-manifest a
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -r $FIX/root.pem -m --no-manifest a
-	csr-sign -c $FIX/root.pem -k $FIX/root.key -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a -r a b
+	csr-sign -c $FIX/root.pem -k $FIX/root.key $(printf -- '-r a %.0s' {1..65}) b
 	lsc-list -s $SPOOL rubbish
 	lsc-list -s $SPOOL --expires-before 2026-02-30
 	lsc-list -s $SPOOL --expires-within soon

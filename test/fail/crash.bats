@@ -153,8 +153,19 @@ judged() {
 	in_order "$PWD/out" csr-dump -s "$SPOOL" -o out/requests.tgz
 	in_order "$PWD/out" csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l "$PWD/out/log" -o out/certs.tgz out/requests.tgz
 	assert_equal "$(wc -l <out/log)" 10
+	logged_first
+	# With an answer for each archive as well.
+	mkdir both both/answers
+	cp out/requests.tgz both/a.tgz
+	cp out/requests.tgz both/b.tgz
+	in_order "$PWD/both" csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l "$PWD/both/log" -o both/answers both/a.tgz both/b.tgz
+	assert_equal "$(wc -l <both/log)" 20
+	logged_first
+}
+# logged_first: in the run that was just judged, the log is durable before an archive has its name.
+logged_first() {
 	sanitized || awk -F '\t' '
-		$4 ~ /out\/log$/ { open = $3 == "write" ? 1 : $3 == "fsync" ? 0 : open; writes += $3 == "write" }
+		$4 ~ /(out|both)\/log$/ { open = $3 == "write" ? 1 : $3 == "fsync" ? 0 : open; writes += $3 == "write" }
 		$3 == "rename" && (open || !writes) { print "not durable yet: " $0; bad = 1 }
 		END { exit bad || !writes }' calls
 }
