@@ -165,7 +165,13 @@ void outfile_remove(const char *path)
 
 int outfile_log_open(const char *path)
 {
-	return open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+	int fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0640);
+	struct stat st;
+
+	/* A new one: its lines are nowhere without its name. */
+	if (fd >= 0 && (fstat(fd, &st) != 0 || (S_ISREG(st.st_mode) && st.st_size == 0 && sync_parent(path) != 0)))
+		return fileio_give_up(fd);
+	return fd;
 }
 
 int outfile_log_append(int fd, const void *data, size_t len)
