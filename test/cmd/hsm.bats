@@ -41,6 +41,16 @@ twenty() {
 	assert_equal "$(cut -f 1 answers | sort | uniq -c | tr -s ' ')" ' 20 accepted'
 }
 
+@test "a key in a token signs several archives, each with an answer" {
+	import_key "$FIX/root.key" ca
+	mkdir answers
+	tar czf a.tgz -C "$FIX/csr" SEP000000000001.csr SEP000000000002.csr
+	tar czf b.tgz -C "$FIX/csr" SEP000000000003.csr
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$CA" -p pin -j 2 -o answers a.tgz b.tgz
+	assert_silent
+	assert_equal "$(tar tzf answers/a.tgz | wc -l) $(tar tzf answers/b.tgz | wc -l)" '2 1'
+}
+
 @test "an elliptic key that the token made itself, which never was outside" {
 	pkcs11-tool --module $MODULE --token-label capf --login --pin 123456 --keypairgen \
 	    --key-type EC:prime256v1 --label ca --id 02 >/dev/null 2>&1
