@@ -19,6 +19,17 @@ options() {
 	    done | sort -u
 }
 
+# another_site: b.tgz, the requests of two phones of a site that has its own CAPF, whose certificate is B.cer.
+another_site() {
+	local CAPF_SPOOL=$PWD/b SPOOL=$PWD/b
+	export CAPF_SPOOL
+	capf-init
+	phones 2
+	stop
+	cp b/ca/CAPF.cer B.cer
+	csr-dump --manifest -o b.tgz 2>said
+}
+
 # What an example may use: a spool of its own that trusts the lab CA, where the requests of ten phones wait that came
 # through a server, the CA, both archives, requests that signed themselves. `ssh HOST command` runs the command here.
 prepare() {
@@ -30,6 +41,7 @@ prepare() {
 	csr-dump --manifest -o requests.tgz 2>said
 	csr-sign -c ca.pem -k ca.key --ra CAPF.cer -o certificates.tgz requests.tgz
 	cp "$FIX/csr.tgz" elsewhere.tgz
+	another_site
 	make_csr SEP000000000011 ec256
 	mv SEP000000000011.csr phone.csr
 	sign_openssl phone.csr phone.der
@@ -108,7 +120,7 @@ pages() {
 	export PATH=$TESTDIR/data/bin:$PATH
 	prepare
 	mkdir template
-	cp -a spool ca.pem ca.key CAPF.cer requests.tgz certificates.tgz elsewhere.tgz phone.csr phone.der phone.pem agent.* template
+	cp -a spool ca.pem ca.key CAPF.cer B.cer b.tgz requests.tgz certificates.tgz elsewhere.tgz phone.csr phone.der phone.pem agent.* template
 	for page in $(pages); do
 		name=${page##*/}
 		name=${name%.1}
