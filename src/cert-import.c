@@ -28,16 +28,18 @@
 #include "spool/stage.h"
 
 const char program[] = "cert-import";
-const char synopsis[] = "[-ahnV] [-j jobs] [-P seconds] [-s spool] [file|url]";
+const char synopsis[] = "[-ahnoV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 
 static const char accepted[] = "accepted", stale[] = "stale", already[] = "already",
-    refused[] = "refused";
+    elsewhere[] = "elsewhere", refused[] = "refused";
 
 struct import {
 	struct batch *batch;	/* NULL: dry run */
 	struct match *match;
 	struct results answers;	/* said after the commit */
-	bool refused, known;	/* some are; some are there already */
+	bool others;		/* what is for another site's phones is not refused */
+	size_t refused, foreign;	/* so many are; of these, so many may be another site's */
+	bool known;		/* some are there already */
 	bool held_back;		/* nothing is imported, because some are refused */
 };
 
@@ -57,7 +59,7 @@ static int remember(struct import *im, const struct verdict *v, const char *word
 
 	if (v->read)
 		utc_iso(v->facts.not_after, iso);
-	im->refused = im->refused || word == refused;
+	im->refused += word == refused;
 	im->known = im->known || word == already;
 	return results_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
 	    dash(v->facts.serial), dash(iso));
@@ -66,9 +68,10 @@ static int remember(struct import *im, const struct verdict *v, const char *word
 /* One verdict: find its request, stage it, remember what to say. -1 with errno. */
 static int take(struct import *im, const struct verdict *v)
 {
-	static const char *const word_of[] = {
+	const char *const word_of[] = {
 		[MATCH_READY] = accepted, [MATCH_STALE] = stale,
 		[MATCH_ALREADY] = already, [MATCH_REFUSED] = refused,
+		[MATCH_ELSEWHERE] = im->others ? elsewhere : refused,
 	};
 	struct reason why = v->reason;
 	struct reqid reqid = {.device = ""};
@@ -79,6 +82,7 @@ static int take(struct import *im, const struct verdict *v)
 		return remember(im, v, refused, "", item, why.text);
 	if ((m = match_find(im->match, &v->facts, &reqid, &why)) == MATCH_TROUBLE)
 		return -1;
+	im->foreign += m == MATCH_ELSEWHERE && !im->others;
 	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
 		item = batch_count(im->batch);
 		if (batch_add(im->batch, &reqid, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->facts.der,
@@ -167,29 +171,42 @@ static int report(struct import *im)
 	return STATUS_TROUBLE;
 }
 
-/* Takes the scratch file, where there is one. */
-static int import(struct spool *s, struct inspect *in, const char *name, bool dry_run, bool all, int scratch)
+/* When nothing else was wrong: what to do about certificates that may be for another site. */
+static void hint(const struct import *im, const char *name)
 {
-	struct import im = {.match = match_open(s)};
+	if (im->refused > 0 && im->refused == im->foreign)
+		status_warn(name, "all that was refused is for keys that this spool never had: "
+		    "if it is another site's, add --others");
+}
+
+struct wishes {
+	bool all, dry_run, others;
+};
+
+/* Takes the scratch file, where there is one. */
+static int import(struct spool *s, struct inspect *in, const char *name, const struct wishes *wish, int scratch)
+{
+	struct import im = {.match = match_open(s), .others = wish->others};
 	int status = STATUS_TROUBLE;
 
 	results_open(&im.answers, scratch);
-	if (im.match == NULL || (!dry_run && (im.batch = batch_open(s)) == NULL))
+	if (im.match == NULL || (!wish->dry_run && (im.batch = batch_open(s)) == NULL))
 		status_warn_errno(s->path, "cannot import");
 	else
 		status = read_archive(&im, in, name);
 	/* A program that imported the same may have died before that was durable. */
-	if (status == STATUS_OK && im.known && !dry_run && spool_sync_all(s, KNOWN) != 0) {
+	if (status == STATUS_OK && im.known && !wish->dry_run && spool_sync_all(s, KNOWN) != 0) {
 		status_warn_errno(s->path, "cannot import");
 		status = STATUS_TROUBLE;
 	}
 	if (status == STATUS_OK) {
-		im.held_back = all && im.refused;
+		im.held_back = wish->all && im.refused > 0;
 		if (!im.held_back && im.batch != NULL && batch_commit(im.batch) != 0) {
 			status_warn_errno(s->path, "cannot import everything");
 			status = STATUS_TROUBLE;
 		}
 		status = status_worst(status, report(&im));
+		hint(&im, name);
 	}
 	results_close(&im.answers);
 	batch_close(im.batch);
@@ -240,7 +257,7 @@ static struct unpack_task task_of(const struct settings *settings)
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *name = "-";
-	bool all = false, dry_run = false;
+	struct wishes wish = {.all = false};
 	char *shown;	/* the name, without a password */
 	struct judge_cert rules;
 	struct unpack_task from;
@@ -253,9 +270,10 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	long jobs = 0;
 	const struct option_spec options[] = {
-		{'a', "all-or-nothing", OPTION_FLAG, &all, 0, 0},
+		{'a', "all-or-nothing", OPTION_FLAG, &wish.all, 0, 0},
 		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
-		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
+		{'n', "dry-run", OPTION_FLAG, &wish.dry_run, 0, 0},
+		{'o', "others", OPTION_FLAG, &wish.others, 0, 0},
 		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
 		{'s', "spool", OPTION_TEXT, &path, 0, 0},
 		{0},
@@ -268,7 +286,7 @@ int main(int argc, char *argv[])
 		name = argv[arg];
 	if (strcmp(name, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive, from a file or on stdin");
-	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	s = wish.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
 	if (settings_load(&settings, s->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	trust = load_trust(s);
@@ -279,15 +297,15 @@ int main(int argc, char *argv[])
 		confine_online(SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS, s->root, true);
 	from.fd = open_archive(name, &settings);
 	/* A dry run can do without, on a disk that is full or cannot be written. */
-	if ((scratch = stage_scratch(s)) < 0 && !dry_run)
+	if ((scratch = stage_scratch(s)) < 0 && !wish.dry_run)
 		status_die_errno(path, "cannot import");
 	if ((shown = transfer_public(name)) == NULL)
 		status_die_errno(NULL, "cannot start");
 	if ((in = inspect_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
 	close(from.fd);
-	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
-	status = import(s, in, shown, dry_run, all, scratch);
+	confine_below(wish.dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	status = import(s, in, shown, &wish, scratch);
 	free(shown);
 	inspect_close(in);
 	trust_free(trust);

@@ -5,13 +5,20 @@
 
 #include "base/device.h"
 #include "site/match.h"
+#include "site/phonebook.h"
 #include "spool/index.h"
+#include "spool/journal.h"
 
 #define MATCH_DIGEST 32
 
 struct match {
 	const struct spool *spool;
 	struct index index;
+	/* Read when the first key is unknown: */
+	bool known_read;
+	struct index journal;	/* requests that the journal tells of */
+	struct phonebook_name *phone;
+	size_t phones;
 	/* Beside each entry of the index: the digest of the certificate that took it. */
 	struct {
 		bool taken;
@@ -43,6 +50,8 @@ void match_close(struct match *m)
 	if (m == NULL)
 		return;
 	index_free(&m->index);
+	index_free(&m->journal);
+	free(m->phone);
 	free(m->by);
 	free(m);
 }
@@ -104,6 +113,66 @@ static enum match_result compare(const struct match *m, const struct index_entry
 	return MATCH_REFUSED;
 }
 
+static int compare_device(const void *device, const void *name)
+{
+	return strcmp(device, ((const struct phonebook_name *)name)->device);
+}
+
+/* The device that the subject names and this spool knows: it has a record here, or a request, or a certificate. NULL:
+ * none. */
+static const char *known_device(const struct match *m, const char *cn)
+{
+	for (const char *device = cn; device != NULL; device = strchr(device, '-')) {
+		device += *device == '-';
+		if (*device != '\0' && (index_device(&m->index, device, NULL) != NULL || (m->phones > 0 &&
+		    bsearch(device, m->phone, m->phones, sizeof *m->phone, compare_device) != NULL)))
+			return device;
+	}
+	return NULL;
+}
+
+static int remember(void *ctx, const struct reqid *reqid)
+{
+	struct match *m = ctx;
+
+	return index_key(&m->journal, reqid->spki, NULL) == NULL ?
+	    index_put(&m->journal, reqid, SPOOL_DONE) : 0;
+}
+
+static int read_known(struct match *m)
+{
+	if (m->known_read)
+		return 0;
+	m->known_read = true;
+	return index_load(&m->journal, m->spool, 0) == 0 && journal_each(m->spool, remember, m) == 0 ?
+	    phonebook_list(m->spool, &m->phone, &m->phones) : -1;
+}
+
+/* No request here has this key: did one have it, or is the phone one of ours? Only what has nothing to do with this
+ * spool may pass for another site's; the rest is somebody's mistake, and must not go unnoticed. */
+static enum match_result unknown(struct match *m, const struct facts *c, struct reason *why)
+{
+	const char *device;
+
+	if (read_known(m) != 0)
+		return MATCH_TROUBLE;
+	if (index_key(&m->journal, c->spki, NULL) != NULL) {
+		reason_set(why, "its request is no longer here");
+		return MATCH_REFUSED;
+	}
+	if ((device = known_device(m, c->cn)) != NULL) {
+		reason_set(why, "no request has this key, but %s is known here", device);
+		return MATCH_REFUSED;
+	}
+	reason_set(why, "no request has this key");
+	return MATCH_ELSEWHERE;
+}
+
+bool match_knows(const struct match *m, const unsigned char *spki)
+{
+	return index_key(&m->index, spki, NULL) != NULL;
+}
+
 enum match_result match_find(struct match *m, const struct facts *c, struct reqid *reqid,
     struct reason *why)
 {
@@ -131,6 +200,6 @@ enum match_result match_find(struct match *m, const struct facts *c, struct reqi
 	else if ((e = index_key(&m->index, c->spki, NULL)) != NULL)
 		reason_set(why, "its subject does not name %s, whose key it has", e->reqid.device);
 	else
-		reason_set(why, "no request has this key");
+		return unknown(m, c, why);
 	return MATCH_REFUSED;
 }

@@ -3,6 +3,8 @@
 #ifndef MATCH_H
 #define MATCH_H
 
+#include <stdbool.h>
+
 #include "base/reason.h"
 #include "spool/spool.h"
 #include "x509/facts.h"
@@ -12,6 +14,7 @@ enum match_result {
 	MATCH_STALE,		/* for a request that was superseded */
 	MATCH_ALREADY,		/* this very certificate is here */
 	MATCH_REFUSED,		/* the reason says why */
+	MATCH_ELSEWHERE,	/* this spool never had such a request, and knows no such phone; likewise */
 	MATCH_TROUBLE,		/* errno says why */
 };
 
@@ -24,5 +27,8 @@ void match_close(struct match *);
 /* With READY, STALE and ALREADY the request is in *reqid; the first certificate that
  * is found READY or STALE for a request takes it. */
 enum match_result match_find(struct match *, const struct facts *, struct reqid *, struct reason *);
+
+/* Has a request of this spool, of whatever state, this key? */
+bool match_knows(const struct match *, const unsigned char *spki);
 
 #endif

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,6 +28,39 @@ void journal_add(struct spool *s, const char *event, const struct reqid *reqid)
 	reqid_name(reqid, REQID_CSR, name);
 	name[strlen(name) - 4] = '\0';
 	journal_add_text(s, event, name);
+}
+
+/* The request that a line is about, in its last column. */
+static bool request_of(const char *line, struct reqid *out)
+{
+	const char *last = strrchr(line, '\t');
+	char name[REQID_NAME_MAX + 1];
+	int n = last != NULL ? snprintf(name, sizeof name, "%s.csr", last + 1) : -1;
+
+	return n > 0 && (size_t)n < sizeof name && reqid_parse(name, out);
+}
+
+int journal_each(const struct spool *s, int (*each)(void *ctx, const struct reqid *), void *ctx)
+{
+	int fd = openat(s->root, SPOOL_JOURNAL, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), result = 0;
+	FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
+	struct reqid reqid;
+	char *line = NULL;
+	size_t cap = 0;
+	int saved;
+
+	if (f == NULL)
+		return fd >= 0 ? fileio_give_up(fd) : errno == ENOENT ? 0 : -1;
+	while (result == 0 && fileio_line(f, 0, &line, &cap) != NULL)
+		if (request_of(line, &reqid))
+			result = each(ctx, &reqid);
+	if (result == 0 && ferror(f))
+		result = -1;
+	saved = errno;
+	free(line);
+	fclose(f);
+	errno = saved;
+	return result;
 }
 
 int journal_open(const struct spool *s, int *tail)

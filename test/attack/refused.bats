@@ -169,7 +169,7 @@ open("bad.der", "wb").write(d)' "$DER"
 @test "refused: the right subject with a foreign key" {
 	make_csr SEP000000000001 "$BATS_FILE_TMPDIR/other.pem"
 	sign_openssl SEP000000000001.csr bad.der
-	refused_file 'no request has this key$'
+	refused_file 'no request has this key, but SEP000000000001 is known here$'
 }
 
 @test "refused: the right key with the subject of another device" {
