@@ -31,7 +31,7 @@ const char program[] = "cert-import";
 const char synopsis[] = "[-ahnoV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 
 static const char accepted[] = "accepted", stale[] = "stale", already[] = "already",
-    elsewhere[] = "elsewhere", refused[] = "refused";
+    ca[] = "ca", elsewhere[] = "elsewhere", refused[] = "refused";
 
 struct import {
 	struct batch *batch;	/* NULL: dry run */
@@ -78,6 +78,11 @@ static int take(struct import *im, const struct verdict *v)
 	uint64_t item = RESULTS_NO_ITEM;
 	enum match_result m;
 
+	/* CAs send their own along. One with a phone's key is a phone's, with the wrong profile. */
+	if (v->ca && !match_knows(im->match, v->facts.spki))
+		return remember(im, v, ca, "", item, why.text);
+	if (v->ca)
+		reason_set(&why, "is a CA certificate");
 	if (!v->good)
 		return remember(im, v, refused, "", item, why.text);
 	if ((m = match_find(im->match, &v->facts, &reqid, &why)) == MATCH_TROUBLE)
@@ -246,7 +251,7 @@ static struct trust *load_trust(const struct spool *s)
 
 static struct unpack_task task_of(const struct settings *settings)
 {
-	return (struct unpack_task){.flat = true, .most = settings->import_max_entry_bytes, .limits = {
+	return (struct unpack_task){.certificates = true, .most = settings->import_max_entry_bytes, .limits = {
 		.entries = settings->import_max_entries,
 		.entry_bytes = settings->import_max_entry_bytes,
 		.total_bytes = settings->import_max_total_bytes,

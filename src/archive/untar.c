@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/entry_name.h"
 #include "archive/gunzip.h"
 #include "archive/tar_header.h"
 #include "archive/untar.h"
@@ -34,7 +35,6 @@ const struct untar_limits untar_limits_default = {
 #define MAX_HEADERS TAR_HEADER_MAX
 /* The largest record that tar is told to write in practice (-b 2048). */
 #define MAX_PADDING ((uint64_t)1 << 20)
-#define MAX_NAME 255	/* what a file system takes for a name */
 
 /* libarchive has no code for the one warning that is not damage: a name, of the entry, of a link or of an owner, that
  * is not in the charset that the archive says. Its English text is all that tells; untar_test holds it to that. */
@@ -247,50 +247,6 @@ static enum untar_result end_of_tar(struct untar *r)
 	return read_padding(r);
 }
 
-/* May an entry have this name? */
-static bool name_ok(const char *name, bool flat, struct reason *why)
-{
-	const char *p;
-	size_t n;
-
-	if (*name == '\0') {
-		reason_set(why, "has no name");
-		return false;
-	}
-	for (p = name; *p != '\0'; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f) {
-			reason_set(why, "has control characters in its name");
-			return false;
-		}
-		if (*p == '\\') {
-			reason_set(why, "has a backslash in its name");
-			return false;
-		}
-	}
-	if (p - name > MAX_NAME) {
-		reason_set(why, "has a name longer than %d bytes", MAX_NAME);
-		return false;
-	}
-	if (*name == '/') {
-		reason_set(why, "has an absolute path as its name");
-		return false;
-	}
-	for (p = name;; p += n + 1) {
-		n = strcspn(p, "/");
-		if (n == 2 && memcmp(p, "..", 2) == 0) {
-			reason_set(why, "has \"..\" in its name");
-			return false;
-		}
-		if (p[n] == '\0')
-			break;
-	}
-	if (flat && strchr(name, '/') != NULL) {
-		reason_set(why, "has a path in its name");
-		return false;
-	}
-	return true;
-}
-
 /* Is it a plain file? */
 static bool kind_ok(struct untar *r, struct archive_entry *e, struct reason *why)
 {
@@ -395,7 +351,7 @@ static enum untar_result read_entry(struct untar *r, struct archive_entry *e, in
 		reason_set(why, "is a directory");
 		return UNTAR_REFUSED;
 	}
-	if (!kind_ok(r, e, why) || !name_ok(name, r->flat, why))
+	if (!kind_ok(r, e, why) || !entry_name_ok(name, r->flat, why))
 		return UNTAR_REFUSED;
 	return read_data(r, e, item, why);
 }

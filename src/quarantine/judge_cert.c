@@ -11,7 +11,10 @@ void judge_cert(void *ctx, struct bytes data, struct verdict *v, struct buf *der
 		return;
 	v->read = true;
 	cert_facts(c, &v->facts);
-	if (cert_check_phone(c, &v->reason) == 0 &&
+	if (cert_is_ca(c)) {
+		v->ca = true;
+		reason_set(&v->reason, trust_has(rules->trust, c) ? "is in capf-trust" : "is not in capf-trust");
+	} else if (cert_check_phone(c, &v->reason) == 0 &&
 	    trust_verify(rules->trust, c, rules->now, &v->reason) >= 0) {
 		if (c->pem && v->reason.text[0] == '\0')
 			reason_set(&v->reason, "is PEM, taken as DER");

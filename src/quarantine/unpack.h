@@ -25,6 +25,8 @@ struct unpack_task {
 					 * for another; if it dies, its archive is damaged, and the next follows */
 	bool flat;			/* as for untar_open */
 	struct untar_limits limits;
+	bool certificates;		/* fd may also be a zip, or no archive, and each file or entry hold
+					 * several certificates, PEM or PKCS#7: they come one by one */
 	size_t most;			/* bytes of an entry that are handed on: one more, and the judge of
 					 * the entry sees that it is too large */
 };
@@ -32,7 +34,7 @@ struct unpack_task {
 enum unpack_kind {
 	UNPACK_FILE,		/* the next of the files begins */
 	UNPACK_UNREADABLE,	/* and cannot be opened or read: what, in reason, and the errno in error */
-	UNPACK_ENTRY,		/* name and data; no name: the file itself, or a piece of it */
+	UNPACK_ENTRY,		/* name and data, or a piece of it; no name: the file itself, or a piece of it */
 	UNPACK_REFUSED,		/* an entry that is refused, the reason says why */
 	UNPACK_DAMAGED,		/* the archive is refused, the reason says why; the next file follows */
 	UNPACK_TROUBLE,		/* error says why: no more will come */

@@ -5,11 +5,13 @@
 #include "quarantine/verdict.h"
 #include "x509/der.h"
 
+enum { BAD, GOOD, CA };
+
 void verdict_encode(const struct verdict *v, struct buf *out)
 {
 	const struct facts *f = &v->facts;
 
-	buf_put_u8(out, v->good);
+	buf_put_u8(out, v->good ? GOOD : v->ca ? CA : BAD);
 	buf_put_text(out, v->entry);
 	buf_put_text(out, v->reason.text);
 	buf_put_u8(out, v->read);
@@ -43,13 +45,16 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 {
 	struct facts *f = &v->facts;
 	uint64_t when;
+	uint8_t what;
 
 	*v = (struct verdict){0};
-	if (!get_bool(&in, &v->good) || !bytes_get_text(&in, v->entry, sizeof v->entry) ||
+	if (!bytes_get_u8(&in, &what) || what > CA || !bytes_get_text(&in, v->entry, sizeof v->entry) ||
 	    !bytes_get_text(&in, v->reason.text, sizeof v->reason.text) || !get_bool(&in, &v->read))
 		return false;
+	v->good = what == GOOD;
+	v->ca = what == CA;
 	if (!v->read)
-		return !v->good && in.len == 0;
+		return what == BAD && in.len == 0;
 	if (!bytes_get_copy(&in, f->spki, sizeof f->spki) ||
 	    !bytes_get_copy(&in, f->digest, sizeof f->digest) ||
 	    !bytes_get_text(&in, f->cn, sizeof f->cn) ||

@@ -24,6 +24,7 @@
 
 struct verdict {
 	bool good;
+	bool ca;		/* not good, and a CA's certificate */
 	char entry[VERDICT_ENTRY_MAX + 1];	/* as in the archive: print it escaped */
 	struct reason reason;	/* why not; or a remark, or "" */
 	bool read;		/* it could be read: then there are facts */

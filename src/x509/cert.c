@@ -243,6 +243,12 @@ int cert_check_ca(const struct cert *c, struct reason *r)
 	return openssl_error_end(res, r);
 }
 
+bool cert_is_ca(const struct cert *c)
+{
+	return (X509_get_extension_flags(c->x509) & EXFLAG_CA) != 0 &&
+	    (X509_get_key_usage(c->x509) & KU_KEY_CERT_SIGN) != 0;
+}
+
 void cert_facts(const struct cert *c, struct facts *f)
 {
 	*f = (struct facts){.not_after = c->not_after, .der = c->der, .der_len = c->der_len};

@@ -43,6 +43,9 @@ int cert_check_client(const struct cert *, struct reason *);
 /* Policy for a CA: CA:TRUE, and certificate signing unless it has no keyUsage. -1 with a reason. */
 int cert_check_ca(const struct cert *, struct reason *);
 
+/* Does it say that it is a CA's, which may sign certificates? Of a CA nothing else is checked here. */
+bool cert_is_ca(const struct cert *);
+
 /* What the certificate says; its der is the certificate's. */
 void cert_facts(const struct cert *, struct facts *);
 

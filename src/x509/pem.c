@@ -316,6 +316,15 @@ bool pem_next(struct bytes *file, struct bytes *one)
 	return true;
 }
 
+enum der_kind pem_kind(struct bytes file)
+{
+	struct piece piece;
+
+	if (looks_like_der(file))
+		return der_kind_of(file.p, file.len);
+	return next_pem(&file, &piece) ? kind_label(piece.label) : DER_UNKNOWN;
+}
+
 char *pem_make(const char *label, const void *der, size_t der_len, size_t *len)
 {
 	BIO *bio = BIO_new(BIO_s_mem());

@@ -21,6 +21,9 @@ unsigned char *pem_unwrap(const void *, size_t, enum der_kind, bool allow_false,
  * False when nothing is left. */
 bool pem_next(struct bytes *file, struct bytes *one);
 
+/* What a file is: by its outermost elements if it looks like DER, else by the label of the first PEM in it. */
+enum der_kind pem_kind(struct bytes file);
+
 /* PEM with this label, NUL-terminated; the caller frees. NULL when out of memory. */
 char *pem_make(const char *label, const void *der, size_t, size_t *len);
 

@@ -110,6 +110,19 @@ size_t trust_count(const struct trust *t)
 	return t->count;
 }
 
+bool trust_has(const struct trust *t, const struct cert *c)
+{
+	const STACK_OF(X509_OBJECT) *all = X509_STORE_get0_objects(t->store);
+
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		X509 *x = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+		if (x != NULL && X509_cmp(x, c->x509) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The beginning of the message when the fault is that of a CA further up; the caller frees. NULL for the certificate
  * itself. */
 static char *whose(const X509 *x, int depth)

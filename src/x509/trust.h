@@ -21,6 +21,9 @@ void trust_free(struct trust *);
 int trust_put(struct trust *, const struct cert *, struct reason *);
 size_t trust_count(const struct trust *);
 
+/* Is this very certificate in the list? */
+bool trust_has(const struct trust *, const struct cert *);
+
 /* Does the certificate chain to this list now? Strict, auth level 2, intermediates from the list
  * only. The CAs themselves may lack some form, since each was put into the list by hand. 0; 1 with a
  * remark in the reason (a key identifier is missing, which phones do not mind);
