@@ -122,13 +122,15 @@ static enum said say_pkcs7(struct child *c, const char *name, struct bytes data)
 }
 
 /* All certificates of an entry or a file. What holds only one goes to the judge as it is, who is strict about what
- * stands around it; around several in PEM anything may stand but NULs, as for OpenSSL. */
+ * stands around it; around several in PEM any text may stand, as for OpenSSL. Beside a private key nothing is taken. */
 static enum said say_certificates(struct child *c, const char *name, struct bytes data)
 {
+	static const char key[] = "PRIVATE KEY-----";
 	struct bytes rest = data, one;
 	enum said said = SAID_GO_ON;
 
-	if (!pem_next(&rest, &one) || rest.len == 0 || memchr(data.p, '\0', data.len) != NULL)
+	if (!pem_next(&rest, &one) || rest.len == 0 || memchr(data.p, '\0', data.len) != NULL ||
+	    memmem(data.p, data.len, key, strlen(key)) != NULL)
 		return pem_kind(data) == DER_PKCS7 ? say_pkcs7(c, name, data) : say_piece(c, name, data);
 	do
 		said = pem_kind(one) == DER_PKCS7 ? say_pkcs7(c, name, one) : say_piece(c, name, one);
@@ -213,7 +215,7 @@ static int read_certificates(struct child *c, struct bytes head)
 	if (all.failed) {
 		say_kind(c, UNPACK_TROUBLE, ENOMEM);
 	} else if (*all.p != DER_SEQUENCE && pem_kind((struct bytes){all.p, all.len}) == DER_UNKNOWN) {
-		reason_set(&u.reason, "is no archive (tar, gzip or zip), and holds no certificate");
+		reason_set(&u.reason, "is neither a tar nor a gzip nor a zip, and no certificate");
 		said = say(c, &u) == 0 ? SAID_ENOUGH : SAID_FAILED;
 	} else {
 		said = say_certificates(c, "", (struct bytes){all.p, all.len});

@@ -12,6 +12,7 @@ setup_file() {
 	new_spool empty
 	python3 "$TESTDIR/data/make-archives.py" certs "$FIX/der/SEP000000000009.der"
 	python3 "$TESTDIR/data/make-archives.py" reqs "$FIX/csr/SEP000000000009.csr"
+	python3 "$TESTDIR/data/make-zips.py" zips "$FIX/der/SEP000000000009.der"
 	cc -O1 -o measure "$TESTDIR/bench/measure.c"
 	head -c 268435456 /dev/zero | gzip -1 >reference.gz
 }
@@ -28,6 +29,10 @@ every() {
 
 @test "cert-import and every hostile archive: the verdict, the time, the memory" {
 	every cert-import certs base
+}
+
+@test "cert-import and every hostile zip: the verdict, the time, the memory" {
+	every cert-import zips base
 }
 
 @test "csr-sign and every hostile archive: the verdict, the time, the memory" {

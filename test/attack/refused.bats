@@ -69,7 +69,7 @@ sign_with() {
 refused_entry() {
 	run --separate-stderr cert-import -s "$SPOOL" "${@:3}" "$1"
 	assert_status 1
-	assert_equal "$stderr" ""
+	assert_equal "$(grep -v ' add --others$' <<<"$stderr")" ""
 	assert_line_count 2
 	assert_printable
 	grep -qP '^refused\t[^\t]+\t-\t[^\t]+\t[^\t]+\t[^\t]*'"$2" <<<"$output" ||
@@ -326,8 +326,10 @@ open("bad.der", "wb").write(d)' "$DER"
 @test "refused: two certificates in one entry" {
 	cat "$DER" "$FIX/der/SEP000000000002.der" >bad.der
 	refused_file 'two certificates$'
+	# In PEM they are a chain, which must be text.
 	fresh
 	openssl x509 -inform DER -in "$DER" >bad.der
+	printf '\0\n' >>bad.der
 	openssl x509 -inform DER -in "$FIX/der/SEP000000000002.der" >>bad.der
 	refused_file 'two certificates$'
 }
@@ -348,7 +350,12 @@ open("bad.der", "wb").write(d)' "$DER"
 	head -c 500 /dev/urandom >random.bad
 	printf '\x30' >one.bad
 	openssl pkey -in "$FIX/key/rsa1.pem" -pubout -out public.bad
-	openssl crl2pkcs7 -nocrl -certfile "$FIX/root.pem" -outform DER -out pkcs7.bad
+	openssl crl2pkcs7 -nocrl -certfile "$FIX/root.pem" -outform DER -out pkcs7
+	{ cat pkcs7; echo; } >behind.bad
+	head -c -1 pkcs7 >short.bad
+	openssl crl2pkcs7 -nocrl -outform DER -out nothing.bad
+	openssl cms -sign -binary -nodetach -in text.bad -signer "$FIX/root.pem" -inkey "$FIX/root.key" \
+	    -outform DER -out signed.bad
 	for what in *.bad; do
 		fresh
 		cp "$what" bad.der
@@ -416,10 +423,6 @@ refused_made() {
 	refused_made absolute 'absolute path'
 }
 
-@test "refused: a name with a slash" {
-	refused_made slash 'path in its name$'
-}
-
 @test "refused: a name with a backslash" {
 	refused_made backslash 'backslash in its name$'
 }
@@ -447,10 +450,6 @@ refused_made() {
 
 @test "refused: a bad name from a pax header" {
 	refused_made longname-pax '"\.\." in its name$'
-}
-
-@test "refused: a directory" {
-	refused_made directory 'is a directory$'
 }
 
 @test "refused: a symbolic link" {
