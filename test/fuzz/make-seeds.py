@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # The second half of make-seeds: seeds from the keys in data/. Those that are there stay as they are.
 import gzip
+import importlib.util
 import io
 import os
 import struct
@@ -260,3 +261,18 @@ ARCHIVES = {
 }
 for key, (how, data) in ARCHIVES.items():
     seed("untar", key, bytes([how]) + data)
+
+# Zips: the hostile ones of the tests, which are small with a small certificate, and what crl2pkcs7 makes.
+loader = importlib.util.spec_from_file_location("zips", "../data/make-zips.py")
+zips = importlib.util.module_from_spec(loader)
+loader.loader.exec_module(zips)
+for table in zips.tables(b"a certificate"):
+    for key, data in table.items():
+        if len(data) < 2000:
+            seed("unzip", key, b"\1" + data)
+seed("pkcs7", "two", run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/root.pem", "-certfile", "data/ec.pem",
+     "-outform", "DER"))
+seed("pkcs7", "none", run("openssl", "crl2pkcs7", "-nocrl", "-outform", "DER"))
+seed("pkcs7", "pem", run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec.pem"))
+seed("pkcs7", "signed", run("openssl", "cms", "-sign", "-binary", "-nodetach", "-signer", "data/root.pem", "-inkey",
+     "data/root.key", "-outform", "DER", data=b"text"))
