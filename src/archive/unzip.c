@@ -182,15 +182,16 @@ static enum untar_result inflate_data(struct unzip *r, struct zip_header *h)
 	unsigned char out[OUTPUT];
 	uint64_t begin = position(r), most = h->sizes_behind ? UINT32_MAX : h->packed, size = 0;
 	int result = inflateReset(&r->z);
+	bool full = false;	/* zlib has more to give than fitted, without another byte */
 
 	h->crc = (uint32_t)crc32(0, NULL, 0);
 	while (result != Z_STREAM_END) {
 		uint64_t may = most - (position(r) - begin);
 		size_t n, got;
 
-		if (may == 0)
+		if (may == 0 && !full)
 			return damaged(r, "is damaged: zip: an entry is not as long as it says");
-		if (!want(r, 1))
+		if (!full && !want(r, 1))
 			return UNTAR_DAMAGED;
 		n = r->left.len < may ? r->left.len : (size_t)may;
 		r->z.next_in = r->left.p;
@@ -204,6 +205,7 @@ static enum untar_result inflate_data(struct unzip *r, struct zip_header *h)
 			return damaged(r, "is damaged: zip: what is packed in it is broken");
 		pass(r, n - r->z.avail_in);
 		got = sizeof out - r->z.avail_out;
+		full = r->z.avail_out == 0;
 		h->crc = (uint32_t)crc32(h->crc, out, (unsigned)got);
 		size += got;
 		if (!take(r, out, got))

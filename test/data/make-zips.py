@@ -144,7 +144,7 @@ def tables(good):
         "dotdot": archive(Entry(b"../x.der", good), g), "absolute": archive(Entry(b"/tmp/x.der", good), g),
         "backslash": archive(Entry(b"..\\x.der", good), g), "drive": archive(Entry(b"C:\\x.der", good), g),
         "control": archive(Entry(b"x\n\x1b[2J.der", good), g), "toolong": archive(Entry(b"x" * 300, good), g),
-        "toolarge": archive(Entry(b"x.der", good + bytes(65536)), g), "empty": archive(Entry(b"x.der", b""), g),
+        "toolarge": archive(Entry(b"x.der", good + bytes(65536)), g), "zeros": archive(Entry(b"x.der", bytes(60000)), g), "empty": archive(Entry(b"x.der", b""), g),
         "junk": archive(Entry(b"x.der", b"junk"), g), "nested": archive(Entry(b"x.zip", whole), g),
         "quoted": quoted(g, good),
         "many": archive(*[Entry(b"x%d" % i, b"") for i in range(1000)], g),

@@ -98,10 +98,10 @@ only() {
 	only '(pthread_create|thrd_create|system|popen|posix_spawnp?|exec[lv][a-z]*)\('
 }
 
-@test "only untar, gunzip, tgz and its two writers know tar and gzip" {
+@test "only untar, gunzip, unzip, tgz and its two writers know tar, gzip and zip" {
 	only '#[ 	]*include <(archive|archive_entry)\.h>' src/archive/untar.c src/archive/ustar_libarchive.c
 	only '#[ 	]*include <libtar\.h>' src/archive/ustar_libtar.c
-	only '#[ 	]*include <zlib\.h>' src/archive/gunzip.c src/archive/tgz.c
+	only '#[ 	]*include <zlib\.h>' src/archive/gunzip.c src/archive/tgz.c src/archive/unzip.c
 	only 'include <ini\.h>' src/base/ini.c
 }
 
