@@ -21,6 +21,7 @@
 #include "spool/create.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
+#include "spool/trace_files.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
 
@@ -248,7 +249,8 @@ static void repair(struct checking *ck)
 			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);
 	} else if (recover_expire(ck->spool, SPOOL_DONE, ck->spool->now - settings.keep_done, &expired) != 0 ||
 	    recover_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - settings.keep_superseded, &expired) != 0 ||
-	    recover_expire(ck->spool, SPOOL_TRACE, ck->spool->now - settings.keep_trace, &expired) != 0)
+	    recover_expire(ck->spool, SPOOL_TRACE, ck->spool->now - settings.keep_trace, &expired) != 0 ||
+	    trace_files_expire(ck->spool, ck->spool->now - settings.keep_trace, &expired) != 0)
 		status_die_errno(ck->spool->path, "cannot take old files away");
 	if (capf_identity_check(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);

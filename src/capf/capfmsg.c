@@ -234,6 +234,18 @@ static const struct element *find(uint8_t tag)
 	return NULL;
 }
 
+const char *capfmsg_tag_name(uint8_t tag)
+{
+	const struct element *e = find(tag);
+
+	return e != NULL ? e->name : NULL;
+}
+
+bool capfmsg_next(struct bytes *body, uint8_t *tag, struct bytes *value)
+{
+	return bytes_get_u8(body, tag) && get_counted(body, value);
+}
+
 int capfmsg_decode(struct bytes in, struct capfmsg *m, struct reason *r)
 {
 	int len = capfmsg_length(in, r);
@@ -255,7 +267,7 @@ int capfmsg_decode(struct bytes in, struct capfmsg *m, struct reason *r)
 		struct bytes value;
 		uint8_t tag;
 
-		if (!bytes_get_u8(&in, &tag) || !get_counted(&in, &value))
+		if (!capfmsg_next(&in, &tag, &value))
 			return reason_set(r, "has an element that reaches past its end");
 		if ((e = find(tag)) == NULL) {
 			if (m->unknowns < CAPFMSG_UNKNOWN_MAX)

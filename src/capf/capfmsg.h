@@ -114,5 +114,9 @@ int capfmsg_encode(const struct capfmsg *, struct buf *, struct reason *);
 
 /* "AUTH_REQUEST", or "command 5". For logs. */
 const char *capfmsg_name(uint8_t command);
+/* "DEVICE_NAME", or NULL for a tag that nobody knows. */
+const char *capfmsg_tag_name(uint8_t tag);
+/* The next element of a body, which is what follows the header. False at the end, or when it reaches past it. */
+bool capfmsg_next(struct bytes *body, uint8_t *tag, struct bytes *value);
 
 #endif

@@ -48,6 +48,9 @@ struct connection {
 	struct tls *tls;
 	struct session *session;
 	struct client *visit;
+	struct trace *trace;	/* or NULL: see traced() */
+	long long began;	/* monotime_ms() */
+	bool proved;		/* the phone was authenticated */
 	bool failed, late;	/* the session was ended; because its time was over */
 	size_t unheard;		/* bytes that came after our last words */
 	enum tls_result reader, writer;	/* what TLS waits for, before it can go on with either */
@@ -90,6 +93,27 @@ static void say(const struct connection *l, const char *event, const char *key, 
 	address_text(l->peer, peer, sizeof peer);
 	log_say(l->home->log, event, "conn", number, "peer", peer, "device",
 	    l->session != NULL ? session_device(l->session) : NULL, key, value, NULL);
+	trace_say(l->trace, event, key, value);
+}
+
+/* The trace of this session by the settings of now, which may be others than when it began. NULL: it has none. */
+static struct trace *traced(struct connection *l)
+{
+	struct connection_home *home = l->home;
+	bool wanted = trace_wanted(&home->traces, home->settings, session_device(l->session));
+	char peer[PEER_MAX];
+
+	if (!wanted) {
+		trace_free(l->trace);
+		l->trace = NULL;
+	} else if (l->trace == NULL) {
+		address_text(l->peer, peer, sizeof peer);
+		l->trace = trace_new(&home->traces, &(struct trace_session){.number = l->number, .peer = peer,
+		    .tls = tls_version(l->tls), .device = session_device(l->session), .began = l->began,
+		    .known = l->proved});
+	}
+	trace_detail(l->trace, home->settings->trace == SETTINGS_TRACE_MESSAGES);
+	return l->trace;
 }
 
 static void die(struct connection *l)
@@ -268,10 +292,15 @@ static void run(struct connection *l, const struct session_event *first)
 	bool answered = true;
 
 	while (answered && l->stage == TALKING) {
+		trace_event(traced(l), &event);
+		l->proved = l->proved || event.type == SESSION_AUTH_OK;
 		session_step(l->session, &event, &actions);
 		answered = false;
-		for (size_t i = 0; i < actions.count && l->stage != DEAD; i++)
+		for (size_t i = 0; i < actions.count && l->stage != DEAD; i++) {
+			trace_action(l->trace, &actions.list[i]);
 			answered = act(l, &actions.list[i], &answer) || answered;
+		}
+		trace_state(l->trace, session_state(l->session), session_device(l->session));
 		event = answer;
 	}
 	if (l->out.failed)
@@ -537,6 +566,7 @@ static void set_socket(const struct connection *l)
 
 static void connection_free(struct connection *l)
 {
+	trace_free(l->trace);
 	client_free(l->visit);
 	session_free(l->session);
 	tls_close(l->tls);
@@ -565,7 +595,7 @@ void connection_new(struct connection_home *home, int fd, const struct sockaddr_
 	l->number = ++home->number;
 	l->writer = TLS_DONE;
 	l->reader = TLS_WANT_READ;
-	l->counted = monotime_ms();
+	l->counted = l->began = monotime_ms();
 	set_socket(l);
 	if ((l->tls = tls_open(home->tls, fd, &why)) == NULL) {
 		say(l, "error", "why", why.text);
@@ -603,6 +633,9 @@ void connection_bury(struct connection_home *home)
 		LIST_REMOVE(l, entry);
 		say_left_out(l);
 		say(l, "closed", NULL, NULL);
+		if (l->session != NULL)
+			trace_end(l->trace, session_state(l->session), *home->settings->trace_devices != '\0');
+		l->trace = NULL;
 		connection_free(l);
 		home->count--;
 		home->buried++;

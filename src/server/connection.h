@@ -12,6 +12,7 @@
 #include "server/hooks.h"
 #include "server/log.h"
 #include "server/registry.h"
+#include "server/trace.h"
 #include "site/settings.h"
 
 struct event_base;
@@ -25,6 +26,7 @@ struct connection_home {
 	const struct log *log;
 	struct tls_context *tls;
 	struct registry *orders;
+	struct trace_link traces;
 	struct connection_list live, dead;
 	unsigned count;		/* both */
 	unsigned buried;	/* since somebody last set it to 0 */

@@ -25,6 +25,8 @@ enum control_type {
 	CONTROL_WANTED,		/* the issuing process has ended */
 	/* Both ways: the syslog does not listen any more; another socket to it. */
 	CONTROL_SYSLOG,
+	/* A socket for traces, to a worker, or, with its number, to the process that writes them; struct trace_news from it. */
+	CONTROL_TRACES,
 	/* Both ways, the master hands it on without a look at it: a phone proved who it is, when and where its
 	 * other connections, to other workers, have been overtaken. */
 	CONTROL_OVERTAKEN,

@@ -20,6 +20,7 @@
 #include "server/log.h"
 #include "server/master.h"
 #include "server/records_process.h"
+#include "server/trace_process.h"
 #include "server/worker.h"
 #include "site/capf_identity.h"
 #include "spool/journal.h"
@@ -55,13 +56,22 @@ struct post {
 	struct again worker, issuing;
 };
 
+/* The process that writes traces; only while the settings want some. */
+struct traces {
+	pid_t pid;		/* 0: none */
+	int control;
+	bool told;		/* that it has trouble */
+	struct again again;
+};
+
 struct master {
 	const struct master_task *task;
 	struct log log;
 	struct control_settings settings;	/* for those that are started now */
 	struct load *load;
 	struct post *post;
-	struct pollfd *watched;	/* signals, and each worker */
+	struct pollfd *watched;	/* signals, each worker, and the process of traces */
+	struct traces traces;
 	int signals;
 	long long now, stop_by, status_due, beat_due;
 	long long leave_by;	/* then issuing processes of older settings end, 0: never */
@@ -235,6 +245,101 @@ static void end_records(struct master *k, struct post *post)
 	stage_close(k->task->spool, &post->stage);
 }
 
+/* Once for each series: phones are served without traces. */
+static void tell_no_traces(struct master *k, const char *why)
+{
+	if (!k->traces.told)
+		log_say(&k->log, "error", "what", "traces are missing", "why", why, NULL);
+	k->traces.told = true;
+}
+
+/* A worker's way to the process of traces. */
+static void send_traces(struct master *k, unsigned i)
+{
+	bool there = k->traces.pid > 0 && k->traces.control >= 0;
+	int fd = there ? trace_connect(k->traces.control, i) : -1;
+
+	if (fd >= 0)
+		tell(k, i, CONTROL_TRACES, NULL, 0, fd);
+	else if (there)
+		tell_no_traces(k, strerror(errno));
+}
+
+static void start_traces(struct master *k)
+{
+	struct trace_task task = {k->task->spool->path, k->task->clock, k->settings.settings.trace_max_bytes};
+	struct traces *t = &k->traces;
+
+	t->again.started = k->now;
+	t->again.due = 0;
+	if ((t->control = trace_spawn(&task, &t->pid)) < 0) {
+		t->pid = 0;
+		tell_no_traces(k, strerror(errno));
+		put_off(&t->again, k->now);
+		return;
+	}
+	for (unsigned i = 0; i < k->task->workers; i++)
+		if (k->post[i].pid > 0)
+			send_traces(k, i);
+}
+
+/* It ends when it has written what it was sent. */
+static void stop_traces(struct master *k)
+{
+	if (k->traces.control >= 0)
+		close(k->traces.control);
+	k->traces.control = -1;
+	k->traces.again.due = k->traces.again.delay = 0;
+}
+
+/* By our settings, before the workers have them. */
+static void set_traces(struct master *k)
+{
+	if (k->settings.settings.trace == SETTINGS_TRACE_OFF)
+		stop_traces(k);
+	else if (k->traces.pid > 0 && k->traces.control >= 0)
+		trace_limit(k->traces.control, k->settings.settings.trace_max_bytes);
+	else if (k->traces.pid == 0)
+		start_traces(k);
+}
+
+static void traces_ended(struct master *k)
+{
+	bool wanted = k->settings.settings.trace != SETTINGS_TRACE_OFF && !k->stopping;
+
+	k->traces.pid = 0;
+	if (wanted && k->traces.control >= 0)
+		tell_no_traces(k, "the process that writes them ended");
+	if (k->traces.control >= 0)
+		close(k->traces.control);
+	k->traces.control = -1;
+	if (wanted)
+		put_off(&k->traces.again, k->now);
+}
+
+/* It says when what it is sent cannot be kept, and when it can again. */
+static void listen_to_traces(struct master *k)
+{
+	struct trace_news news;
+	char text[64];
+	struct control c;
+
+	while (k->traces.control >= 0 && control_next(k->traces.control, &c) == 1) {
+		if (c.fd >= 0)
+			close(c.fd);
+		if (c.type != CONTROL_TRACES || c.body.len != sizeof news)
+			continue;
+		memcpy(&news, c.body.p, sizeof news);
+		if (news.error != 0) {
+			tell_no_traces(k, strerror(news.error));
+			continue;
+		}
+		snprintf(text, sizeof text, "traces are kept again, %llu parts are missing", (unsigned long long)news.lost);
+		log_say(&k->log, "note", "text", text, NULL);
+		k->traces.told = false;
+	}
+}
+
 static int spawn_worker(struct master *k, unsigned i, int records)
 {
 	const struct listen *listen = k->task->listen;
@@ -277,6 +382,7 @@ static void start_worker(struct master *k, unsigned i)
 	if (records >= 0)
 		close(records);
 	if (post->control >= 0) {
+		send_traces(k, i);
 		send_settings(k, i);
 		return;
 	}
@@ -311,6 +417,7 @@ static void reload(struct master *k)
 	k->settings.settings = settings;
 	k->settings.number++;
 	/* Without an issuer here, workers let their issuing processes go, and nobody waits until each has done so. */
+	set_traces(k);
 	k->leave_by = settings.issuer != SETTINGS_ISSUER_CAPF ? k->now + LEAVE_MS : 0;
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		k->post[i].worker.delay = k->post[i].issuing.delay = k->post[i].issuing.due = 0;
@@ -426,7 +533,11 @@ static void reap(struct master *k)
 	pid_t pid;
 
 	/* Issuing processes too: their workers say when they want another. */
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == k->traces.pid) {
+			listen_to_traces(k);
+			traces_ended(k);
+		}
 		for (unsigned i = 0; i < k->task->workers; i++) {
 			/* Its number may be somebody else's by and by. */
 			for (int j = NEW; j < ISSUERS; j++)
@@ -438,10 +549,13 @@ static void reap(struct master *k)
 				ended(k, i, status);
 			}
 		}
+	}
 }
 
 static void start_due(struct master *k)
 {
+	if (k->traces.pid == 0 && k->traces.again.due != 0 && k->traces.again.due <= k->now)
+		start_traces(k);
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		struct post *post = &k->post[i];
 
@@ -497,6 +611,9 @@ static void look_at_answers(struct master *k)
 	if (!k->refused && k->settings.settings.legacy_tls)
 		log_say(&k->log, "legacy-tls", "why", "set in capf.conf: old and weak TLS is taken",
 		    NULL);
+	if (!k->refused && k->settings.settings.trace != SETTINGS_TRACE_OFF)
+		log_say(&k->log, "tracing", "level", k->settings.settings.trace == SETTINGS_TRACE_SESSIONS ?
+		    "sessions" : "messages", "devices", k->settings.settings.trace_devices, NULL);
 	if (!k->up)
 		log_say(&k->log, "ready", NULL);
 	else if (!k->refused)
@@ -553,10 +670,13 @@ static void wait_for_all(struct master *k)
 		if (!k->stopping && post->pid > 0)
 			earlier(&next, post->issuing.due);
 	}
+	k->watched[k->task->workers + 1] = (struct pollfd){.fd = k->traces.control, .events = POLLIN};
+	if (!k->stopping && k->traces.pid == 0)
+		earlier(&next, k->traces.again.due);
 	earlier(&next, k->stop_by);
 	earlier(&next, k->leave_by);
 	earlier(&next, k->beat_due);
-	poll(k->watched, k->task->workers + 1, next > k->now ? (int)(next - k->now) : 0);
+	poll(k->watched, k->task->workers + 2, next > k->now ? (int)(next - k->now) : 0);
 	if (monotime_ms() - k->now > 2 * STATUS_MS)
 		k->awake = monotime_ms();
 	k->now = monotime_ms();
@@ -564,6 +684,8 @@ static void wait_for_all(struct master *k)
 		/* One that does not talk to us is at its end, or not ours any more. */
 		if (k->watched[i + 1].revents != 0 && listen_to(k, i) != 0)
 			kill(k->post[i].pid, SIGKILL);
+	if (k->watched[k->task->workers + 1].revents != 0)
+		listen_to_traces(k);
 	while (read(k->signals, &info, sizeof info) == sizeof info)
 		take_signal(k, &info);
 	reap(k);
@@ -593,7 +715,10 @@ static void stop_all(struct master *k)
 				kill_worker(k, i, "it does not end");
 		k->stop_by = k->now + STOP_MS;
 	}
-	/* Those die with us. */
+	/* Those die with us. Traces are written to their end. */
+	stop_traces(k);
+	for (k->stop_by = k->now + STOP_MS; k->traces.pid > 0 && k->now < k->stop_by;)
+		wait_for_all(k);
 }
 
 static int set_up(struct master *k)
@@ -609,7 +734,7 @@ static int set_up(struct master *k)
 		return -1;
 	k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	k->post = calloc(k->task->workers, sizeof *k->post);
-	k->watched = calloc(k->task->workers + 1, sizeof *k->watched);
+	k->watched = calloc(k->task->workers + 2, sizeof *k->watched);
 	k->load = load_new(k->task->workers);
 	for (unsigned i = 0; k->post != NULL && i < k->task->workers; i++)
 		k->post[i].records = k->post[i].stage.fd = -1;
@@ -619,7 +744,8 @@ static int set_up(struct master *k)
 int master_run(const struct master_task *task, struct reason *why)
 {
 	struct master k = {.task = task, .log = {log_output_write, task->sink},
-	    .settings = {1, *task->settings}, .why = why, .signals = -1, .now = monotime_ms()};
+	    .settings = {1, *task->settings}, .why = why, .signals = -1, .now = monotime_ms(),
+	    .traces.control = -1};
 	char address[64];
 
 	for (size_t i = 0; i < task->listen->n; i++) {
@@ -631,6 +757,8 @@ int master_run(const struct master_task *task, struct reason *why)
 		k.result = -1;
 		reason_trouble(why, "cannot start: %s", strerror(errno));
 	}
+	if (k.result == 0)
+		set_traces(&k);
 	for (unsigned i = 0; i < task->workers && k.result == 0; i++)
 		start_worker(&k, i);
 	while (k.result == 0 && !k.stopping) {

@@ -224,6 +224,8 @@ static int load(struct server *s, struct settings *settings, struct issuer *issu
 	free(s->settings);
 	s->home.settings = s->settings = settings;
 	s->invalid = false;
+	if (settings->trace == SETTINGS_TRACE_OFF)
+		trace_link_take(&s->home.traces, -1);
 	look_at_clock(s);
 	return 0;
 }
@@ -408,6 +410,8 @@ static void on_told(evutil_socket_t fd, short what, void *ctx)
 			take_journal(s, &c);
 		else if (c.type == CONTROL_SYSLOG && c.fd >= 0)
 			take_syslog(s, c.fd);
+		else if (c.type == CONTROL_TRACES && c.fd >= 0)
+			trace_link_take(&s->home.traces, c.fd);
 		else if (c.fd >= 0)
 			close(c.fd);
 		if (c.type == CONTROL_OVERTAKEN)
@@ -437,6 +441,8 @@ static void tell_proved(void *ctx, const char *device, uint64_t when)
 static int set_up(struct server *s, struct reason *why)
 {
 	s->home.log = s->log;
+	s->home.traces = (struct trace_link){.fd = -1, .worker = s->task->number + 1, .clock = s->task->clock,
+	    .log = s->log};
 	s->acceptor = (struct acceptor){.home = &s->home, .load = s->task->load, .number = s->task->number,
 	    .workers = s->task->workers};
 	s->home.proved = tell_proved;
@@ -512,6 +518,7 @@ static void take_down(struct server *s)
 	if (s->home.base != NULL)
 		event_base_free(s->home.base);
 	records_close(s->records);
+	trace_link_take(&s->home.traces, -1);
 	spool_close(s->spool);
 	if (s->tail >= 0)
 		close(s->tail);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/auth_string.h"
+#include "base/device.h"
 #include "base/fileio.h"
 #include "base/ini.h"
 #include "base/utc.h"
@@ -106,6 +107,13 @@ static const struct setting {
 	    .above = "\n"
 	    "# How many processes serve phones, and where they log: stderr, syslog, or syslog:SOCKET.\n"},
 	{"log", "stderr", TEXT, AT(log)},
+	{"trace", "off", WORD, AT(trace), .words = "off\0sessions\0messages\0",
+	    .above = "\n"
+	    "# Traces of sessions in session/, see capf-serve(1): off, sessions, or messages, which has each message\n"
+	    "# decoded; only of these devices (SEP0011* is all that begin so); how many bytes all of them may have.\n"},
+	{"trace-devices", "", TEXT, AT(trace_devices), .example = "SEP001122334455 SEP0011*"},
+	/* The process that writes them knows each file by its name: 1 GiB are 262,144. */
+	{"trace-max-bytes", "67108864", NUMBER, AT(trace_max_bytes), .least = 1 << 20, .most = 1 << 30},
 	{"max-connections", "0", SMALL, AT(max_connections), .most = 1000000,
 	    .above = "\n"
 	    "# Connections in all and from one address, and operations at once; 0: no limit.\n"},
@@ -151,6 +159,46 @@ static int set_word(const struct setting *s, const char *value, unsigned *out, s
 	return reason_set(why, "%s cannot be \"%.40s\"", s->name, value);
 }
 
+/* The next word of a list with blanks between, and its length; NULL at the end. */
+static const char *next_word(const char **list, size_t *len)
+{
+	const char *word = *list + strspn(*list, " \t");
+
+	*len = strcspn(word, " \t");
+	*list = word + *len;
+	return *len > 0 ? word : NULL;
+}
+
+bool settings_trace_device(const struct settings *c, const char *device)
+{
+	const char *list = c->trace_devices, *word;
+	bool any = false;
+	size_t len;
+
+	while ((word = next_word(&list, &len)) != NULL) {
+		any = true;
+		if (word[len - 1] == '*' ? strncmp(device, word, len - 1) == 0 :
+		    strlen(device) == len && memcmp(device, word, len) == 0)
+			return true;
+	}
+	return !any;
+}
+
+/* A '*' at the end of a name stands for any characters. -1 with a reason. */
+static int check_devices(const char *list, struct reason *why)
+{
+	const char *word;
+	size_t len;
+
+	while ((word = next_word(&list, &len)) != NULL) {
+		size_t name = word[len - 1] == '*' ? len - 1 : len;
+
+		if (!device_ok(word, name))
+			return reason_set(why, "trace-devices: %.*s is no device name", (int)(len < 60 ? len : 60), word);
+	}
+	return 0;
+}
+
 static int set(struct settings *c, const struct setting *s, const char *value, struct reason *why)
 {
 	char *field = (char *)c + s->at;
@@ -162,7 +210,7 @@ static int set(struct settings *c, const struct setting *s, const char *value, s
 		if (strlen(value) > SETTINGS_TEXT_MAX)
 			return reason_set(why, "%s is too long", s->name);
 		strcpy(field, value);
-		return 0;
+		return s->at == offsetof(struct settings, trace_devices) ? check_devices(value, why) : 0;
 	}
 	if (s->kind == WORD) {
 		if (set_word(s, value, &word, why) != 0)

@@ -3,6 +3,7 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -13,6 +14,7 @@
 
 enum settings_issuer { SETTINGS_ISSUER_OFFLINE, SETTINGS_ISSUER_ONLINE, SETTINGS_ISSUER_CAPF };
 enum settings_proof { SETTINGS_PROOF_RA, SETTINGS_PROOF_PHONE, SETTINGS_PROOF_PHONE_OR_RA };
+enum settings_trace { SETTINGS_TRACE_OFF, SETTINGS_TRACE_SESSIONS, SETTINGS_TRACE_MESSAGES };
 enum settings_keepalive { SETTINGS_KEEPALIVE_NONE, SETTINGS_KEEPALIVE_IN_PROGRESS, SETTINGS_KEEPALIVE_STATUS_REQUEST };
 
 struct settings {
@@ -39,6 +41,9 @@ struct settings {
 	unsigned key_tries, string_tries;
 	unsigned workers;
 	char log[SETTINGS_TEXT_MAX + 1];
+	unsigned trace;		/* enum settings_trace */
+	char trace_devices[SETTINGS_TEXT_MAX + 1];	/* names, or beginnings with a '*' behind; "": all */
+	uint64_t trace_max_bytes;
 	unsigned max_connections, max_per_address, max_operations;	/* 0: no limit */
 };
 
@@ -47,6 +52,9 @@ struct settings {
 int settings_parse(struct settings *, const char *text, struct reason *);
 /* The same for the file capf.conf of the spool behind dirfd. */
 int settings_load(struct settings *, int dirfd, struct reason *);
+
+/* By trace-devices, are sessions of this device traced? */
+bool settings_trace_device(const struct settings *, const char *device);
 
 /* Calls take for each setting "template.NAME.field" of that file with what is behind "template.", or only
  * for those of one NAME with the field. How many there were; -1 with a reason, take's or our own. */

@@ -12,6 +12,7 @@
 #include "spool/newest.h"
 #include "spool/recover.h"
 #include "spool/stage.h"
+#include "spool/trace_files.h"
 
 /* The directories in which a request or its certificate can be seen while something is still to do. done/ is large and
  * never needs finishing. */
@@ -306,13 +307,29 @@ static void check_above(const struct spool *s,
 		teller(ctx, RECOVER_ILLEGAL, SPOOL_CONF, "others may write it");
 }
 
+/* What is wrong in session/. */
+struct illegal {
+	void (*tell)(void *, enum recover_finding, const char *, const char *);
+	void *ctx;
+};
+
+static void tell_illegal(void *ctx, const char *path, const char *what)
+{
+	const struct illegal *i = ctx;
+
+	i->tell(i->ctx, RECOVER_ILLEGAL, path, what);
+}
+
 int recover_check(const struct spool *s,
     void (*teller)(void *, enum recover_finding, const char *, const char *), void *ctx)
 {
+	struct illegal illegal = {teller, ctx};
 	struct index ix;
 	int result = 0;
 
 	check_above(s, teller, ctx);
+	if (trace_files_check(s, tell_illegal, &illegal) != 0)
+		return -1;
 	if (index_load(&ix, s, (1u << SPOOL_STATES) - 1) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_DIRS && result == 0; d++) {
