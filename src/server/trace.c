@@ -332,7 +332,7 @@ void trace_state(struct trace *t, const char *state, const char *device)
 	/* The last one says nothing. */
 	if (strcmp(state, "over") != 0 && strcmp(state, t->state) != 0) {
 		snprintf(t->state, sizeof t->state, "%s", state);
-		SAY(t, "state", "name", state, "device", device, NULL);
+		SAY(t, "state", "name", state, NULL);
 	}
 	if (t->known)
 		flush(t, false);

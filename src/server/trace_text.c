@@ -243,8 +243,7 @@ static void put_elements(struct text *t, struct bytes body)
 			put(t, "    more elements are left out\n");
 			return;
 		}
-		if (!framed && body.p[0] == CAPFMSG_PASSWORD)
-			secret = true;
+		secret = body.p[0] == CAPFMSG_PASSWORD;
 		if (!capfmsg_next(&body, &tag, &value)) {
 			put(t, secret ? "    PASSWORD left out\n" : "");
 			return;

@@ -111,6 +111,15 @@ MESSAGES = {
 }
 for key, value in MESSAGES.items():
     seed("capfmsg", key, value)
+    seed("trace_text", key, value)
+for key, value in {
+    "cut": message(2, b"\x0b\0\x10" + b"1234"),
+    "twice": message(2, element(11, b"1234\0"), name("CSF123"), element(11, b"5678\0")),
+    "unheard": message(77, element(11, b"1234\0"), element(99, b"a1234b"), element(2, b"1\0002\0003\0004\0")),
+    "packet": b"\0" + struct.pack(">Q", 7) + struct.pack(">I", 6) + b"CSF123" + struct.pack(">I", 9) + b"one\n two\n",
+    "strange": b"\3" + struct.pack(">Q", 0) + struct.pack(">I", 0) + struct.pack(">I", 4) + b"one\n",
+}.items():
+    seed("trace_text", key, value)
 seed("phone_auth", "rsa", proof("sep", False))
 seed("phone_auth", "rsa-sudi", proof("sep", True))
 seed("phone_auth", "ec", proof("sepec", False))
