@@ -9,7 +9,8 @@ REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/attack/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
 CAPTIVE_CALLS = untar_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_end \
-	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask outcome_load load_put prctl
+	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask outcome_load load_put trace_files_begin \
+	prctl
 # Those that take longest are started first, so that no processor is idle at the end.
 LONG = $(patsubst %,test/%.bats,cmd/service fail/fleet fail/crash law/oracle cmd/visits cmd/serve fail/clock \
 	fail/concurrent fail/disk attack/hostile)

@@ -734,6 +734,69 @@ names_other() {
 	done
 }
 
+@test "a worker opens no trace, chooses no name of one, and fills no disk with them" {
+	local what
+	printf '%s\n' 'trace = messages' 'trace-max-bytes = 1048576' >>"$SPOOL/capf.conf"
+	by_itself
+	install_null SEP000000000001
+	hostile worker open-trace,flood-traces
+	sim SEP000000000001
+	ended installed
+	stop
+	told open-trace "Permission denied"
+	told flood-traces "done"
+	[ "$(du -sk --exclude='strangers*' "$SPOOL/session" | cut -f 1)" -le 1040 ]
+	[ "$(du -sk "$SPOOL/session" | cut -f 1)" -le 3100 ]
+	[ -z "$(find "$SPOOL/session" -size +65536c ! -name 'strangers*')" ]
+	for what in misname-trace lie-trace; do
+		phone-set SEP000000000001 --operation install --auth null
+		hostile worker $what
+		sim SEP000000000001
+		ended installed
+		stop
+		told $what "done"
+		[ -z "$(find "$SPOOL" -name '*captured*')" ]
+		refute grep -rq captured "$SPOOL"
+	done
+	run --separate-stderr spool-check
+	assert_silent
+	export CAPTIVE_OFF=1
+	hostile worker open-trace
+	stop
+	told open-trace "done"
+}
+
+@test "the process of traces opens files in session/, and no more" {
+	local what
+	printf '%s\n' 'trace = messages' >>"$SPOOL/capf.conf"
+	by_itself
+	install_null SEP000000000001
+	hostile traces passwd,make,limit
+	sim SEP000000000001
+	ended installed
+	stop
+	told passwd "Permission denied"
+	told make "Permission denied"
+	told limit "$no_call"
+	for what in inet unix connect exec; do
+		phone-set SEP000000000001 --operation install --auth null
+		hostile traces $what
+		sim SEP000000000001
+		ended installed
+		until_true grep -q 'event=error what="traces are missing"' log
+		stop
+		told $what tried
+	done
+	export CAPTIVE_OFF=1
+	phone-set SEP000000000001 --operation install --auth null
+	hostile traces passwd,make,limit,inet,unix,connect
+	sim SEP000000000001
+	stop
+	for what in passwd make limit inet unix connect; do
+		told $what "done"
+	done
+}
+
 @test "without issuer = capf a worker gets no issuing process, and loses the one it has" {
 	install_null SEP000000000001
 	hostile worker wanted

@@ -4,7 +4,7 @@
  * who had taken it over. No program that is installed has any of this.
  *
  * CAPTIVE_IN says where: reader (who unpacks), judge (who parses and signs), checker (of a manifest), parent; worker,
- * issuing and records of capf-serve.
+ * issuing, records and traces of capf-serve.
  * CAPTIVE_TRY names attempts, with commas; what became of each goes to stderr when the program ends.
  * CAPTIVE_LATER is how many calls there are let by before that.
  * CAPTIVE_BURN is how many milliseconds of processor time a judge needs for each request.
@@ -51,7 +51,9 @@
 #include "server/load.h"
 #include "server/outcome.h"
 #include "server/records_packet.h"
+#include "server/trace_packet.h"
 #include "spool/batch.h"
+#include "spool/trace_files.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
 
@@ -65,6 +67,7 @@ extern const char program[];
 #define DESCRIPTORS 64	/* more than a worker has at first */
 
 static struct load *load;	/* of a worker */
+static int traces = -1;		/* its socket to the process that writes traces */
 static pid_t first;	/* the process that main() is in */
 /* All processes write here, since a confined one may have no other way. */
 static struct {
@@ -485,6 +488,52 @@ static int inventing(void)
 	return request((struct records_request){.type = RECORDS_REQUESTS}, &r);
 }
 
+/* Traces. */
+static int tracing_as(enum trace_packet_type type, uint64_t number, const char *device, const char *text, size_t len)
+{
+	struct trace_packet t = {.type = type, .number = number, .text = {(const unsigned char *)text, len}};
+	struct buf out = {0};
+	ssize_t n;
+
+	snprintf(t.device, sizeof t.device, "%s", device);
+	trace_packet_put(&t, &out);
+	n = send(traces, out.p, out.len, MSG_NOSIGNAL);
+	buf_free(&out);
+	return n > 0 ? 0 : -1;
+}
+static int opening_trace(void)
+{
+	char path[4096];
+
+	return fd_result(open(in_spool(path, "session", "captured", ""), O_WRONLY | O_CREAT, 0600));
+}
+static int flooding_traces(void)
+{
+	static char text[TRACE_CHUNK_MAX];
+	char device[24];
+	int result = 0;
+
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = '\n';
+	for (int i = 0; i < 600 && result == 0; i++) {
+		snprintf(device, sizeof device, "SEPF%d", i);
+		result = tracing_as(TRACE_BEGIN, 1, device, text, sizeof text);
+		for (int j = 0; j < 6 && result == 0; j++)
+			result = tracing_as(TRACE_MORE, 1, device, text, sizeof text);
+		if (result == 0)
+			result = tracing_as(TRACE_STRANGER, 0, "", text, sizeof text);
+	}
+	return result;
+}
+static int misnaming_trace(void)
+{
+	return tracing_as(TRACE_BEGIN, 1, "../csr/captured", "captured\n", 9);
+}
+static int lying_trace(void)
+{
+	return tracing_as(TRACE_BEGIN, 1, "SEPcaptured", "cap\033[2Jtured\n", 13);
+}
+
 static void try_one(const char *what, size_t len)
 {
 	static const struct {
@@ -503,6 +552,8 @@ static void try_one(const char *what, size_t len)
 		{"rename-record", renaming_record}, {"link-record", linking_record},
 		{"unlink-record", unlinking_record}, {"swap", swapping}, {"stage", staging}, {"learn", learning},
 		{"revive", reviving}, {"order", ordering}, {"guess", guessing}, {"guess-at-once", guessing_at_once},
+		{"open-trace", opening_trace}, {"flood-traces", flooding_traces}, {"misname-trace", misnaming_trace},
+		{"lie-trace", lying_trace},
 		{"publish", publishing}, {"escape", escaping}, {"invent", inventing},
 	};
 	char *end = shared->text + strlen(shared->text);
@@ -748,8 +799,17 @@ void __real_connection_new(struct connection_home *, int, const struct sockaddr_
 void __wrap_connection_new(struct connection_home *, int, const struct sockaddr_storage *);
 void __wrap_connection_new(struct connection_home *home, int fd, const struct sockaddr_storage *peer)
 {
+	traces = home->traces.fd;
 	at("worker");
 	__real_connection_new(home, fd, peer);
+}
+
+int __real_trace_files_begin(struct trace_files *, const struct trace_key *, time_t, const void *, size_t);
+int __wrap_trace_files_begin(struct trace_files *, const struct trace_key *, time_t, const void *, size_t);
+int __wrap_trace_files_begin(struct trace_files *t, const struct trace_key *k, time_t now, const void *p, size_t len)
+{
+	at("traces");
+	return __real_trace_files_begin(t, k, now, p, len);
 }
 
 int __real_issue_phone(const struct issuer *, const struct csr *, time_t, struct issued *, struct reason *);
