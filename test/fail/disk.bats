@@ -508,3 +508,22 @@ free_guesses() {
 	[[ $(tail -n 1 guesses) == "12345 15 01000107" ]]
 	spool-check -s "$SMALL/spool"
 }
+
+@test "capf-serve: with little room there are no traces, phones are served, and it is said once" {
+	serve_small 'issuer = capf' "issuer-certificate = $FIX/root.pem" "issuer-key = $FIX/root.key" 'trace = messages'
+	leave_kib 900
+	local device
+	for device in SEP000000000001 SEP000000000002; do
+		sim $device
+		assert_status 0
+	done
+	until_true grep -q 'event=error what="traces are missing" why="No space left on device"' log
+	assert_equal "$(ls "$SMALL/spool/session")" ""
+	make_room
+	sim SEP000000000003
+	assert_status 0
+	until_true grep -q 'event=note text="traces are kept again, [0-9]* parts are missing"' log
+	assert_equal "$(grep -c 'traces are missing' log)" 1 || { cat log; df "$SMALL"; false; }
+	until_true grep -q ' end state=store' "$SMALL/spool"/session/SEP000000000003+*.txt
+	spool-check -s "$SMALL/spool"
+}

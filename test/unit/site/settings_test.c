@@ -14,7 +14,7 @@ static void refuses(const char *text, const char *why)
 }
 
 /* What capf-init writes: nothing but comments, and each setting with its default, so that taking away the # before it
- * changes nothing; but for the three that show an example, since nothing is their default. */
+ * changes nothing; but for the four that show an example, since nothing is their default. */
 static void test_template(void)
 {
 	struct settings plain, shown;
@@ -31,7 +31,8 @@ static void test_template(void)
 	ok(comments, "the file as it is shipped has nothing but comments");
 	for (const char *line = (const char *)text.p; *line != '\0'; line = strchr(line, '\n') + 1)
 		if (line[0] == '#' && line[1] != ' ' && strncmp(line, "#listen", 7) != 0 &&
-		    strncmp(line, "#issuer-certificate", 19) != 0 && strncmp(line, "#issuer-key", 11) != 0) {
+		    strncmp(line, "#issuer-certificate", 19) != 0 && strncmp(line, "#issuer-key", 11) != 0 &&
+		    strncmp(line, "#trace-devices", 14) != 0) {
 			buf_put(&set, line + 1, strcspn(line, "\n"));
 			n++;
 		}
@@ -78,6 +79,8 @@ static const struct {
 	{"string-tries", "5", "9"},
 	{"workers", "1", "9"},
 	{"log", "stderr", "syslog"},
+	{"trace", "off", "messages"},
+	{"trace-max-bytes", "67108864", "9999999"},
 	{"max-connections", "0", "9"},
 	{"max-per-address", "0", "9"},
 	{"max-operations", "0", "9"},
@@ -115,8 +118,24 @@ static void test_defaults(void)
 	/* Those of the file that are no defaults: three of the server, which are as above, and a template. */
 	for (const char *p = (const char *)text.p; (p = strstr(p, "\n#")) != NULL; p++)
 		n += p[2] != ' ' && strncmp(p + 2, "template.", 9) != 0;
-	ok(n == sizeof defaults / sizeof *defaults + 3, "the file has no other settings");
+	ok(n == sizeof defaults / sizeof *defaults + 4, "the file has no other settings");
 	buf_free(&text);
+}
+
+static void test_devices(void)
+{
+	struct settings c;
+	struct reason r;
+
+	ok(settings_parse(&c, "", &r) == 0 && settings_trace_device(&c, "SEP1"), "all devices are traced by default");
+	ok(settings_parse(&c, "trace-devices = SEP1  SEP20*\n", &r) == 0 && settings_trace_device(&c, "SEP1") &&
+	    settings_trace_device(&c, "SEP20") && settings_trace_device(&c, "SEP201") &&
+	    !settings_trace_device(&c, "SEP11") && !settings_trace_device(&c, "SEP2") && !settings_trace_device(&c, "SEP"),
+	    "else those that are named, and whose names begin so");
+	refuses("trace-devices = SEP1,SEP2\n", "trace-devices: SEP1,SEP2 is no device name");
+	refuses("trace-devices = *\n", "trace-devices: * is no device name");
+	refuses("trace-max-bytes = 1000\n", "trace-max-bytes wants a number");
+	refuses("trace = all\n", "trace cannot be \"all\"");
 }
 
 int main(void)
@@ -127,6 +146,7 @@ int main(void)
 
 	ok(settings_parse(&c, "", &r) == 0 && c.keepalive == 900 && c.keep_done == 30 * 86400, "the defaults");
 	test_template();
+	test_devices();
 	ok(settings_parse(&c, "# c\n keepalive = 60 \nkeep-done=2w\nimport-max-ratio=1000\n", &r) == 0 &&
 	    c.keepalive == 3600 && c.keep_done == 14 * 86400 && c.import_max_ratio == 1000, "settings");
 	ok(c.transfer_timeout == 3600 && c.transfer_min_speed == 1024 && c.transfer_stall == 30,
