@@ -241,9 +241,11 @@ static const char *yes_no(bool yes)
 
 static void order(struct trace *t, const struct order *o)
 {
-	static const char *const words[] = {"unknown-device", "nothing", "refused", "install", "troubleshoot", "delete"};
+	static const char *const words[] = {"unknown-device", "nothing", "refused", "install", "troubleshoot",
+	    "delete"};
 
-	SAY(t, "order", "operation", words[o->operation], "why", o->operation == SESSION_REJECT ? o->why.text : NULL, NULL);
+	SAY(t, "order", "operation", words[o->operation], "why",
+	    o->operation == SESSION_REJECT ? o->why.text : NULL, NULL);
 }
 
 void trace_event(struct trace *t, const struct session_event *e)

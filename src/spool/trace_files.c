@@ -23,7 +23,7 @@
 #define BUCKETS 4096		/* a power of two */
 /* What is left to the spool, which needs it more. */
 #define ROOM_BYTES (1 << 20)
-#define ROOM_FILES 64
+#define ROOM_FILES 32
 
 struct trace_file {
 	TAILQ_ENTRY(trace_file) by_use;	/* written to most recently: last */
