@@ -8,11 +8,11 @@
 
 #define CERTIFICATE_MAX (CAPFMSG_BODY_MAX - 12)	/* CERTIFICATE_TYPE, and what is around the DER */
 
-enum recover { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
+enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
 	OVER };
 
 struct session {
-	enum recover state;
+	enum state state;
 	uint32_t id;
 	uint8_t version;	/* the phone's */
 	char device[DEVICE_MAX + 1];
@@ -142,13 +142,13 @@ static void end(struct session *s, struct session_actions *a, uint8_t reason)
 		leave(s, a);
 }
 
-/* The record first, then the phone. */
 /* The LSC has completed the operation: what happens to the MIC afterwards is a note. */
 static void without_mic(struct session_actions *a, const char *why)
 {
 	note(a, "the LSC is here, the MIC is not: %s", why);
 }
 
+/* The record first, then the phone. */
 __attribute__((format(printf, 5, 6)))
 static void fail(struct session *s, struct session_actions *a, enum session_failure failure,
     bool final, const char *fmt, ...)
