@@ -243,7 +243,12 @@ const char *capfmsg_tag_name(uint8_t tag)
 
 bool capfmsg_next(struct bytes *body, uint8_t *tag, struct bytes *value)
 {
-	return bytes_get_u8(body, tag) && get_counted(body, value);
+	struct bytes rest = *body;
+
+	if (!bytes_get_u8(&rest, tag) || !get_counted(&rest, value))
+		return false;
+	*body = rest;
+	return true;
 }
 
 int capfmsg_decode(struct bytes in, struct capfmsg *m, struct reason *r)
@@ -271,7 +276,7 @@ int capfmsg_decode(struct bytes in, struct capfmsg *m, struct reason *r)
 			return reason_set(r, "has an element that reaches past its end");
 		if ((e = find(tag)) == NULL) {
 			if (m->unknowns < CAPFMSG_UNKNOWN_MAX)
-				m->unknown[m->unknowns] = tag;
+				m->unknown[m->unknowns] = (struct capfmsg_unknown){tag, value};
 			m->unknowns++;
 			continue;
 		}
@@ -391,6 +396,8 @@ int capfmsg_encode(const struct capfmsg *m, struct buf *b, struct reason *r)
 	put_u16(b, 0);
 	for (size_t i = 0; i < ELEMENTS; i++)
 		put_element(b, &elements[m->reversed ? ELEMENTS - 1 - i : i], m);
+	for (size_t i = 0; i < m->unknowns && i < CAPFMSG_UNKNOWN_MAX; i++)
+		put_item(b, m->unknown[i].tag, m->unknown[i].value);
 	close_length(b, body);
 	if (!b->failed && b->len - body - 2 <= CAPFMSG_BODY_MAX)
 		return 0;

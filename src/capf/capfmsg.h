@@ -66,6 +66,12 @@ enum { CAPFMSG_RSA = 0, CAPFMSG_EC = 1 };
 enum { CAPFMSG_P256 = 0, CAPFMSG_P384 = 1, CAPFMSG_P521 = 2 };
 enum { CAPFMSG_SHA1 = 1, CAPFMSG_SHA256 = 2, CAPFMSG_SHA512 = 3 };
 
+/* An element with a tag that has no name here. */
+struct capfmsg_unknown {
+	uint8_t tag;
+	struct bytes value;
+};
+
 /* One message. An element is there when its bit is set in has; the rest of the struct is zero. */
 struct capfmsg {
 	uint8_t command;
@@ -83,8 +89,8 @@ struct capfmsg {
 	uint8_t sha2_digest;		/* CAPFMSG_SHA512; and the signature */
 	struct bytes sha2_signature;
 	struct bytes sudi_certificate, sudi_sha1, sudi_sha512;
-	/* Tags that nobody knows, in their order: the first few, and how many there were. */
-	uint8_t unknown[CAPFMSG_UNKNOWN_MAX];
+	/* Elements with unknown tags, in their order: the first few, and how many there were. */
+	struct capfmsg_unknown unknown[CAPFMSG_UNKNOWN_MAX];
 	size_t unknowns;
 	bool reversed;			/* encode the elements in the opposite order, for tests */
 };
@@ -116,7 +122,8 @@ int capfmsg_encode(const struct capfmsg *, struct buf *, struct reason *);
 const char *capfmsg_name(uint8_t command);
 /* "DEVICE_NAME", or NULL for a tag that nobody knows. */
 const char *capfmsg_tag_name(uint8_t tag);
-/* The next element of a body, which is what follows the header. False at the end, or when it reaches past it. */
+/* Takes the next element off a body, which is what follows the header. False, and takes nothing, when there is none
+ * that is whole. */
 bool capfmsg_next(struct bytes *body, uint8_t *tag, struct bytes *value);
 
 #endif

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "capf/session.h"
+#include "capf/sign_layout.h"
 
+#define NOTHING_SIGNED ((struct bytes){NULL, 0})
 #define CERTIFICATE_MAX (CAPFMSG_BODY_MAX - 12)	/* CERTIFICATE_TYPE, and what is around the DER */
 
 enum state { BEGIN, HELLO, LOOK_UP, AUTH, KEY, PREPARE, SIGN, WAIT, STORE, FETCH, CHECK, DELETE,
@@ -355,8 +357,8 @@ static void on_auth_ok(struct session *s, struct session_actions *a)
 	}
 }
 
-/* phone: with the phone's own signature, which the last message has. */
-static void certify(struct session *s, struct session_actions *a, struct bytes spki, bool phone)
+/* answer: what the phone said when it was asked to sign, or empty. */
+static void certify(struct session *s, struct session_actions *a, struct bytes spki, struct bytes answer)
 {
 	struct session_action *one = act(a, SESSION_CERTIFY);
 	struct capfmsg m = {.key_type = s->ec ? CAPFMSG_EC : CAPFMSG_RSA};
@@ -369,13 +371,9 @@ static void certify(struct session *s, struct session_actions *a, struct bytes s
 		m.key_size = s->order.rsa_bits;
 		capfmsg_add(&m, CAPFMSG_KEY_SIZE);
 	}
-	if (phone) {
-		m.sha2_digest = s->message.sha2_digest;
-		m.sha2_signature = s->message.sha2_signature;
-		capfmsg_add(&m, CAPFMSG_SHA2_SIGNED_DATA);
-	}
 	s->message = m;
 	one->bytes = spki;
+	one->answer = answer;
 	one->message = &s->message;
 	wait_for_ca(s, a);
 }
@@ -406,7 +404,7 @@ static void on_key(struct session *s, struct session_actions *a)
 		return;
 	}
 	if (!s->order.phone_signs) {
-		certify(s, a, m->public_key, false);
+		certify(s, a, m->public_key, NOTHING_SIGNED);
 		return;
 	}
 	if (!keep(s, a, m->public_key))
@@ -416,13 +414,14 @@ static void on_key(struct session *s, struct session_actions *a)
 	timer(a, SESSION_TIMER_OUTSIDE);
 }
 
-static void ask_signature(struct session *s, struct session_actions *a, struct bytes info)
+static void ask_signature(struct session *s, struct session_actions *a, struct bytes data)
 {
-	struct capfmsg m = {.command = CAPFMSG_SIGN_REQUEST, .digest_type = CAPFMSG_SHA256,
-	    .signed_data = info};
+	struct sign_layout layout;
+	struct capfmsg m;
 
-	capfmsg_add(&m, CAPFMSG_DIGEST_TYPE);
-	capfmsg_add(&m, CAPFMSG_SIGNED_DATA);
+	if (!sign_layout_get(s->order.sign_layout, &layout))
+		sign_layout_get(1, &layout);
+	sign_layout_put(&layout, s->ec, data, &m);
 	s->state = SIGN;
 	if (say(s, a, m))
 		timer(a, SESSION_TIMER_MESSAGE);
@@ -435,16 +434,18 @@ static void no_signature(struct session *s, struct session_actions *a, bool fina
 		return;
 	}
 	note(a, "the phone signed no request: %s", why);
-	certify(s, a, kept(s), false);
+	certify(s, a, kept(s), NOTHING_SIGNED);
 }
 
-static void on_signature(struct session *s, struct session_actions *a)
+/* What was signed, and whether, is for those who have OpenSSL. */
+static void on_signature(struct session *s, struct session_actions *a, struct bytes whole)
 {
 	const struct capfmsg *m = &s->message;
+	uint32_t words = 1u << CAPFMSG_REASON | 1u << CAPFMSG_REASON_INFO;
 	char why[128];
 
-	if (m->sha2_signature.len > 0 && (!capfmsg_has(m, CAPFMSG_REASON) || says_done(m))) {
-		certify(s, a, kept(s), true);
+	if (((m->has & ~words) != 0 || m->unknowns > 0) && (!capfmsg_has(m, CAPFMSG_REASON) || says_done(m))) {
+		certify(s, a, kept(s), whole);
 		return;
 	}
 	why_not(m, why, sizeof why);
@@ -575,7 +576,7 @@ static void note_unknown(const struct capfmsg *m, struct session_actions *a)
 	if (m->unknowns == 0)
 		return;
 	for (size_t i = 0; i < m->unknowns && i < CAPFMSG_UNKNOWN_MAX; i++)
-		n += (size_t)snprintf(tags + n, sizeof tags - n, " %u", m->unknown[i]);
+		n += (size_t)snprintf(tags + n, sizeof tags - n, " %u", m->unknown[i].tag);
 	note(a, "%s has unknown tags:%s%s", capfmsg_name(m->command), tags,
 	    m->unknowns > CAPFMSG_UNKNOWN_MAX ? " ..." : "");
 }
@@ -601,7 +602,6 @@ static const struct {
 	void (*on)(struct session *, struct session_actions *);
 } awaited[] = {
 	[KEY] = {CAPFMSG_KEY_RESPONSE, on_key},
-	[SIGN] = {CAPFMSG_SIGN_RESPONSE, on_signature},
 	[STORE] = {CAPFMSG_STORE_RESPONSE, on_stored},
 	[FETCH] = {CAPFMSG_FETCH_RESPONSE, on_fetched},
 	[DELETE] = {CAPFMSG_DELETE_RESPONSE, on_deleted},
@@ -634,6 +634,8 @@ static void on_message(struct session *s, struct session_actions *a, struct byte
 	s->message = m;
 	if (s->state == HELLO && m.command == CAPFMSG_AUTH_RESPONSE)
 		on_hello(s, a, whole);
+	else if (s->state == SIGN && m.command == CAPFMSG_SIGN_RESPONSE)
+		on_signature(s, a, whole);
 	else if (awaited[s->state].on != NULL && awaited[s->state].command == m.command)
 		awaited[s->state].on(s, a);
 	else

@@ -38,6 +38,7 @@ struct order {
 	bool resume;			/* a request waits, or a certificate is ready, for a key that it made */
 	unsigned store_refusals;	/* how often it refused that certificate */
 	bool phone_signs;		/* csr-proof = phone */
+	unsigned sign_layout;		/* how it is asked to, a number of sign_layout.h */
 	bool phone_must_sign;		/* and a phone that does not is failed, not vouched for */
 	bool fetch_mic;			/* ask again with CERTIFICATE_TYPE 2 */
 	uint8_t keepalive;		/* CAPFMSG_IN_PROGRESS, CAPFMSG_STATUS_REQUEST, or 0: no message */
@@ -50,7 +51,7 @@ enum session_event_type {
 	SESSION_ORDER,		/* order: answers LOOK_UP */
 	SESSION_AUTH_OK,	/* answer AUTHENTICATE */
 	SESSION_AUTH_BAD,	/* why, final: the operation is locked now */
-	SESSION_TO_SIGN,	/* bytes: CertificationRequestInfo; answers PREPARE */
+	SESSION_TO_SIGN,	/* bytes: the request in the form that sign_layout wants; answers PREPARE */
 	SESSION_CERTIFICATE,	/* bytes: DER; answers CERTIFY and AWAIT, soon or in three weeks */
 	SESSION_REFUSED,	/* why, final: answers PREPARE, CERTIFY, AWAIT, FETCHED; also unasked while
 				 * waiting */
@@ -74,9 +75,9 @@ enum session_action_type {
 	SESSION_LOOK_UP,	/* message->device: wants ORDER */
 	SESSION_AUTHENTICATE,	/* message: AUTH_RESPONSE as it came; wants AUTH_OK or AUTH_BAD */
 	SESSION_PREPARE,	/* bytes: SPKI; wants TO_SIGN or REFUSED */
-	SESSION_CERTIFY,	/* bytes: SPKI; message: KEY_TYPE, KEY_SIZE or CURVE as asked for, and
-				 * SHA2_SIGNED_DATA when the phone signed; wants CERTIFICATE or
-				 * REFUSED */
+	SESSION_CERTIFY,	/* bytes: SPKI; message: KEY_TYPE, KEY_SIZE or CURVE as asked for, and what the
+				 * phone answered when it was asked to sign, the event's; wants CERTIFICATE
+				 * or REFUSED */
 	SESSION_AWAIT,		/* the certificate for the key that it has; the same answers */
 	SESSION_INSTALLED,	/* the phone has stored it, and says so */
 	SESSION_STORE_FAILED,	/* why; one more refusal. final: the certificate goes stale */
@@ -116,6 +117,7 @@ enum session_failure {
 struct session_action {
 	enum session_action_type type;
 	struct bytes bytes;
+	struct bytes answer;	/* with CERTIFY: SIGN_CERTIFICATE_RESPONSE, or empty */
 	const struct capfmsg *message;
 	enum session_timer timer;
 	enum session_failure failure;

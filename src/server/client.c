@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/monotime.h"
+#include "capf/sign_layout.h"
 #include "server/client.h"
 #include "server/enrol.h"
 #include "server/issuer_process.h"
@@ -13,6 +14,8 @@
 #include "server/spool_watch.h"
 #include "server/turn.h"
 #include "x509/phone_auth.h"
+
+_Static_assert(SETTINGS_SIGN_LAYOUT_MAX == SIGN_LAYOUTS, "a setting for each layout");
 
 struct client *client_new(struct registry *o, void *link, uint64_t number, uint32_t session)
 {
@@ -110,6 +113,7 @@ static void make_order(struct client *v, const struct phone_state *st)
 		/* One that hangs up there does so each time, so it is asked once. */
 		.phone_signs = o->settings->csr_proof == SETTINGS_PROOF_PHONE ||
 		    (o->settings->csr_proof == SETTINGS_PROOF_PHONE_OR_RA && st->sign_hangups == 0),
+		.sign_layout = o->settings->sign_layout,
 		.phone_must_sign = o->settings->csr_proof == SETTINGS_PROOF_PHONE,
 		.fetch_mic = o->settings->fetch_mic,
 		.keepalive = keepalives[o->settings->keepalive_message],

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <openssl/x509.h>
 
+#include "capf/sign_layout.h"
 #include "server/enrol.h"
 #include "server/issuer_process.h"
 #include "server/records_link.h"
@@ -13,7 +14,7 @@
 #include "spool/journal.h"
 #include "spool/newest.h"
 #include "x509/csr_make.h"
-#include "x509/phone_auth.h"
+#include "x509/request_proof.h"
 
 #define ASKED_MAX 2	/* issuing processes for one key */
 
@@ -33,8 +34,17 @@ static bool refuse_for_good(struct client *v, struct session_event *answer)
 
 bool enrol_prepare(struct client *v, const struct session_action *a, struct session_event *answer)
 {
+	struct buf info = {0};
+	struct sign_layout l;
+	int result = csr_make_info(a->bytes, v->phone->device, &info, &v->why);
+
 	v->der.len = 0;
-	if (csr_make_info(a->bytes, v->phone->device, &v->der, &v->why) != 0)
+	sign_layout_get(v->order.sign_layout, &l);
+	if (result == 0)
+		result = request_proof_data((struct bytes){info.p, info.len}, sign_form_hash(l.form),
+		    l.form == SIGN_DIGEST_INFO, &v->der, &v->why);
+	buf_free(&info);
+	if (result != 0)
 		return refuse(v, answer);
 	*answer = (struct session_event){.type = SESSION_TO_SIGN, .bytes = {v->der.p, v->der.len}};
 	return true;
@@ -198,25 +208,56 @@ static bool ask_ca(struct client *v, const struct csr *csr, struct session_event
 	return false;
 }
 
-/* With the phone's own signature: 0, 1 when it is one that no CA can check, -1, both with the reason. */
-static int check_signed(struct client *v, const struct session_action *a)
+/* The best that the phone's answer has, which may be nothing when it does not look like a signature. -1 with a
+ * reason. */
+static int look_at_answer(const struct request_proof *p, struct bytes whole, struct request_proof_found *best,
+    struct reason *why)
 {
-	struct bytes signature = a->message->sha2_signature;
-	struct reason why;
-	int result;
+	struct sign_answer answer;
+	struct capfmsg m;
+	struct bytes one;
 
-	if (a->message->sha2_digest != CAPFMSG_SHA256)
-		return reason_set(&v->why, "the phone signed its request with the unknown digest %u",
-		    a->message->sha2_digest);
+	if (capfmsg_decode(whole, &m, why) != 0)
+		return -1;
+	if (capfmsg_has(&m, CAPFMSG_SHA2_SIGNED_DATA) &&
+	    (m.sha2_digest < CAPFMSG_SHA1 || m.sha2_digest > CAPFMSG_SHA512))
+		return reason_set(why, "is signed with the unknown digest %u", m.sha2_digest);
+	sign_answer_open(&answer, (struct bytes){whole.p + CAPFMSG_HEADER, whole.len - CAPFMSG_HEADER});
+	while (sign_answer_next(&answer, &one))
+		if (request_proof_look(p, one, best, why) != 0)
+			return -1;
+	if (best->kind < REQUEST_PROOF_USELESS &&
+	    (capfmsg_has(&m, CAPFMSG_SHA2_SIGNED_DATA) || capfmsg_has(&m, CAPFMSG_SIGNED_DATA)))
+		return reason_set(why, "is not signed with its own key");
+	return 0;
+}
+
+/* The request with the phone's own signature. NULL with the reason in v->why; useless: there is none, or one that no CA
+ * can check, and nothing that looks like another key's. */
+static struct csr *signed_request(struct client *v, const struct session_action *a, bool *useless)
+{
+	struct request_proof_found best = {.kind = REQUEST_PROOF_NONE};
+	struct request_proof *p = NULL;
+	struct csr *csr = NULL;
+	struct reason why;
+
+	*useless = false;
 	v->der.len = 0;
 	if (csr_make_info(a->bytes, v->phone->device, &v->der, &v->why) != 0)
-		return -1;
-	result = phone_auth_check_request(a->bytes, (struct bytes){v->der.p, v->der.len}, signature, &why);
-	if (result > 0)
-		reason_set(&v->why, "the phone signed the bare hash, without DigestInfo, which no CA can check");
-	else if (result < 0)
+		return NULL;
+	p = request_proof_open(a->bytes, v->phone->device, (struct bytes){v->der.p, v->der.len}, &why);
+	if (p == NULL || look_at_answer(p, a->answer, &best, &why) != 0)
 		reason_because(&v->why, &why, "the phone's request %.200s", why.text);
-	return result;
+	else if (best.kind <= REQUEST_PROOF_USELESS) {
+		*useless = true;
+		if (best.kind == REQUEST_PROOF_USELESS)
+			reason_set(&v->why, "the phone signed what no CA can check: %s", best.text);
+		else
+			reason_set(&v->why, "the phone signed no request: its answer has no signature");
+	} else
+		csr = request_proof_request(p, &best, &v->why);
+	request_proof_free(p);
+	return csr;
 }
 
 /* The request for the phone's key: signed by the phone, or by CAPF in its place, or by nobody, when our own
@@ -224,16 +265,16 @@ static int check_signed(struct client *v, const struct session_action *a)
 static struct csr *make_request(struct client *v, const struct session_action *a, bool *final)
 {
 	struct registry *o = v->orders;
-	int signature;
+	struct csr *csr;
+	bool useless;
 
 	*final = false;
-	if (capfmsg_has(a->message, CAPFMSG_SHA2_SIGNED_DATA)) {
-		signature = check_signed(v, a);
-		*final = (signature < 0 && !v->why.trouble) || (signature > 0 && o->settings->csr_proof == SETTINGS_PROOF_PHONE);
-		if (*final || signature < 0)
+	if (a->answer.len > 0) {
+		if ((csr = signed_request(v, a, &useless)) != NULL)
+			return csr;
+		*final = !v->why.trouble && (!useless || o->settings->csr_proof == SETTINGS_PROOF_PHONE);
+		if (!useless || *final)
 			return NULL;
-		if (signature == 0)
-			return csr_make_signed(a->bytes, v->phone->device, a->message->sha2_signature, &v->why);
 		log_say(o->log, "note", "device", v->phone->device, "text", v->why.text, NULL);
 	}
 	return csr_make(a->bytes, v->phone->device, registry_issues(o) ? NULL : o->key, &v->why);

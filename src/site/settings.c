@@ -79,6 +79,8 @@ static const struct setting {
 	    .above = "\n"
 	    "# Who signs requests: ra (CAPF vouches for the phone's key), phone (itself, or it gets no certificate),\n"
 	    "# phone-or-ra. How phones do that is not publicly known.\n"},
+	{"sign-layout", "1", SMALL, AT(sign_layout), .least = 1, .most = SETTINGS_SIGN_LAYOUT_MAX,
+	    .above = "# How a phone is asked to sign, a number from capf-protocol(7), which capf-probe finds out.\n"},
 	{"legacy-tls", "no", WORD, AT(legacy_tls), .words = NO_YES,
 	    .above = "\n"
 	    "# TLS 1.0 and 1.1, RSA key exchange, SHA-1 and short keys, for old phones.\n"},

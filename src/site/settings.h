@@ -11,6 +11,7 @@
 #include "base/reason.h"
 
 #define SETTINGS_TEXT_MAX 199	/* libinih reads no longer lines */
+#define SETTINGS_SIGN_LAYOUT_MAX 96	/* SIGN_LAYOUTS */
 
 enum settings_issuer { SETTINGS_ISSUER_OFFLINE, SETTINGS_ISSUER_ONLINE, SETTINGS_ISSUER_CAPF };
 enum settings_proof { SETTINGS_PROOF_RA, SETTINGS_PROOF_PHONE, SETTINGS_PROOF_PHONE_OR_RA };
@@ -34,6 +35,7 @@ struct settings {
 	char issuer_certificate[SETTINGS_TEXT_MAX + 1], issuer_key[SETTINGS_TEXT_MAX + 1];	/* "": CAPF's */
 	unsigned issuer_days;
 	unsigned csr_proof;	/* enum settings_proof */
+	unsigned sign_layout;	/* a number of capf/sign_layout.h */
 	unsigned keepalive_message;	/* enum settings_keepalive */
 	unsigned legacy_tls, enable_ipv6, resume, fetch_mic, accept_expired, accept_weak_mic,
 	    require_sudi;	/* 0 or 1 */

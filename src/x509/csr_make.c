@@ -137,15 +137,24 @@ int csr_make_info(struct bytes spki, const char *device, struct buf *out, struct
 	return out->failed ? reason_memory(r) : 0;
 }
 
+static int signature_nid(bool rsa, const char *hash)
+{
+	if (strcmp(hash, "SHA512") == 0)
+		return rsa ? NID_sha512WithRSAEncryption : NID_ecdsa_with_SHA512;
+	if (strcmp(hash, "SHA384") == 0)
+		return rsa ? NID_sha384WithRSAEncryption : NID_ecdsa_with_SHA384;
+	return rsa ? NID_sha256WithRSAEncryption : NID_ecdsa_with_SHA256;
+}
+
 /* Puts the signature into the request. 1, or 0 when out of memory. */
-static int put_signature(X509_REQ *req, bool rsa, struct bytes signature)
+static int put_signature(X509_REQ *req, bool rsa, struct bytes signature, const char *hash)
 {
 	X509_ALGOR *algor = X509_ALGOR_new();
 	ASN1_BIT_STRING *bits = ASN1_BIT_STRING_new();
 	/* RFC 4055 5 wants a NULL, RFC 5758 3.2 wants nothing. */
 	int ok = algor != NULL && bits != NULL &&
-	    X509_ALGOR_set0(algor, OBJ_nid2obj(rsa ? NID_sha256WithRSAEncryption :
-	    NID_ecdsa_with_SHA256), rsa ? V_ASN1_NULL : V_ASN1_UNDEF, NULL) &&
+	    X509_ALGOR_set0(algor, OBJ_nid2obj(signature_nid(rsa, hash)), rsa ? V_ASN1_NULL : V_ASN1_UNDEF,
+	    NULL) &&
 	    X509_REQ_set1_signature_algo(req, algor) &&
 	    ASN1_BIT_STRING_set(bits, (unsigned char *)(uintptr_t)signature.p, (int)signature.len);
 
@@ -160,7 +169,7 @@ static int put_signature(X509_REQ *req, bool rsa, struct bytes signature)
 	return 1;
 }
 
-struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature,
+struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature, const char *hash,
     struct reason *r)
 {
 	struct csr *c = csr_make(spki, device, NULL, r), *signed_one = NULL;
@@ -169,7 +178,8 @@ struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes 
 
 	if (c == NULL)
 		return NULL;
-	if (put_signature(c->req, EVP_PKEY_is_a(X509_REQ_get0_pubkey(c->req), "RSA"), signature))
+	if (put_signature(c->req, EVP_PKEY_is_a(X509_REQ_get0_pubkey(c->req), "RSA"), signature,
+	    hash))
 		len = i2d_X509_REQ(c->req, &der);
 	if (len <= 0)
 		openssl_error_set(r, "cannot make a request for the phone");

@@ -21,8 +21,9 @@ int csr_make_again(struct csr *, EVP_PKEY *ra, struct reason *);
 /* Appends the CertificationRequestInfo, DER, which the phone has to sign so that the request is its own. -1 with a
  * reason. */
 int csr_make_info(struct bytes spki, const char *device, struct buf *, struct reason *);
-/* The request with that signature, RSA or ECDSA with SHA-256, which is checked. As csr_make. */
-struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature,
+/* The request with that signature, RSA or ECDSA with this hash ("SHA256", "SHA384", "SHA512"), which is checked. As
+ * csr_make. */
+struct csr *csr_make_signed(struct bytes spki, const char *device, struct bytes signature, const char *hash,
     struct reason *);
 
 #endif

@@ -256,39 +256,3 @@ int phone_auth_sign_sudi(EVP_PKEY *key, uint32_t session, struct bytes der, stru
 		return -1;
 	return sign(key, "SHA512", first, der, sha512, r);
 }
-
-/* An ordinary signature, with DigestInfo when it is RSA. */
-static bool verify_plain(EVP_PKEY *key, struct bytes data, struct bytes sig)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	bool ok = ctx != NULL &&
-	    EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", openssl_context(), NULL, key, NULL) == 1 &&
-	    EVP_DigestVerify(ctx, sig.p, sig.len, data.p, data.len) == 1;
-
-	EVP_MD_CTX_free(ctx);
-	return ok;
-}
-
-int phone_auth_check_request(struct bytes spki, struct bytes info, struct bytes signature,
-    struct reason *r)
-{
-	const unsigned char *p = spki.p;
-	unsigned char md[EVP_MAX_MD_SIZE];
-	size_t len;
-	EVP_PKEY *key;
-	int res;
-
-	openssl_error_forget();
-	key = d2i_PUBKEY_ex(NULL, &p, (long)spki.len, openssl_context(), NULL);
-	if (key == NULL || p != spki.p + spki.len)
-		res = openssl_error_set(r, "is no public key");
-	else if (verify_plain(key, info, signature))
-		res = 0;
-	else if (EVP_PKEY_is_a(key, "RSA") && hash("SHA256", info, (struct bytes){info.p, 0}, md,
-		    &len) == 0 && verify_hash(key, md, len, signature))
-		res = 1;
-	else
-		res = reason_set(r, "is not signed with its own key");
-	EVP_PKEY_free(key);
-	return openssl_error_end(res, r);
-}

@@ -50,10 +50,4 @@ int phone_auth_sign(EVP_PKEY *, const char *device, struct bytes der, struct buf
 int phone_auth_sign_sudi(EVP_PKEY *, uint32_t session, struct bytes der, struct buf *sha1,
     struct buf *sha512, struct reason *);
 
-/* Is this the signature, with SHA-256, of what SIGN_CERTIFICATE_REQUEST brought, by the key with
- * this SPKI? 0; 1 when it is a bare hash without DigestInfo, with which no CA can do anything; -1
- * with a reason. */
-int phone_auth_check_request(struct bytes spki, struct bytes info, struct bytes signature,
-    struct reason *);
-
 #endif

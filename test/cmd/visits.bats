@@ -63,7 +63,7 @@ mic() {
 	until_true has csr 3
 	run --separate-stderr proofs
 	assert_output $'SEP000000000001\tra\nSEP000000000002\tra\nSEP000000000004\town'
-	grep -q 'event=note device=SEP000000000002 text=.*bare hash, without DigestInfo' log
+	grep -q 'event=note device=SEP000000000002 text=.*no CA can check: RSA without DigestInfo, SHA-256, over the request' log
 	assert_equal "$(state SEP000000000003)" failed
 	[[ $(why SEP000000000003) == *"not signed with its own key"* ]]
 	stop
@@ -78,7 +78,7 @@ mic() {
 		why SEP000000000003 >>reasons
 	done
 	grep -q 'signed no request' reasons
-	grep -q 'bare hash' reasons
+	grep -q 'RSA without DigestInfo' reasons
 	has csr 3
 }
 

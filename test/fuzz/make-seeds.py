@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # The second half of make-seeds: seeds from the keys in data/. Those that are there stay as they are.
 import gzip
+import hashlib
 import importlib.util
 import io
 import os
@@ -124,10 +125,27 @@ seed("phone_auth", "rsa", proof("sep", False))
 seed("phone_auth", "rsa-sudi", proof("sep", True))
 seed("phone_auth", "ec", proof("sepec", False))
 seed("phone_auth", "string", MESSAGES["auth-string"])
-info = b"\x31\1\0"
-seed("phone_auth", "request", message(2, element(9, run("openssl", "pkey", "-in", "data/sepec.key", "-pubout",
-     "-outform", "DER")), element(6, info), element(20, b"\2" + element(0, run("openssl", "dgst", "-sha256",
-     "-sign", "data/sepec.key", data=info))[1:])))
+
+# Answers of a phone that was asked to sign a request: the key, then the elements.
+for which, key in enumerate(("sep", "sepec")):
+    whole = run("openssl", "req", "-new", "-key", "data/%s.key" % key, "-subj", "/CN=SEP001122334455", "-outform", "DER")
+    info = whole[4:8 + struct.unpack(">H", whole[6:8])[0]] if whole[5] == 0x82 else None
+    if info is None:
+        start = 2 + (whole[1] & 0x7F if whole[1] > 0x80 else 0)
+        info = whole[start:start + 3 + whole[start + 2]]
+    plain = {md: run("openssl", "dgst", "-" + md, "-sign", "data/%s.key" % key, data=info)
+             for md in ("sha1", "sha256", "sha512")}
+    answers = {
+        "good": element(20, b"\2" + element(0, plain["sha256"])[1:]),
+        "sha512": element(6, plain["sha512"]),
+        "sha1": element(15, plain["sha1"]),
+        "hashed-twice": element(14, run("openssl", "dgst", "-sha256", "-sign", "data/%s.key" % key,
+                                        data=hashlib.sha256(info).digest())),
+        "whole": certificate(whole),
+        "bare": element(20, b"\2" + element(0, raw_signature(key, "sha256", info))[1:]),
+    }
+    for name, value in answers.items():
+        seed("sign_answer", key + "-" + name, bytes([which]) + DONE + value)
 
 # Sessions: the order, then the awaited event again and again.
 ORDERS = {"install": b"\3\0\0\x08\0", "install-ec": b"\x13\1\1\x08\0", "ec-rsa": b"\x23\2\4\x08\0",

@@ -61,22 +61,6 @@ static void check(const struct phone_auth *p)
 		law(!proves_spoilt(p, &p->sudi_sha1) && !proves_spoilt(p, &p->sudi_sha512));
 }
 
-static void request(const struct capfmsg *m)
-{
-	struct reason r = {.text = ""};
-	int result = phone_auth_check_request(m->public_key, m->signed_data, m->sha2_signature, &r);
-	unsigned char *own;
-
-	law(result >= -1 && result <= 1 && (result >= 0 || r.text[0] != '\0'));
-	if (result < 0)
-		return;
-	own = copy(m->sha2_signature.p, m->sha2_signature.len);
-	own[m->sha2_signature.len - 1] ^= 1;
-	law(phone_auth_check_request(m->public_key, m->signed_data,
-	    (struct bytes){own, m->sha2_signature.len}, &r) < 0);
-	free(own);
-}
-
 static void string(struct bytes got)
 {
 	char *text = text_of(got.p, got.len);
@@ -100,8 +84,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    .sudi = capfmsg_has(&m, CAPFMSG_SUDI_DATA),
 		    .sudi_certificate = m.sudi_certificate, .sudi_sha1 = m.sudi_sha1,
 		    .sudi_sha512 = m.sudi_sha512});
-		if (m.public_key.len > 0)
-			request(&m);
 		string(m.password);
 	}
 	free(own);

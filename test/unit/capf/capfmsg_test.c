@@ -222,7 +222,7 @@ static void odd(void)
 	struct capfmsg m;
 
 	ok(decodes("55 02 0000002a 0009  0e 0002 0102  0f 0001 09", &m) && m.unknowns == 2 &&
-	    m.unknown[0] == 14 && m.unknown[1] == 15 && m.has == 0, "unknown tags are skipped, told");
+	    m.unknown[0].tag == 14 && m.unknown[1].tag == 15 && m.has == 0, "unknown tags are skipped, told");
 	ok(decodes("55 02 0000002a 001b 63 0000 63 0000 63 0000 63 0000 63 0000 63 0000 63 0000"
 		   "63 0000 63 0000", &m) && m.unknowns == 9, "more of them than there is room for");
 	ok(decodes("55 05 0000002a 0000", &m) && strcmp(capfmsg_name(m.command), "command 5") == 0 &&

@@ -86,7 +86,7 @@ static void describe(struct buf *b, const struct session_action *one)
 		snprintf(text, sizeof text, " %s %u%s",
 		    one->message->key_type == CAPFMSG_EC ? "ec" : "rsa",
 		    one->message->key_size + one->message->curve,
-		    capfmsg_has(one->message, CAPFMSG_SHA2_SIGNED_DATA) ? " signed" : "");
+		    one->answer.len > 0 ? " signed" : "");
 		put_text(b, text);
 		break;
 	case SESSION_FAILED:
@@ -451,6 +451,13 @@ static void phone_signs(void)
 	}
 	o.key_failures = 0;
 	o.phone_must_sign = true;
+	o.sign_layout = 18;
+	ok(proved(V3, &o, RSA_V3 " | timer key") && message(KEY, "prepare aabb | timer outside") &&
+	    does(&(struct session_event){.type = SESSION_TO_SIGN, .bytes = unhex("aabbcc")},
+	    "> 55160000002a00060e0003aabbcc | timer message") &&
+	    message("55170000002a0009 01000101 0e000211ff", "note | certify aabb rsa 2048 signed | timer none"),
+	    "another layout, and an answer in a tag that nobody knows");
+	o.sign_layout = 0;
 	ok(proved(V3, &o, RSA_V3 " | timer key") && message(KEY, "prepare aabb | timer outside") &&
 	    event(SESSION_REFUSED, "failed no-certificate | " END("07")), "a key that is refused");
 	ok(proved(V3, &rsa, RSA_V3 " | timer key") &&

@@ -66,6 +66,7 @@ static const struct {
 	{"issuer", "offline", "capf"},
 	{"issuer-days", "1825", "9"},
 	{"csr-proof", "ra", "phone"},
+	{"sign-layout", "1", "96"},
 	{"legacy-tls", "no", "yes"},
 	{"resume", "yes", "no"},
 	{"accept-expired", "no", "yes"},

@@ -101,7 +101,7 @@ static void refuses_key(EVP_PKEY *key, const char *why, const char *name)
 }
 
 /* The phone signs; for each length of the request there is, so that none has another form. */
-static void signs(const char *spec)
+static void signs(const char *spec, const char *hash)
 {
 	struct reason r = {0};
 	EVP_PKEY *key = key_make(spec, &r);
@@ -121,19 +121,19 @@ static void signs(const char *spec)
 		device[n] = 'x';
 		info.len = 0;
 		good = csr_make_info(spki, device, &info, &r) == 0 &&
-		    EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+		    EVP_DigestSignInit(ctx, NULL, EVP_get_digestbyname(hash), NULL, key) == 1 &&
 		    EVP_DigestSign(ctx, sig, &sig_len, info.p, info.len) == 1 &&
-		    (c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, &r)) != NULL;
+		    (c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, hash, &r)) != NULL;
 		if (!good)
 			break;
 		good = c->proof == CSR_OWN && strcmp(c->device, device) == 0 && as_openssl(c, spki);
 		csr_free(c);
 		sig[sig_len / 2] ^= 1;
-		c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, &r);
+		c = csr_make_signed(spki, device, (struct bytes){sig, sig_len}, hash, &r);
 		good = good && c == NULL && strstr(r.text, "own key") != NULL;
 		csr_free(c);
 	}
-	ok(good, "%s, signed by the phone%s%s", spec, good ? "" : ": ", good ? "" : r.text);
+	ok(good, "%s, signed by the phone with %s%s%s", spec, hash, good ? "" : ": ", good ? "" : r.text);
 	buf_free(&info);
 	OPENSSL_free(der);
 	EVP_MD_CTX_free(ctx);
@@ -156,10 +156,15 @@ int main(void)
 	vouches("rsa:2048", DEVICE, rsa, "RSA, by an RA with RSA");
 	vouches("ec:384", longest, rsa, "EC, by an RA with RSA");
 	vouches("rsa:3072", DEVICE, ec, "RSA, by an RA with EC");
-	signs("rsa:2048");
-	signs("ec:256");
-	signs("ec:384");
-	signs("ec:521");
+	signs("rsa:2048", "SHA256");
+	signs("rsa:2048", "SHA512");
+	signs("rsa:2048", "SHA384");
+	signs("ec:256", "SHA256");
+	signs("ec:256", "SHA512");
+	signs("ec:384", "SHA256");
+	signs("ec:384", "SHA512");
+	signs("ec:521", "SHA256");
+	signs("ec:521", "SHA512");
 
 	der = spki_of("rsa:2048", &len);
 	must(2 * len + 2 <= sizeof two, "room");

@@ -336,55 +336,6 @@ static void sudi(void)
 	drop(&s);
 }
 
-static size_t sign_plain(EVP_PKEY *key, const char *data, unsigned char *sig, size_t size)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-
-	must(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-	    EVP_DigestSign(ctx, sig, &size, (const unsigned char *)data, strlen(data)) == 1, "sign");
-	EVP_MD_CTX_free(ctx);
-	return size;
-}
-
-/* The signature that SIGN_CERTIFICATE_RESPONSE brings. */
-static void requests(void)
-{
-	static const char text[] = "CertificationRequestInfo";
-	struct bytes info = {(const unsigned char *)text, strlen(text)}, spki, sig;
-	unsigned char md[32], block[256], made[256], longer[512] = {0};
-	unsigned char *der = NULL;
-
-	for (int i = 0; i < 2; i++) {
-		EVP_PKEY *key = i == 0 ? rsa_key : ec_key;
-
-		spki.len = (size_t)i2d_PUBKEY(key, &der);
-		spki.p = der;
-		sig = (struct bytes){made, sign_plain(key, text, made, sizeof made)};
-		ok(phone_auth_check_request(spki, info, sig, &r) == 0, "a signature by its own key");
-		info.len--;
-		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "of something else");
-		info.len++;
-		memcpy(longer, der, spki.len);
-		ok(phone_auth_check_request((struct bytes){longer, spki.len + 1}, info, sig, &r) < 0,
-		    "by a key with a byte behind it");
-		sig.len--;
-		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "cut short");
-		sig.len = 0;
-		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "none");
-		spki.len--;
-		ok(phone_auth_check_request(spki, info, sig, &r) < 0, "a key that is cut short");
-		OPENSSL_free(der);
-		der = NULL;
-	}
-	spki.len = (size_t)i2d_PUBKEY(rsa_key, &der);
-	spki.p = der;
-	must(EVP_Digest(text, strlen(text), md, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
-	make_block(block, md, sizeof md);
-	ok(phone_auth_check_request(spki, info, raw(block, made), &r) == 1 && ERR_peek_error() == 0,
-	    "a bare hash is called one");
-	OPENSSL_free(der);
-}
-
 static void tear_down(void)
 {
 	struct cert *const certs[] = {root, nobody, mic, lsc, old, other, stranger};
@@ -440,7 +391,6 @@ int main(void)
 	weak();
 	padding();
 	sudi();
-	requests();
 	tear_down();
 	return tap_done();
 }
