@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/auth_string.h"
+#include "capf/sign_layout.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/status.h"
@@ -30,6 +31,7 @@ const char synopsis[] =
     "                [--keys file|dir] [--legacy-tls] [--manners polite|strict] [--never-speak]\n"
     "                [--patience span] [--protocol-version 1|2|3] [--refuse step]\n"
     "                [--report file] [--retry n] [--reversed] [--rubbish bytes] [--server-cert cert]\n"
+    "                [--sign-answer sha2|bare|signed-data|unknown-tag|request] [--sign-layout n]\n"
     "                [--source address] [--stop step] [--sudi]\n"
     "                [--tamper sha1|sha2|sudi|replay|session|certificate] [--time-scale n]\n"
     "                [--timeout span] [--whole-records]";
@@ -193,7 +195,7 @@ static FILE *open_report(const char *path)
 struct asked {
 	const char *server, *device, *string, *source, *report, *server_cert, *keys;
 	bool v4, v6, verbose, legacy, mute;
-	long version, progress, count, first, scale, rubbish;
+	long version, progress, count, first, scale, rubbish, layout;
 	time_t again, patience, timeout;
 	struct sim_options options;
 };
@@ -243,6 +245,8 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		{0, "rubbish", OPTION_NUMBER, &a->rubbish, 1, 1L << 40},
 		{0, "server", OPTION_TEXT, &a->server, 0, 0},
 		{0, "server-cert", OPTION_TEXT, &a->server_cert, 0, 0},
+		{0, "sign-answer", OPTION_TEXT, &a->options.sign_answer, 0, 0},
+		{0, "sign-layout", OPTION_NUMBER, &a->layout, 1, SIGN_LAYOUTS},
 		{0, "source", OPTION_TEXT, &a->source, 0, 0},
 		{0, "stop", OPTION_TEXT, &a->options.stop, 0, 0},
 		{0, "string", OPTION_TEXT, &a->string, 0, 0},
@@ -285,6 +289,7 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 	plan->first = (unsigned long long)a->first;
 	phone->sim.version = (uint8_t)a->version;
 	phone->sim.progress = (unsigned)a->progress;
+	phone->sim.sign_layout = (unsigned)a->layout;
 	phone->sim.keep_key |= w->key_dir != NULL;
 	phone->rubbish = a->rubbish;
 	phone->retry_ms = RETRY_MS / a->scale;

@@ -63,14 +63,19 @@ int sim_options_read(const struct sim_options *k, struct sim_plan *p, struct rea
 	static const char *const tampers[] = {"none", "sha1", "sha2", "sudi", "replay", "session",
 	    "certificate"};
 	static const char *const manners[] = {"polite", "strict"};
+	static const char *const answers[] = {"sha2", "bare", "signed-data", "unknown-tag", "request"};
 	int mode = choose("--mode", k->mode, modes, sizeof modes / sizeof *modes, r);
 	int tamper = mode < 0 ? -1 :
 	    choose("--tamper", k->tamper, tampers, sizeof tampers / sizeof *tampers, r);
 	int strict = tamper < 0 ? -1 :
 	    choose("--manners", k->manners, manners, sizeof manners / sizeof *manners, r);
 
-	if (strict < 0)
+	int answer = strict < 0 ? -1 :
+	    choose("--sign-answer", k->sign_answer, answers, sizeof answers / sizeof *answers, r);
+
+	if (answer < 0)
 		return -1;
+	p->sign_answer = (enum sim_sign_answer)answer;
 	p->strict = strict == 1;
 	p->mode = (enum sim_mode)mode;
 	p->tamper = (enum sim_tamper)tamper;

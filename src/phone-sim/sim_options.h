@@ -10,6 +10,7 @@
 struct sim_options {
 	const char *mode;	/* null, string, existing-lsc, existing-mic */
 	const char *manners;	/* polite, strict */
+	const char *sign_answer;	/* sha2, bare, signed-data, unknown-tag, request */
 	const char *tamper;	/* sha1, sha2, sudi, replay, session, certificate */
 	const char *delay;	/* "auth=100,key=5000" */
 	const char *drop, *hang, *refuse, *stop;	/* steps */

@@ -9,6 +9,7 @@
 
 #include "phone-sim/sim_phone.h"
 #include "phone-sim/sim_proof.h"
+#include "phone-sim/sim_sign.h"
 #include "phone-sim/sim_words.h"
 #include "x509/cert.h"
 #include "x509/public_key.h"
@@ -252,20 +253,14 @@ static void on_key(struct sim *s, struct sim_actions *a, const struct capfmsg *m
 
 static void on_sign(struct sim *s, struct sim_actions *a, const struct capfmsg *m)
 {
-	struct capfmsg answer = {.command = CAPFMSG_SIGN_RESPONSE, .reason = CAPFMSG_DONE,
-	    .sha2_digest = CAPFMSG_SHA256};
-	unsigned char sig[SIM_PROOF_SIGNATURE_MAX];
-	size_t len = sizeof sig;
+	struct capfmsg answer;
+	struct buf room = {0};
 
-	if (refuses(s, SIM_SIGN) || s->key == NULL ||
-	    sim_proof_request(s->key, m->signed_data, sig, &len) < 0) {
+	if (refuses(s, SIM_SIGN) || sim_sign_answer(s, m, &answer, &room) != 0)
 		say_reason(s, a, CAPFMSG_SIGN_RESPONSE, CAPFMSG_REFUSED);
-		return;
-	}
-	answer.sha2_signature = (struct bytes){sig, len};
-	capfmsg_add(&answer, CAPFMSG_REASON);
-	capfmsg_add(&answer, CAPFMSG_SHA2_SIGNED_DATA);
-	say(s, a, answer);
+	else
+		say(s, a, answer);
+	buf_free(&room);
 }
 
 /* Is it a certificate for this phone and its key? */
@@ -448,10 +443,11 @@ static bool make_progress(struct sim *s, struct sim_actions *a, long delay)
 }
 
 /* Why a strict phone hangs up at this request, or NULL. */
-static const char *unexpected(const struct sim *s, uint8_t command)
+static const char *unexpected(const struct sim *s, const struct capfmsg *m)
 {
-	switch (command) {
+	switch (m->command) {
 	case CAPFMSG_SIGN_REQUEST:
+		return s->plan->sign_layout > 0 ? NULL : "which it does not know";
 	case CAPFMSG_IN_PROGRESS:
 	case CAPFMSG_STATUS_REQUEST:
 	case CAPFMSG_RETRY_LATER:
@@ -547,8 +543,12 @@ static void on_message(struct sim *s, struct sim_actions *a, struct bytes in)
 		    capfmsg_name(m.command), m.session, s->session);
 		return;
 	}
-	if (s->plan->strict && s->state != SIM_HANGS && (what = unexpected(s, m.command)) != NULL) {
+	if (s->plan->strict && s->state != SIM_HANGS && (what = unexpected(s, &m)) != NULL) {
 		fail(s, a, SIM_DROPPED, "hung up at %s, %s", capfmsg_name(m.command), what);
+		return;
+	}
+	if (m.command == CAPFMSG_SIGN_REQUEST && s->state != SIM_HANGS && !sim_sign_knows(s, &m)) {
+		fail(s, a, SIM_DROPPED, "hung up at SIGN_CERTIFICATE_REQUEST, in a layout that it does not know");
 		return;
 	}
 	s->asked_key |= m.command == CAPFMSG_KEY_REQUEST;

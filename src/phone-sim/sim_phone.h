@@ -35,6 +35,14 @@ enum sim_step {
 
 enum sim_mode { SIM_NULL, SIM_STRING, SIM_EXISTING_LSC, SIM_EXISTING_MIC };
 enum sim_tamper { SIM_HONEST, SIM_SHA1, SIM_SHA2, SIM_SUDI, SIM_REPLAY, SIM_SESSION, SIM_CERTIFICATE };
+/* How it answers when it is asked to sign its request. */
+enum sim_sign_answer {
+	SIM_ANSWER_SHA2,		/* the signature in SHA2_SIGNED_DATA */
+	SIM_ANSWER_BARE,		/* the same without DigestInfo */
+	SIM_ANSWER_SIGNED_DATA,
+	SIM_ANSWER_UNKNOWN_TAG,		/* in a tag that has no name */
+	SIM_ANSWER_WHOLE,		/* a whole PKCS#10 request, in CERTIFICATE */
+};
 
 /* A certificate that the phone has. */
 struct sim_cert {
@@ -53,6 +61,8 @@ struct sim_plan {
 	bool reversed;			/* elements in the opposite order */
 	unsigned progress;		/* how many REQUEST_IN_PROGRESS before the key */
 	bool keep_key;			/* over connections */
+	unsigned sign_layout;		/* the one SIGN_CERTIFICATE_REQUEST that it understands; 0: the first */
+	enum sim_sign_answer sign_answer;
 	bool strict;			/* hangs up at whatever it does not expect */
 	long delay[SIM_STEPS];		/* milliseconds */
 	/* SIM_STEPS: nowhere. All but refuse hold for the first connection only. */

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include "phone-sim/sim_proof.h"
@@ -66,15 +65,4 @@ int sim_proof_add(const struct sim *s, struct capfmsg *m, struct sim_proof *g, s
 	capfmsg_add(m, CAPFMSG_SIGNED_DATA);
 	capfmsg_add(m, CAPFMSG_SHA2_SIGNED_DATA);
 	return p->sudi ? add_sudi(s, m, g, r) : 0;
-}
-
-int sim_proof_request(EVP_PKEY *key, struct bytes info, unsigned char *sig, size_t *len)
-{
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	int ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-	    EVP_DigestSign(ctx, sig, len, info.p, info.len) == 1;
-
-	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
-	return ok ? 0 : -1;
 }

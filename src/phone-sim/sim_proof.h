@@ -15,8 +15,4 @@ struct sim_proof {
 int sim_proof_add(const struct sim *, struct capfmsg *, struct sim_proof *, struct reason *);
 void sim_proof_free(struct sim_proof *);
 
-#define SIM_PROOF_SIGNATURE_MAX 1024	/* RSA with 8192 bits */
-/* The signature over the request as a CA wants it (RFC 2986). -1 when it cannot be made. */
-int sim_proof_request(EVP_PKEY *key, struct bytes info, unsigned char *sig, size_t *len);
-
 #endif
