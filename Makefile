@@ -53,6 +53,7 @@ LIBS_phone-list = $(CRYPTO) $(CONF)
 LIBS_phone-report = $(CRYPTO) $(CONF)
 LIBS_phone-del = $(CONF)
 LIBS_capf-serve = $(EVENT) $(TLS) $(CRYPTO) $(CONF)
+LIBS_capf-probe = $(TLS) $(CRYPTO) $(CONF)
 LIBS_phone-sim = $(EVENT) $(TLS) $(CRYPTO)
 LIBS_spool-check = $(CRYPTO) $(CONF)
 
