@@ -159,13 +159,16 @@ static void try_all(struct probe *p, bool each)
 static int conclude(struct probe *p)
 {
 	struct buf settings = {0};
-	char next[ADVICE_NEXT];
+	char next[ADVICE_NEXT], *rest;
 	bool all = true;
 
 	advice_settings(&p->trials, &settings);
-	fwrite(settings.p, 1, settings.len, stdout);
-	if (settings.len > 0)
-		transcript_say(&p->transcript, "settings: %.*s", (int)settings.len, (const char *)settings.p);
+	buf_put_u8(&settings, 0);
+	if (settings.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	fputs((const char *)settings.p, stdout);
+	for (char *line = strtok_r((char *)settings.p, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+		transcript_say(&p->transcript, "use: %s", line);
 	buf_free(&settings);
 	if (advice_layout(&p->trials) > 0)
 		return STATUS_OK;

@@ -82,7 +82,7 @@ const char *sign_layout_text(const struct sign_layout *l, char out[SIGN_LAYOUT_T
 {
 	char where[32], digest[24] = "no DIGEST_TYPE";
 
-	if (l->tag == 14 || l->tag == 15)
+	if (capfmsg_tag_name(l->tag) == NULL)
 		snprintf(where, sizeof where, "tag %u", l->tag);
 	else
 		snprintf(where, sizeof where, "%s", capfmsg_tag_name(l->tag));

@@ -42,6 +42,14 @@ static int look(const struct request_proof *p, struct bytes whole, struct reques
 	return 0;
 }
 
+static void tag_text(uint8_t tag, char out[32])
+{
+	if (capfmsg_tag_name(tag) == NULL)
+		snprintf(out, 32, "tag %u", tag);
+	else
+		snprintf(out, 32, "%s", capfmsg_tag_name(tag));
+}
+
 /* Answered, but nothing in it has to do with the key. */
 static void other_answer(struct bytes whole, char *text, size_t size)
 {
@@ -68,6 +76,7 @@ int answer_judge(struct bytes spki, const char *device, struct bytes info, uint3
 	const char *no;
 	struct csr *csr;
 	uint8_t tag = 0;
+	char name[32];
 
 	if (p == NULL || look(p, whole, &best, &tag, r) != 0) {
 		request_proof_free(p);
@@ -80,7 +89,8 @@ int answer_judge(struct bytes spki, const char *device, struct bytes info, uint3
 		no = objection(whole, session, &why);
 		csr = request_proof_request(p, &best, r);
 		*verdict = csr != NULL && no == NULL ? TRIAL_WORKS : TRIAL_USELESS;
-		snprintf(text, size, "%s, in %u %s%s%s", best.text, tag, capfmsg_tag_name(tag),
+		tag_text(tag, name);
+		snprintf(text, size, "%s, in %s%s%s", best.text, name,
 		    csr != NULL && no != NULL ? "; but the message " : "", csr != NULL && no != NULL ? no : "");
 		csr_free(csr);
 	}

@@ -78,7 +78,7 @@ static bool has_names(uint8_t tag, struct bytes value)
 }
 
 /* Why an element's value is not shown, or NULL. */
-static const char *hidden(const struct transcript *t, uint8_t command, uint8_t tag, struct bytes value)
+static const char *hidden(const struct transcript *t, bool sent, uint8_t command, uint8_t tag, struct bytes value)
 {
 	size_t len = strlen(t->string);
 
@@ -89,16 +89,19 @@ static const char *hidden(const struct transcript *t, uint8_t command, uint8_t t
 	if (command == CAPFMSG_AUTH_RESPONSE && tag != CAPFMSG_REASON && tag != CAPFMSG_VERSION_TAG &&
 	    tag != CAPFMSG_DEVICE_NAME)
 		return "it may prove who the phone is";
-	if (has_names(tag, value))
+	/* What we send has the device's name alone. */
+	if (!sent && has_names(tag, value))
 		return "a certificate or request, with names";
 	return NULL;
 }
 
-static void put_element(const struct transcript *t, struct buf *b, uint8_t command, uint8_t tag, struct bytes value)
+static void put_element(const struct transcript *t, struct buf *b, bool sent, uint8_t command, uint8_t tag,
+    struct bytes value)
 {
-	const char *why = hidden(t, command, tag, value);
+	const char *why = hidden(t, sent, command, tag, value), *name = capfmsg_tag_name(tag);
 
-	put(b, "            %3u %s, %zu byte%s: ", tag, capfmsg_tag_name(tag), value.len, value.len == 1 ? "" : "s");
+	put(b, "            %3u %s, %zu byte%s: ", tag, name != NULL ? name : "unknown", value.len,
+	    value.len == 1 ? "" : "s");
 	if (why != NULL)
 		put(b, "left out, %s", why);
 	else
@@ -118,7 +121,7 @@ void transcript_message(struct transcript *t, bool sent, struct bytes whole)
 	put_hex(&b, (struct bytes){whole.p, CAPFMSG_HEADER});
 	put(&b, "\n");
 	while (capfmsg_next(&body, &tag, &value))
-		put_element(t, &b, command, tag, value);
+		put_element(t, &b, sent, command, tag, value);
 	if (body.len > 0)
 		put(&b, "            and %zu bytes that are no element\n", body.len);
 	append(t, &b);

@@ -351,7 +351,7 @@ static enum visit_end try_waiting(struct visit *v, struct trial *t, struct reaso
 	if (got == GOT_STOPPED)
 		return lost(v, got, "while the phone waited", why);
 	judge(v, t, got == GOT_HANG_UP ? TRIAL_HUNG_UP : heard > 0 || got != GOT_NOTHING ? TRIAL_ANSWERED : TRIAL_STAYED,
-	    got == GOT_RUBBISH ? "an answer that is no message" : said);
+	    got == GOT_RUBBISH ? "an answer that is no message" : got == GOT_HANG_UP ? "the phone hung up" : said);
 	return VISIT_TRIED;
 }
 

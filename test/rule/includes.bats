@@ -36,7 +36,8 @@ check_includes() {
 		else if (folder != "" && !((folder, to_folder) in allowed))
 			print path ": includes " part[2]
 		else if (folder == "" && ((to_folder == "server" && path != "capf-serve.c") ||
-		    (to_folder == "phone-sim" && path != "phone-sim.c")))
+		    (to_folder == "phone-sim" && path != "phone-sim.c") ||
+		    (to_folder == "probe" && path != "capf-probe.c")))
 			print path ": includes " part[2]
 	}
 	END {
