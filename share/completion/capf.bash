@@ -4,7 +4,7 @@
 # For all: a copy in /usr/share/bash-completion/completions, named capf, with links to it that are
 # named after the programs. Options come from -h, names of devices and CAs from the spool.
 
-_capf_programs='ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
+_capf_programs='ca-init capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
 capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
 stale-lsc trust-add trust-del trust-list'
 
@@ -22,6 +22,7 @@ _capf_arguments() {
 		[ "$2" -gt 1 ] || echo capf callmanager
 		[ "$2" -le 1 ] || trust-list 2>/dev/null | cut -f 6 ;;
 	csr-dump | csr-delete) echo all; csr-list 2>/dev/null | cut -f 1 ;;
+	capf-probe) phone-list 2>/dev/null | cut -f 1 ;;
 	phone-del | phone-set) echo all; phone-list 2>/dev/null | cut -f 1 ;;
 	stale-lsc)
 		[ "$2" -gt 1 ] || echo list view delete
@@ -76,7 +77,7 @@ _capf() {
 		return
 	fi
 	case "${#before[@]} ${before[0]-}" in
-	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool set -h -s -V' ;;
+	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool probe set -h -s -V' ;;
 	'1 ca') words=init ;;
 	'1 trust') words='add list del' ;;
 	'1 phone') words='add set list report del' ;;
@@ -86,6 +87,7 @@ _capf() {
 	'1 spool') words=check ;;
 	'1 set') words=keep_alive ;;
 	*' init') _capf_program capf-init "$current" "${before[@]:1}"; return ;;
+	*' probe') _capf_program capf-probe "$current" "${before[@]:1}"; return ;;
 	*' stale-lsc') _capf_program stale-lsc "$current" "${before[@]:1}"; return ;;
 	*) _capf_program "${before[0]}-${before[1]-}" "$current" "${before[@]:2}"; return ;;
 	esac
