@@ -31,7 +31,7 @@
 
 const char program[] = "capf-probe";
 const char synopsis[] = "[-ahV] [-f n] [-l address:port[,...]] [-P seconds] [-s spool] [-t transcript]\n"
-    "                  [--give-up span] [--only n[-m][,...]|wait] [--remind span] [--string file|digits]\n"
+    "                  [--give-up span] [--only list] [--remind span] [--string file|digits]\n"
     "                  [--wait span] device";
 
 #define LOST_MAX 5	/* visits in a row that do not get as far as the trial */
