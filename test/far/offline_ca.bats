@@ -128,6 +128,12 @@ subordinate() {
 	installed -x509_strict
 }
 
+@test "public keys for a script" {
+	lab_ca
+	does 'PUBLIC KEYS FOR A SCRIPT OR FOR EJBCA'
+	installed -x509_strict
+}
+
 @test "every command of the page was run" {
 	local heading
 	page "$ROOT/man/capf-offline-ca.7" >plain
