@@ -21,7 +21,8 @@
 #define NAME_MAX_BYTES (DEVICE_MAX + 1 + UTC_STAMP + 8)	/* .NNN.txt */
 #define IN_A_SECOND 999		/* files of one device */
 #define BUCKETS 4096		/* a power of two */
-/* What is left to the spool, which needs it more. */
+/* What is left to the spool, which needs it more. Once there was less, twice as much has to be free again: what others
+ * write and remove meanwhile is not told of each time. */
 #define ROOM_BYTES (1 << 20)
 #define ROOM_FILES 32
 
@@ -45,6 +46,7 @@ struct trace_files {
 	uint64_t most, total, seed;
 	size_t strangers;	/* bytes in the newer file */
 	bool strangers_cut;
+	bool full;		/* there was too little room the last time */
 	struct trace_file_queue by_use;
 	struct trace_file_chain by_device[BUCKETS];
 };
@@ -236,13 +238,16 @@ void trace_files_limit(struct trace_files *t, uint64_t most)
 }
 
 /* ENOSPC when the spool would be left with too little. */
-static int check_room(const struct trace_files *t, size_t len)
+static int check_room(struct trace_files *t, size_t len)
 {
+	unsigned times = t->full ? 2 : 1;
 	struct statvfs v;
 
 	if (fstatvfs(t->dir, &v) != 0)
 		return -1;
-	if ((v.f_files == 0 || v.f_favail >= ROOM_FILES) && v.f_bavail >= (len + ROOM_BYTES) / v.f_frsize + 1)
+	t->full = (v.f_files > 0 && v.f_favail < times * ROOM_FILES) ||
+	    v.f_bavail <= (len + times * ROOM_BYTES) / v.f_frsize;
+	if (!t->full)
 		return 0;
 	errno = ENOSPC;
 	return -1;

@@ -377,7 +377,7 @@ each_output() {
 
 # serve_small: a server on the small disk, with phones that may install; the disk is full when they come.
 serve_small() {
-	small_disk size=2m,nr_inodes=100
+	small_disk "${SIZE:-size=2m,nr_inodes=100}"
 	cp -a "$BASE/empty" "$SMALL/spool"
 	printf '%s\n' "$@" >>"$SMALL/spool/capf.conf"
 	seq -f 'SEP0000000000%02.0f' 1 3 | phone-add -s "$SMALL/spool"
@@ -510,7 +510,8 @@ free_guesses() {
 }
 
 @test "capf-serve: with little room there are no traces, phones are served, and it is said once" {
-	serve_small 'issuer = capf' "issuer-certificate = $FIX/root.pem" "issuer-key = $FIX/root.key" 'trace = messages'
+	SIZE=size=8m,nr_inodes=400 serve_small 'issuer = capf' "issuer-certificate = $FIX/root.pem" \
+	    "issuer-key = $FIX/root.key" 'trace = messages'
 	leave_kib 900
 	local device
 	for device in SEP000000000001 SEP000000000002; do
