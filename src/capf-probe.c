@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* capf-probe: finds out how a phone in a lab signs its request, and which messages it bears while it waits, one guess a
- * session. It serves one phone, and tells all others that nobody knows them. It gives no phone a certificate, changes
- * nothing in the spool, and puts neither authentication strings nor certificates into its transcript. */
+/* capf-probe: finds out how a phone in a lab signs its request, and which messages it bears while it waits, one
+ * guess a session. It serves one phone, and tells all others that nobody knows them. It gives no phone a
+ * certificate, changes nothing in the spool, and puts neither authentication strings nor certificates into its
+ * transcript. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -258,7 +259,8 @@ static void start_listening(struct probe *p, const char *where, const struct set
 {
 	char name[64];
 	struct reason why;
-	const char *usual = *c->listen != '\0' ? c->listen : c->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
+	const char *usual = *c->listen != '\0' ? c->listen :
+	    c->enable_ipv6 ? "0.0.0.0:3804 [::]:3804" : "0.0.0.0:3804";
 
 	if (listen_at(&p->listen, where != NULL ? where : usual, where != NULL || c->enable_ipv6, &why) != 0)
 		status_die(status_of_input(why.trouble), NULL, "%s", why.text);

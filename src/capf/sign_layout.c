@@ -8,10 +8,10 @@
 static const uint8_t tags[] = {CAPFMSG_SIGNED_DATA, 14, 15, CAPFMSG_CERTIFICATE};
 #define TAGS (sizeof tags / sizeof tags[0])
 
-/* The rest of a layout, each with the four tags in turn. First come SHA-256, which is what CAs take, and DIGEST_TYPE,
- * which no other message has a use for; then the same without it; then with KEY_TYPE, which phones of version 3 get in
- * message 3. SHA-512 is for signatures only in what is known, and with SHA-1 no CA issues: such an answer would still
- * say where the data goes. A DIGEST_TYPE that contradicts the data is in no row. */
+/* The rest of a layout, each with the four tags in turn. First come SHA-256, which is what CAs take, and
+ * DIGEST_TYPE, which no other message has a use for; then the same without it; then with KEY_TYPE, which phones of
+ * version 3 get in message 3. SHA-512 is for signatures only in what is known, and with SHA-1 no CA issues: such
+ * an answer would still say where the data goes. A DIGEST_TYPE that contradicts the data is in no row. */
 static const struct row {
 	enum sign_form form;
 	uint8_t digest;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* Messages 22 and 23, by which a phone may sign its request: nobody has described them, so here is a numbered table of
- * what 22 may look like, for the setting sign-layout, capf-probe(1) and phone-sim(1), and what to look at in a 23. */
+/* Messages 22 and 23, by which a phone may sign its request: nobody has described them, so here is a numbered
+ * table of what 22 may look like, for the setting sign-layout, capf-probe(1) and phone-sim(1), and what to look at
+ * in a 23. */
 #ifndef SIGN_LAYOUT_H
 #define SIGN_LAYOUT_H
 
@@ -11,8 +12,8 @@
 #include "base/bytes.h"
 #include "capf/capfmsg.h"
 
-/* Settings and transcripts name a layout by its number, from 1, so a number never gets another meaning: new layouts are
- * added behind the last one. */
+/* Settings and transcripts name a layout by its number, from 1, so a number never gets another meaning: new
+ * layouts are added behind the last one. */
 #define SIGN_LAYOUTS 96
 #define SIGN_LAYOUTS_LIKELY 32	/* of these, the first ones: what capf-probe tries unless told otherwise */
 

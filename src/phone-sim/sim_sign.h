@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* How a simulated phone signs its request: --sign-layout says which SIGN_CERTIFICATE_REQUEST it understands, --sign-answer
- * how it answers. No real phone is known to do any of it. */
+/* How a simulated phone signs its request: --sign-layout says which SIGN_CERTIFICATE_REQUEST it understands,
+ * --sign-answer how it answers. No real phone is known to do any of it. */
 #ifndef SIM_SIGN_H
 #define SIM_SIGN_H
 

@@ -24,7 +24,8 @@ static enum trial_verdict verdict_of(const struct trials *t, uint8_t command)
 /* An answer shows that the phone knows the message; one that just stays at least does not mind. NULL: not tried. */
 static const char *keepalive(const struct trials *t)
 {
-	enum trial_verdict status = verdict_of(t, CAPFMSG_STATUS_REQUEST), progress = verdict_of(t, CAPFMSG_IN_PROGRESS);
+	enum trial_verdict status = verdict_of(t, CAPFMSG_STATUS_REQUEST);
+	enum trial_verdict progress = verdict_of(t, CAPFMSG_IN_PROGRESS);
 
 	if (status == TRIAL_ANSWERED)
 		return "status-request";
@@ -81,11 +82,12 @@ void advice_next(const struct trials *t, char out[ADVICE_NEXT])
 	if (first > 0)
 		snprintf(next, sizeof next, "go on with --from %u", first);
 	else if (useless > 0)
-		snprintf(next, sizeof next, "the phone signed at layout %u, see there, so send in the transcript", useless);
+		snprintf(next, sizeof next, "the phone signed at layout %u, see there, so send in the transcript",
+		    useless);
 	else if (last < SIGN_LAYOUTS)
 		snprintf(next, sizeof next, "try the unlikely ones, --all --from %u", last + 1);
 	else
 		snprintf(next, sizeof next, "no other layout is known, so send in the transcript");
-	snprintf(out, ADVICE_NEXT, "none worked, of %u layouts tried; %s (capf-protocol(7)); csr-proof = ra does without", tried,
-	    next);
+	snprintf(out, ADVICE_NEXT, "none worked, of %u layouts tried; %s (capf-protocol(7)); csr-proof = ra does without",
+	    tried, next);
 }

@@ -18,7 +18,8 @@ static const char *objection(struct bytes whole, uint32_t session, struct reason
 		return "has another session id";
 	if (capfmsg_has(&m, CAPFMSG_REASON) && m.reason != CAPFMSG_DONE)
 		return "has a REASON that is not 1";
-	if (capfmsg_has(&m, CAPFMSG_SHA2_SIGNED_DATA) && (m.sha2_digest < CAPFMSG_SHA1 || m.sha2_digest > CAPFMSG_SHA512))
+	if (capfmsg_has(&m, CAPFMSG_SHA2_SIGNED_DATA) &&
+	    (m.sha2_digest < CAPFMSG_SHA1 || m.sha2_digest > CAPFMSG_SHA512))
 		return "has an unknown digest";
 	return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What the phone's answer to SIGN_CERTIFICATE_REQUEST is worth: for capf-probe(1), which takes more than capf-serve does,
- * and says what capf-serve would not take. */
+/* What the phone's answer to SIGN_CERTIFICATE_REQUEST is worth: for capf-probe(1), which takes more than
+ * capf-serve does, and says what capf-serve would not take. */
 #ifndef ANSWER_H
 #define ANSWER_H
 

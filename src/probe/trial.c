@@ -23,7 +23,8 @@ static const struct wait {
 static void add(struct trials *t, struct trial one)
 {
 	for (size_t i = 0; i < t->n; i++)
-		if (t->list[i].layout == one.layout && t->list[i].command == one.command && t->list[i].width == one.width)
+		if (t->list[i].layout == one.layout && t->list[i].command == one.command &&
+		    t->list[i].width == one.width)
 			return;
 	t->list[t->n++] = one;
 }
@@ -59,8 +60,8 @@ static int add_only(struct trials *t, const char *text, size_t len, struct reaso
 	if (*end == '-')
 		last = strtoul(end + 1, &end, 10);
 	if (end != text + len || !is_layout(first) || !is_layout(last) || last < first)
-		return reason_set(r, "--only: %.*s is not a number from 1 to %d, two with '-' between, or wait", (int)len,
-		    text, SIGN_LAYOUTS);
+		return reason_set(r, "--only: %.*s is not a number from 1 to %d, two with '-' between, or wait",
+		    (int)len, text, SIGN_LAYOUTS);
 	add_layouts(t, (unsigned)first, (unsigned)last);
 	return 0;
 }

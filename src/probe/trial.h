@@ -38,8 +38,8 @@ struct trials {
 	size_t n;
 };
 
-/* Layouts from a number on, the likely ones or all, and what goes to a phone that waits. With only, "18,25-32,wait", just
- * these. -1 with a reason. */
+/* Layouts from a number on, the likely ones or all, and what goes to a phone that waits. With only,
+ * "18,25-32,wait", just these. -1 with a reason. */
 int trial_plan(struct trials *, bool all, unsigned from, const char *only, struct reason *);
 
 /* "sign-layout 18", "wait status-request". Returns out. */

@@ -149,8 +149,8 @@ static bool is_alive(struct visit *v, uint8_t command)
 /* It ends before the trial. */
 static enum visit_end lost(struct visit *v, enum got got, const char *what, struct reason *why)
 {
-	static const char *const how[] = {"the phone broke the rules", "the phone hung up", "the phone gave no answer",
-	    "the phone sent a message that cannot be read", "stopped"};
+	static const char *const how[] = {"the phone broke the rules", "the phone hung up",
+	    "the phone gave no answer", "the phone sent a message that cannot be read", "stopped"};
 
 	reason_set(why, "%s %s", how[got], what);
 	transcript_say(v->transcript, "%s", why->text);
@@ -244,7 +244,8 @@ static enum visit_end take_key(struct visit *v, struct reason *why)
 	if (m.command != CAPFMSG_KEY_RESPONSE || m.public_key.len == 0)
 		return lost(v, GOT_IT, "at KEY_GENERATE_REQUEST, or made no key", why);
 	buf_put(&v->spki, m.public_key.p, m.public_key.len);
-	if (v->spki.failed || csr_make_info((struct bytes){v->spki.p, v->spki.len}, v->plan->device, &v->info, why) != 0) {
+	if (v->spki.failed ||
+	    csr_make_info((struct bytes){v->spki.p, v->spki.len}, v->plan->device, &v->info, why) != 0) {
 		transcript_say(v->transcript, "its key cannot be used: %s", why->text);
 		return VISIT_LOST;
 	}
@@ -262,13 +263,14 @@ static void judge(struct visit *v, struct trial *t, enum trial_verdict verdict, 
 }
 
 /* The request in the layout's form. */
-static int make_request(struct visit *v, const struct trial *t, struct buf *data, struct capfmsg *m, struct reason *why)
+static int make_request(struct visit *v, const struct trial *t, struct buf *data, struct capfmsg *m,
+    struct reason *why)
 {
 	struct sign_layout l;
 
 	sign_layout_get(t->layout, &l);
-	if (request_proof_data((struct bytes){v->info.p, v->info.len}, sign_form_hash(l.form), l.form == SIGN_DIGEST_INFO,
-	    data, why) != 0)
+	if (request_proof_data((struct bytes){v->info.p, v->info.len}, sign_form_hash(l.form),
+	    l.form == SIGN_DIGEST_INFO, data, why) != 0)
 		return -1;
 	sign_layout_put(&l, v->ec, (struct bytes){data->p, data->len}, m);
 	return 0;
@@ -328,7 +330,8 @@ static enum got send_while_waiting(struct visit *v, const struct trial *t)
 		return GOT_IT;
 	if (t->width > 0) {
 		/* As bytes, for its width is one of the questions. */
-		m.unknown[0] = (struct capfmsg_unknown){CAPFMSG_RETRY_DELAY, {delay + sizeof delay - t->width, t->width}};
+		m.unknown[0] = (struct capfmsg_unknown){CAPFMSG_RETRY_DELAY,
+		    {delay + sizeof delay - t->width, t->width}};
 		m.unknowns = 1;
 	}
 	return send_message(v, m);
@@ -350,7 +353,8 @@ static enum visit_end try_waiting(struct visit *v, struct trial *t, struct reaso
 	t->seconds = monotime_seconds() - start;
 	if (got == GOT_STOPPED)
 		return lost(v, got, "while the phone waited", why);
-	judge(v, t, got == GOT_HANG_UP ? TRIAL_HUNG_UP : heard > 0 || got != GOT_NOTHING ? TRIAL_ANSWERED : TRIAL_STAYED,
+	judge(v, t, got == GOT_HANG_UP ? TRIAL_HUNG_UP :
+	    heard > 0 || got != GOT_NOTHING ? TRIAL_ANSWERED : TRIAL_STAYED,
 	    got == GOT_RUBBISH ? "an answer that is no message" : got == GOT_HANG_UP ? "the phone hung up" : said);
 	return VISIT_TRIED;
 }
@@ -375,7 +379,8 @@ static enum visit_end serve(struct visit *v, bool last, struct trial *t, struct 
 	if ((v->tls = tls_open(v->plan->tls, v->fd, why)) == NULL)
 		return VISIT_TROUBLE;
 	if ((got = shake(v, why)) != GOT_IT) {
-		transcript_say(v->transcript, "a connection without TLS: %s", got == GOT_STOPPED ? "stopped" : why->text);
+		transcript_say(v->transcript, "a connection without TLS: %s",
+		    got == GOT_STOPPED ? "stopped" : why->text);
 		return got == GOT_STOPPED ? VISIT_STOPPED : VISIT_OTHER;
 	}
 	transcript_say(v->transcript, "connected, %s", tls_version(v->tls));

@@ -34,8 +34,9 @@ enum visit_end {
 	VISIT_TROUBLE,		/* of our own */
 };
 
-/* Serves one connection, and closes it: without a word, so that the phone comes again by itself, or when it is the last
- * one with END_SESSION. id: of the session. The reason is set unless it was TRIED. */
-enum visit_end visit_serve(const struct visit_plan *, int fd, uint32_t id, bool last, struct trial *, struct reason *);
+/* Serves one connection, and closes it: without a word, so that the phone comes again by itself, or when it is the
+ * last one with END_SESSION. id: of the session. The reason is set unless it was TRIED. */
+enum visit_end visit_serve(const struct visit_plan *, int fd, uint32_t id, bool last, struct trial *,
+    struct reason *);
 
 #endif

@@ -232,8 +232,8 @@ static int look_at_answer(const struct request_proof *p, struct bytes whole, str
 	return 0;
 }
 
-/* The request with the phone's own signature. NULL with the reason in v->why; useless: there is none, or one that no CA
- * can check, and nothing that looks like another key's. */
+/* The request with the phone's own signature. NULL with the reason in v->why; useless: there is none, or one that
+ * no CA can check, and nothing that looks like another key's. */
 static struct csr *signed_request(struct client *v, const struct session_action *a, bool *useless)
 {
 	struct request_proof_found best = {.kind = REQUEST_PROOF_NONE};

@@ -259,7 +259,8 @@ int request_proof_look(const struct request_proof *p, struct bytes in, struct re
 	return 0;
 }
 
-struct csr *request_proof_request(const struct request_proof *p, const struct request_proof_found *f, struct reason *r)
+struct csr *request_proof_request(const struct request_proof *p, const struct request_proof_found *f,
+    struct reason *r)
 {
 	switch (f->kind) {
 	case REQUEST_PROOF_SIGNATURE:

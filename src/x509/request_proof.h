@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Proof of possession in a phone's request (csr-proof = phone): what the phone is given to sign, and what the bytes that
- * it answers prove. capf-serve and capf-probe look at answers in the same way. */
+/* Proof of possession in a phone's request (csr-proof = phone): what the phone is given to sign, and what the
+ * bytes that it answers prove. capf-serve and capf-probe look at answers in the same way. */
 #ifndef REQUEST_PROOF_H
 #define REQUEST_PROOF_H
 
@@ -10,8 +10,8 @@
 #include "base/reason.h"
 #include "x509/csr.h"
 
-/* Appends what a phone is given: the CertificationRequestInfo itself, its hash ("SHA256", "SHA1", "SHA512"), or the DER
- * DigestInfo of that, RFC 8017 9.2. -1 with a reason. */
+/* Appends what a phone is given: the CertificationRequestInfo itself, its hash ("SHA256", "SHA1", "SHA512"), or
+ * the DER DigestInfo of that, RFC 8017 9.2. -1 with a reason. */
 int request_proof_data(struct bytes info, const char *hash, bool digest_info, struct buf *, struct reason *);
 
 /* What some bytes are, the best last. */
