@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/monotime.h"
 #include "capf/capfmsg.h"
 #include "probe/answer.h"
 #include "probe/visit.h"
+#include "probe/wire.h"
 #include "x509/csr_make.h"
 #include "x509/request_proof.h"
 
@@ -22,119 +16,25 @@
 struct visit {
 	const struct visit_plan *plan;
 	struct transcript *transcript;
-	struct tls *tls;
-	int fd;
-	uint32_t id;
+	struct wire wire;
 	uint8_t version;	/* the phone's */
 	bool ec;
 	unsigned alive;
-	struct buf in;
-	size_t taken;		/* bytes of it that are done with */
 	struct buf spki, info;
 };
-
-enum got { GOT_IT, GOT_HANG_UP, GOT_NOTHING, GOT_RUBBISH, GOT_STOPPED };
-
-/* Until the socket can be used as TLS wants, at most until a time of monotime_seconds(). */
-static enum got await(const struct visit *v, enum tls_result want, double until)
-{
-	struct pollfd on[] = {{v->fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN, 0}, {v->plan->signals, POLLIN, 0}};
-	double left = until - monotime_seconds();
-
-	if (left < 0)
-		left = 0;
-	if (poll(on, 2, (int)(left * 1000) + 1) < 0 && errno != EINTR)
-		return GOT_HANG_UP;
-	if (on[1].revents != 0)
-		return GOT_STOPPED;
-	/* Whatever comes: a byte now and then does not keep us. */
-	return monotime_seconds() < until ? GOT_IT : GOT_NOTHING;
-}
-
-static enum got shake(struct visit *v, struct reason *why)
-{
-	double until = monotime_seconds() + (double)v->plan->handshake;
-	enum tls_result result;
-	enum got got = GOT_IT;
-
-	while (got == GOT_IT && (result = tls_handshake(v->tls, why)) != TLS_DONE) {
-		if (result == TLS_CLOSED || result == TLS_FAILED)
-			return GOT_HANG_UP;
-		got = await(v, result, until);
-	}
-	if (got == GOT_NOTHING)
-		reason_set(why, "TLS handshake: it took too long");
-	return got;
-}
-
-static enum got send_message(struct visit *v, struct capfmsg m)
-{
-	double until = monotime_seconds() + (double)v->plan->message;
-	struct buf out = {0};
-	enum got got = GOT_IT;
-	enum tls_result result;
-	struct reason why;
-
-	m.session = v->id;
-	if (capfmsg_encode(&m, &out, &why) != 0)
-		return GOT_RUBBISH;
-	transcript_message(v->transcript, true, (struct bytes){out.p, out.len});
-	while (got == GOT_IT && (result = tls_write(v->tls, out.p, out.len, &why)) != TLS_DONE)
-		got = result == TLS_CLOSED || result == TLS_FAILED ? GOT_HANG_UP : await(v, result, until);
-	buf_free(&out);
-	return got;
-}
-
-/* The next message, which stays until the next call. GOT_RUBBISH with a reason. */
-static enum got take_message(struct visit *v, double until, struct bytes *whole, struct reason *why)
-{
-	unsigned char record[16384];
-	enum got got = GOT_IT;
-	size_t len;
-	int need;
-
-	if (v->taken > 0) {
-		memmove(v->in.p, v->in.p + v->taken, v->in.len - v->taken);
-		v->in.len -= v->taken;
-		v->taken = 0;
-	}
-	while (got == GOT_IT) {
-		if ((need = capfmsg_length((struct bytes){v->in.p, v->in.len}, why)) < 0 || v->in.failed)
-			return GOT_RUBBISH;
-		if (need > 0 && (size_t)need <= v->in.len) {
-			*whole = (struct bytes){v->in.p, v->taken = (size_t)need};
-			return GOT_IT;
-		}
-		switch (tls_read(v->tls, record, sizeof record, &len, why)) {
-		case TLS_DONE:
-			buf_put(&v->in, record, len);
-			explicit_bzero(record, len);
-			break;
-		case TLS_WANT_READ:
-			got = await(v, TLS_WANT_READ, until);
-			break;
-		case TLS_WANT_WRITE:
-			got = await(v, TLS_WANT_WRITE, until);
-			break;
-		default:
-			return GOT_HANG_UP;
-		}
-	}
-	return got;
-}
 
 /* The same, written down. AUTH_RESPONSE is not: its device may be another one. */
 static enum got hear(struct visit *v, double until, struct bytes *whole, struct capfmsg *m, struct reason *why)
 {
-	enum got got = take_message(v, until, whole, why);
+	enum got got = wire_take(&v->wire, until, whole, why);
 
 	if (got != GOT_IT)
 		return got;
 	if (whole->p[1] != CAPFMSG_AUTH_RESPONSE)
 		transcript_message(v->transcript, false, *whole);
-	if (capfmsg_decode(*whole, m, why) == 0 && m->session != v->id)
+	if (capfmsg_decode(*whole, m, why) == 0 && m->session != v->wire.id)
 		reason_set(why, "has another session id");
-	else if (m->command != 0 && m->session == v->id)
+	else if (m->command != 0 && m->session == v->wire.id)
 		return GOT_IT;
 	transcript_say(v->transcript, "a message %s", why->text);
 	return GOT_RUBBISH;
@@ -162,7 +62,7 @@ static void say_end(struct visit *v, uint8_t reason)
 	struct capfmsg m = {.command = CAPFMSG_END, .reason = reason};
 
 	capfmsg_add(&m, CAPFMSG_REASON);
-	send_message(v, m);
+	wire_send(&v->wire, m);
 }
 
 static bool proves(struct visit *v, const struct capfmsg *m, struct reason *why)
@@ -181,7 +81,7 @@ static bool proves(struct visit *v, const struct capfmsg *m, struct reason *why)
 	}
 	if (p->policy == NULL)
 		return true;
-	c = phone_auth_check(&proof, p->device, v->id, p->policy, why);
+	c = phone_auth_check(&proof, p->device, v->wire.id, p->policy, why);
 	cert_free(c);
 	return c != NULL;
 }
@@ -194,7 +94,7 @@ static enum visit_end greet(struct visit *v, struct reason *why)
 	enum got got;
 
 	capfmsg_add(&m, CAPFMSG_VERSION_TAG);
-	if ((got = send_message(v, m)) != GOT_IT || (got = hear(v, until, &whole, &m, why)) != GOT_IT)
+	if ((got = wire_send(&v->wire, m)) != GOT_IT || (got = hear(v, until, &whole, &m, why)) != GOT_IT)
 		return lost(v, got, "at AUTH_REQUEST", why);
 	if (m.command != CAPFMSG_AUTH_RESPONSE || !capfmsg_has(&m, CAPFMSG_DEVICE_NAME))
 		return lost(v, GOT_IT, "at AUTH_REQUEST", why);
@@ -234,7 +134,7 @@ static enum visit_end take_key(struct visit *v, struct reason *why)
 	enum got got;
 
 	ask_key(v, &m);
-	if ((got = send_message(v, m)) != GOT_IT)
+	if ((got = wire_send(&v->wire, m)) != GOT_IT)
 		return lost(v, got, "at KEY_GENERATE_REQUEST", why);
 	do {
 		got = hear(v, monotime_seconds() + (double)v->plan->key, &whole, &m, why);
@@ -290,10 +190,10 @@ static enum visit_end try_layout(struct visit *v, struct trial *t, struct reason
 		buf_free(&data);
 		return VISIT_TROUBLE;
 	}
-	got = send_message(v, m);
+	got = wire_send(&v->wire, m);
 	buf_free(&data);
 	while (got == GOT_IT) {
-		got = take_message(v, monotime_seconds() + (double)v->plan->message, &whole, why);
+		got = wire_take(&v->wire, monotime_seconds() + (double)v->plan->message, &whole, why);
 		if (got == GOT_IT)
 			transcript_message(v->transcript, false, whole);
 		if (got != GOT_IT || !is_alive(v, whole.p[1]))
@@ -304,7 +204,7 @@ static enum visit_end try_layout(struct visit *v, struct trial *t, struct reason
 	case GOT_STOPPED:
 		return lost(v, got, "before its answer", why);
 	case GOT_IT:
-		if (answer_judge(spki, v->plan->device, info, v->id, whole, &verdict, text, sizeof text, why) != 0)
+		if (answer_judge(spki, v->plan->device, info, v->wire.id, whole, &verdict, text, sizeof text, why) != 0)
 			return VISIT_TROUBLE;
 		judge(v, t, verdict, text);
 		break;
@@ -334,7 +234,7 @@ static enum got send_while_waiting(struct visit *v, const struct trial *t)
 		    {delay + sizeof delay - t->width, t->width}};
 		m.unknowns = 1;
 	}
-	return send_message(v, m);
+	return wire_send(&v->wire, m);
 }
 
 static enum visit_end try_waiting(struct visit *v, struct trial *t, struct reason *why)
@@ -345,7 +245,7 @@ static enum visit_end try_waiting(struct visit *v, struct trial *t, struct reaso
 	unsigned heard = 0;
 	enum got got = send_while_waiting(v, t);
 
-	while (got == GOT_IT && heard < ALIVE_MAX && (got = take_message(v, until, &whole, why)) == GOT_IT) {
+	while (got == GOT_IT && heard < ALIVE_MAX && (got = wire_take(&v->wire, until, &whole, why)) == GOT_IT) {
 		transcript_message(v->transcript, false, whole);
 		if (heard++ == 0)
 			snprintf(said, sizeof said, "answered with %u %s", whole.p[1], capfmsg_name(whole.p[1]));
@@ -359,31 +259,19 @@ static enum visit_end try_waiting(struct visit *v, struct trial *t, struct reaso
 	return VISIT_TRIED;
 }
 
-/* A phone that was reset does not say so: the system has to ask. */
-static void set_socket(int fd)
-{
-	int one = 1, idle = 10, interval = 5, count = 4;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
-}
-
 static enum visit_end serve(struct visit *v, bool last, struct trial *t, struct reason *why)
 {
 	enum visit_end end;
 	enum got got;
 
-	if ((v->tls = tls_open(v->plan->tls, v->fd, why)) == NULL)
+	if (wire_open(&v->wire, v->plan->tls, why) != GOT_IT)
 		return VISIT_TROUBLE;
-	if ((got = shake(v, why)) != GOT_IT) {
+	if ((got = wire_shake(&v->wire, why)) != GOT_IT) {
 		transcript_say(v->transcript, "a connection without TLS: %s",
 		    got == GOT_STOPPED ? "stopped" : why->text);
 		return got == GOT_STOPPED ? VISIT_STOPPED : VISIT_OTHER;
 	}
-	transcript_say(v->transcript, "connected, %s", tls_version(v->tls));
+	transcript_say(v->transcript, "connected, %s", tls_version(v->wire.tls));
 	if ((end = greet(v, why)) != VISIT_TRIED || (end = take_key(v, why)) != VISIT_TRIED)
 		return end;
 	end = t->layout > 0 ? try_layout(v, t, why) : try_waiting(v, t, why);
@@ -395,19 +283,16 @@ static enum visit_end serve(struct visit *v, bool last, struct trial *t, struct 
 enum visit_end visit_serve(const struct visit_plan *plan, int fd, uint32_t id, bool last, struct trial *t,
     struct reason *why)
 {
-	struct visit v = {.plan = plan, .transcript = plan->transcript, .fd = fd, .id = id};
+	struct visit v = {.plan = plan, .transcript = plan->transcript, .wire = {.fd = fd, .id = id,
+	    .handshake = plan->handshake, .message = plan->message, .signals = plan->signals,
+	    .transcript = plan->transcript}};
 	enum visit_end end;
 
 	plan->transcript->start = monotime_seconds();
-	set_socket(fd);
 	end = serve(&v, last, t, why);
 	if (end == VISIT_TRIED && !last && t->verdict != TRIAL_HUNG_UP)
 		transcript_say(v.transcript, "hung up, so that the phone comes again");
-	tls_close(v.tls);
-	close(fd);
-	if (v.in.p != NULL)
-		explicit_bzero(v.in.p, v.in.cap);
-	buf_free(&v.in);
+	wire_close(&v.wire);
 	buf_free(&v.spki);
 	buf_free(&v.info);
 	return end;
