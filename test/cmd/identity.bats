@@ -81,6 +81,51 @@ refused() {
 	assert_one_line "sent.pem: no request waits for it; capf-init --request makes one"
 }
 
+# many N: a hundred phones from the Nth on ask.
+many() {
+	seq -f 'SEP%012.0f' "$1" $(($1 + 99)) | phone-add -f -
+	seq -f 'SEP%012.0f' "$1" $(($1 + 99)) | phone-set --operation install --auth null -f -
+	phone-sim --server "$PORT" --keys "$FIX/key" --timeout 90s --fleet 100 --first "$1" --pattern 'SEP%012d' \
+	    >"fleet.$1" 2>&1 3>&- &
+	echo $! | tee -a pids >"pid.$1"
+}
+# reloaded N: the server was told to read its settings, for the Nth time, and has.
+reloaded() {
+	kill -HUP $SERVER
+	until_true eval "[ \$(grep -c event=reloaded log) -eq $1 ]"
+}
+
+@test "a renewal and a change to an outside CA's certificate while 100 phones wait, and 100 more: no restart, nothing twice" {
+	local serials n
+	start
+	many 1
+	until_true has csr 100
+	capf-init --renew
+	reloaded 1
+	many 101
+	until_true has csr 200
+	capf-init --request >r.pem
+	outside
+	capf-init --complete sent.pem root.pem
+	reloaded 2
+	# What waits has three different signatures by now, and today's certificate is enough.
+	csr-dump --manifest -o requests.tgz 2>said
+	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l issued --ra "$SPOOL/ca/CAPF.cer" -o certs.tgz requests.tgz
+	run --separate-stderr cert-import certs.tgz
+	assert_status 0
+	assert_equal "$(grep -c '^accepted' <<<"$output")" 200
+	for n in 1 101; do
+		wait "$(cat pid.$n)" || fail "not all phones from $n on ended well" "$(cat fleet.$n)"
+	done
+	assert_equal "$(count installed)" 200
+	assert_equal "$(count csr)$(count superseded)$(count stale)" 000
+	assert_equal "$(cut -f 3 issued | sort -u | wc -l)" 200
+	assert_equal "$(wc -l <issued)" 200
+	assert_equal "$(grep -c event=ready log)" 1
+	run --separate-stderr spool-check -v
+	assert_silent
+}
+
 @test "capf-init --complete: what is not for this key, or no certificate for CAPF, is refused" {
 	capf-init --request >r.pem
 	outside

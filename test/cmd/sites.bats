@@ -61,9 +61,10 @@ repacked() {
 	(cd m && tar czf "../$1" SHA256SUMS SHA256SUMS.p7s -- *.csr)
 }
 
-# fleet NAME: a server for that site, and three phones that wait for their certificates.
+# fleet NAME: a server for that site, and three phones with keys of their own that wait for their certificates.
 fleet() {
-	local n
+	local n first
+	first=$(ls -d [ABC].cer | wc -l)
 	export CAPF_SPOOL=$PWD/$1
 	for n in 1 2 3; do
 		install_null SEP00000000$1$1$1$n
@@ -71,7 +72,7 @@ fleet() {
 	start
 	mv log "$1.log"
 	for n in 1 2 3; do
-		sim_later SEP00000000$1$1$1$n --keys "keys/rsa$n.pem"
+		sim_later SEP00000000$1$1$1$n --keys "keys/rsa$((3 * first - 3 + n)).pem"
 	done
 	until_true files "$1/csr" 3
 	csr-dump --manifest -o "$1.tgz" 2>/dev/null
@@ -96,6 +97,25 @@ files() {
 		run --separate-stderr cert-import -s $name answers/$name.tgz
 		assert_status 0
 		assert_equal "$(grep -c ^accepted <<<"$output")" 3
+		for n in 1 2 3; do
+			until_true outcome SEP00000000$name$name$name$n installed
+		done
+	done
+}
+
+@test "three sites with phones, one answer that goes to all: each takes its own, exit 0, and the phones are done" {
+	local name n
+	for name in A B C; do
+		site $name
+		fleet $name
+	done
+	run --separate-stderr csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -l issued "${RAS[@]}" -o all.tgz A.tgz B.tgz C.tgz
+	assert_silent
+	for name in A B C; do
+		run --separate-stderr cert-import -s $name --others all.tgz
+		assert_status 0
+		assert_equal "$stderr" ""
+		assert_equal "$(cut -f 1 <<<"$output" | sort | uniq -c | xargs)" "3 accepted 6 elsewhere"
 		for n in 1 2 3; do
 			until_true outcome SEP00000000$name$name$name$n installed
 		done
