@@ -83,6 +83,28 @@ subordinate() {
 	does "$1"
 	does 'A SUBORDINATE CA' 2 4
 	installed -untrusted phones.pem "${@:2}"
+	own_certificate "$@"
+}
+
+# own_certificate SUBSECTION [OPTION...]: the same CA signs CAPF's own certificate, and ten more phones get theirs by that
+# at once. The server runs all the time.
+own_certificate() {
+	local der
+	does "CAPF'S OWN CERTIFICATE FROM AN OUTSIDE CA" 1
+	rm -rf sent.pem ca.ext pki/reqs/phones.req pki/issued/phones.crt
+	does "$1"
+	does "CAPF'S OWN CERTIFICATE FROM AN OUTSIDE CA" 2
+	echo 'issuer = capf' >>"$SPOOL/capf.conf"
+	kill -HUP $SERVER
+	until_true grep -q event=reloaded log
+	seq -f 'SEP%012.0f' 11 20 | phone-add -f -
+	seq -f 'SEP%012.0f' 11 20 | phone-set --operation install --auth null -f -
+	phone-sim --server "$PORT" --keys "$FIX/key" --timeout 90s --fleet 10 --first 11 --pattern 'SEP%012d' >more
+	assert_equal "$(count installed)" 30	# with the ten that installed() has put beside
+	openssl x509 -inform DER -in "$SPOOL/ca/CAPF.cer" -out capf.pem
+	for der in "$SPOOL"/installed/SEP00000000001[1-9]*.der "$SPOOL"/installed/SEP000000000020*.der; do
+		openssl x509 -inform DER -in "$der" | openssl verify -CAfile ca.pem -untrusted capf.pem "${@:2}"
+	done
 }
 
 @test "a subordinate CA signed by openssl x509" {
