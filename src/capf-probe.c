@@ -282,6 +282,18 @@ static void open_transcript(struct probe *p, const char *path, time_t now)
 	transcript_say(&p->transcript, "capf-probe " CAPFKIT_VERSION ", %s, %s", p->visit.device, iso);
 }
 
+/* What all visits of this phone have in common. The string may be read later. */
+static void plan_visits(struct probe *p, const struct asked *a, const struct settings *c, const char *device,
+    const char *string)
+{
+	p->visit = (struct visit_plan){.device = device, .string = string, .handshake = c->handshake_timeout,
+	    .message = c->message_timeout, .key = c->key_timeout, .wait = a->wait, .transcript = &p->transcript};
+	p->transcript.string = string;
+	p->remind = a->remind;
+	p->give_up = a->give_up;
+	p->wrong_max = c->string_tries;
+}
+
 int main(int argc, char *argv[])
 {
 	struct asked a = {.spool = spool_default(), .now = time(NULL), .from = 1, .remind = 60, .wait = 120};
@@ -325,12 +337,7 @@ int main(int argc, char *argv[])
 	trust = load_trust(s, cert);
 	policy = (struct phone_auth_policy){.trust = trust, .now = a.now, .allow_expired = c.accept_expired,
 	    .require_sudi = c.require_sudi, .allow_weak = c.accept_weak_mic};
-	p.visit = (struct visit_plan){.device = argv[arg], .string = string, .handshake = c.handshake_timeout,
-	    .message = c.message_timeout, .key = c.key_timeout, .wait = a.wait, .transcript = &p.transcript};
-	p.transcript.string = string;
-	p.remind = a.remind;
-	p.give_up = a.give_up;
-	p.wrong_max = c.string_tries;
+	plan_visits(&p, &a, &c, argv[arg], string);
 	read_record(&p, s, a.string, string, &policy);
 	if ((p.visit.tls = tls_server(cert->x509, key, c.legacy_tls, &why)) == NULL)
 		status_die(STATUS_TROUBLE, NULL, "%s", why.text);
