@@ -20,26 +20,18 @@
 #include "server/log.h"
 #include "server/master.h"
 #include "server/records_process.h"
+#include "server/restart.h"
 #include "server/trace_process.h"
 #include "server/worker.h"
 #include "site/capf_identity.h"
 #include "spool/journal.h"
 #include "spool/stage.h"
 
-/* What dies soon after its start is started again after 1 s, 2 s, 4 s ... */
-#define CALM_MS 60000		/* it has lived long enough: what comes is no series */
-#define DELAY_MOST_MS 60000
 #define STOP_MS 5000		/* then those who have not ended are killed */
 #define STATUS_MS 10000
 #define LEAVE_MS 5000
 #define MESSAGES_A_TURN 64
 #define SILENT_MS 60000	/* a worker turns every 10 s; one that has not for so long stands still */
-
-/* When something was started, and when it is to be started again; milliseconds. */
-struct again {
-	long long started, due;	/* due 0: not at all */
-	long long delay;
-};
 
 enum { NEW, OLD, ISSUERS };
 
@@ -53,7 +45,7 @@ struct post {
 	bool busy;		/* has not said what became of the settings that it was sent last */
 	bool serves;		/* has said that it took some */
 	bool killed;		/* by us, for it stood still */
-	struct again worker, issuing;
+	struct restart worker, issuing;
 };
 
 /* The process that writes traces; only while the settings want some. */
@@ -61,7 +53,7 @@ struct traces {
 	pid_t pid;		/* 0: none */
 	int control;
 	bool told;		/* that it has trouble */
-	struct again again;
+	struct restart restart;
 };
 
 struct master {
@@ -88,19 +80,6 @@ static void complain(const struct master *k, unsigned i, const char *what, const
 
 	snprintf(number, sizeof number, "%u", i + 1);
 	log_say(&k->log, "error", "what", what, "number", number, "why", why, NULL);
-}
-
-static void put_off(struct again *a, long long now)
-{
-	if (now - a->started >= CALM_MS)
-		a->delay = 0;
-	else if (a->delay == 0)
-		a->delay = 1000;
-	else
-		a->delay = 2 * a->delay < DELAY_MOST_MS ? 2 * a->delay : DELAY_MOST_MS;
-	a->due = now + a->delay;
-	/* 0 is never. */
-	a->due += a->due == 0;
 }
 
 /* The first settings are no good, or the first worker died of them. */
@@ -137,8 +116,7 @@ static int start_issuing(struct master *k, unsigned i)
 		snprintf(task.certificate, sizeof task.certificate, "%s/ca/" CAPF_IDENTITY_CER, spool);
 	if (*task.key == '\0')
 		snprintf(task.key, sizeof task.key, "%s/ca/" CAPF_IDENTITY_PAIR, spool);
-	post->issuing.started = k->now;
-	post->issuing.due = 0;
+	restart_begin(&post->issuing, k->now);
 	if ((fd = issuer_spawn(&task, &pid)) < 0) {
 		complain(k, i, "cannot start an issuing process", strerror(errno));
 		return -1;
@@ -185,7 +163,7 @@ static void send_issuing(struct master *k, unsigned i)
 	if (fd >= 0)
 		tell(k, i, CONTROL_ISSUING, NULL, 0, fd);
 	else
-		put_off(&k->post[i].issuing, k->now);
+		restart_put_off(&k->post[i].issuing, k->now);
 }
 
 /* The journal of today: it may have another one's name by now, and a worker cannot open the new one. */
@@ -270,12 +248,11 @@ static void start_traces(struct master *k)
 	struct trace_task task = {k->task->spool->path, k->task->clock, k->settings.settings.trace_max_bytes};
 	struct traces *t = &k->traces;
 
-	t->again.started = k->now;
-	t->again.due = 0;
+	restart_begin(&t->restart, k->now);
 	if ((t->control = trace_spawn(&task, &t->pid)) < 0) {
 		t->pid = 0;
 		tell_no_traces(k, strerror(errno));
-		put_off(&t->again, k->now);
+		restart_put_off(&t->restart, k->now);
 		return;
 	}
 	for (unsigned i = 0; i < k->task->workers; i++)
@@ -289,7 +266,7 @@ static void stop_traces(struct master *k)
 	if (k->traces.control >= 0)
 		close(k->traces.control);
 	k->traces.control = -1;
-	k->traces.again.due = k->traces.again.delay = 0;
+	restart_cancel(&k->traces.restart);
 }
 
 /* By our settings, before the workers have them. */
@@ -314,7 +291,7 @@ static void traces_ended(struct master *k)
 		close(k->traces.control);
 	k->traces.control = -1;
 	if (wanted)
-		put_off(&k->traces.again, k->now);
+		restart_put_off(&k->traces.restart, k->now);
 }
 
 /* It says when what it is sent cannot be kept, and when it can again. */
@@ -375,8 +352,7 @@ static void start_worker(struct master *k, unsigned i)
 
 	load_clear(k->load, i);
 	post->killed = false;
-	post->worker.started = k->now;
-	post->worker.due = 0;
+	restart_begin(&post->worker, k->now);
 	post->control = records >= 0 ? spawn_worker(k, i, records) : -1;
 	saved = errno;
 	if (records >= 0)
@@ -389,7 +365,7 @@ static void start_worker(struct master *k, unsigned i)
 	end_records(k, post);
 	complain(k, i, "cannot start a worker", strerror(saved));
 	post->pid = 0;
-	put_off(&post->worker, k->now);
+	restart_put_off(&post->worker, k->now);
 }
 
 /* Reads capf.conf again, and has everybody take it. */
@@ -420,7 +396,8 @@ static void reload(struct master *k)
 	set_traces(k);
 	k->leave_by = settings.issuer != SETTINGS_ISSUER_CAPF ? k->now + LEAVE_MS : 0;
 	for (unsigned i = 0; i < k->task->workers; i++) {
-		k->post[i].worker.delay = k->post[i].issuing.delay = k->post[i].issuing.due = 0;
+		k->post[i].worker.delay = 0;
+		restart_cancel(&k->post[i].issuing);
 		if (k->post[i].pid > 0)
 			send_settings(k, i);
 	}
@@ -486,7 +463,7 @@ static void ended(struct master *k, unsigned i, int status)
 	if (!k->up || k->stopping)
 		give_up(k, -1, "a worker ended by itself");
 	else
-		put_off(&post->worker, k->now);
+		restart_put_off(&post->worker, k->now);
 }
 
 /* What a worker says, and not so much that nobody else is heard. -1 when it has hung up, or talks nonsense. */
@@ -509,7 +486,7 @@ static int listen_to(struct master *k, unsigned i)
 		case CONTROL_WANTED:
 			/* Whatever it says: by other settings there is none. */
 			if (k->post[i].issuing.due == 0 && k->settings.settings.issuer == SETTINGS_ISSUER_CAPF)
-				put_off(&k->post[i].issuing, k->now);
+				restart_put_off(&k->post[i].issuing, k->now);
 			break;
 		case CONTROL_SYSLOG:
 			send_syslog(k, i);
@@ -554,14 +531,14 @@ static void reap(struct master *k)
 
 static void start_due(struct master *k)
 {
-	if (k->traces.pid == 0 && k->traces.again.due != 0 && k->traces.again.due <= k->now)
+	if (k->traces.pid == 0 && restart_is_due(&k->traces.restart, k->now))
 		start_traces(k);
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		struct post *post = &k->post[i];
 
-		if (post->pid == 0 && post->worker.due != 0 && post->worker.due <= k->now)
+		if (post->pid == 0 && restart_is_due(&post->worker, k->now))
 			start_worker(k, i);
-		if (post->pid > 0 && post->issuing.due != 0 && post->issuing.due <= k->now)
+		if (post->pid > 0 && restart_is_due(&post->issuing, k->now))
 			send_issuing(k, i);
 		if (k->leave_by != 0 && k->leave_by <= k->now)
 			for (int j = NEW; j < ISSUERS; j++)
@@ -672,7 +649,7 @@ static void wait_for_all(struct master *k)
 	}
 	k->watched[k->task->workers + 1] = (struct pollfd){.fd = k->traces.control, .events = POLLIN};
 	if (!k->stopping && k->traces.pid == 0)
-		earlier(&next, k->traces.again.due);
+		earlier(&next, k->traces.restart.due);
 	earlier(&next, k->stop_by);
 	earlier(&next, k->leave_by);
 	earlier(&next, k->beat_due);
