@@ -19,9 +19,9 @@
 #include "server/load.h"
 #include "server/log.h"
 #include "server/master.h"
+#include "server/master_traces.h"
 #include "server/records_process.h"
 #include "server/restart.h"
-#include "server/trace_process.h"
 #include "server/worker.h"
 #include "site/capf_identity.h"
 #include "spool/journal.h"
@@ -48,14 +48,6 @@ struct post {
 	struct restart worker, issuing;
 };
 
-/* The process that writes traces; only while the settings want some. */
-struct traces {
-	pid_t pid;		/* 0: none */
-	int control;
-	bool told;		/* that it has trouble */
-	struct restart restart;
-};
-
 struct master {
 	const struct master_task *task;
 	struct log log;
@@ -63,7 +55,7 @@ struct master {
 	struct load *load;
 	struct post *post;
 	struct pollfd *watched;	/* signals, each worker, and the process of traces */
-	struct traces traces;
+	struct master_traces traces;
 	int signals;
 	long long now, stop_by, status_due, beat_due;
 	long long leave_by;	/* then issuing processes of older settings end, 0: never */
@@ -223,98 +215,21 @@ static void end_records(struct master *k, struct post *post)
 	stage_close(k->task->spool, &post->stage);
 }
 
-/* Once for each series: phones are served without traces. */
-static void tell_no_traces(struct master *k, const char *why)
-{
-	if (!k->traces.told)
-		log_say(&k->log, "error", "what", "traces are missing", "why", why, NULL);
-	k->traces.told = true;
-}
-
 /* A worker's way to the process of traces. */
 static void send_traces(struct master *k, unsigned i)
 {
-	bool there = k->traces.pid > 0 && k->traces.control >= 0;
-	int fd = there ? trace_connect(k->traces.control, i) : -1;
+	int fd = master_traces_connect(&k->traces, i);
 
 	if (fd >= 0)
 		tell(k, i, CONTROL_TRACES, NULL, 0, fd);
-	else if (there)
-		tell_no_traces(k, strerror(errno));
 }
 
-static void start_traces(struct master *k)
+/* The process is new. */
+static void send_traces_to_all(struct master *k)
 {
-	struct trace_task task = {k->task->spool->path, k->task->clock, k->settings.settings.trace_max_bytes};
-	struct traces *t = &k->traces;
-
-	restart_begin(&t->restart, k->now);
-	if ((t->control = trace_spawn(&task, &t->pid)) < 0) {
-		t->pid = 0;
-		tell_no_traces(k, strerror(errno));
-		restart_put_off(&t->restart, k->now);
-		return;
-	}
 	for (unsigned i = 0; i < k->task->workers; i++)
 		if (k->post[i].pid > 0)
 			send_traces(k, i);
-}
-
-/* It ends when it has written what it was sent. */
-static void stop_traces(struct master *k)
-{
-	if (k->traces.control >= 0)
-		close(k->traces.control);
-	k->traces.control = -1;
-	restart_cancel(&k->traces.restart);
-}
-
-/* By our settings, before the workers have them. */
-static void set_traces(struct master *k)
-{
-	if (k->settings.settings.trace == SETTINGS_TRACE_OFF)
-		stop_traces(k);
-	else if (k->traces.pid > 0 && k->traces.control >= 0)
-		trace_limit(k->traces.control, k->settings.settings.trace_max_bytes);
-	else if (k->traces.pid == 0)
-		start_traces(k);
-}
-
-static void traces_ended(struct master *k)
-{
-	bool wanted = k->settings.settings.trace != SETTINGS_TRACE_OFF && !k->stopping;
-
-	k->traces.pid = 0;
-	if (wanted && k->traces.control >= 0)
-		tell_no_traces(k, "the process that writes them ended");
-	if (k->traces.control >= 0)
-		close(k->traces.control);
-	k->traces.control = -1;
-	if (wanted)
-		restart_put_off(&k->traces.restart, k->now);
-}
-
-/* It says when what it is sent cannot be kept, and when it can again. */
-static void listen_to_traces(struct master *k)
-{
-	struct trace_news news;
-	char text[64];
-	struct control c;
-
-	while (k->traces.control >= 0 && control_next(k->traces.control, &c) == 1) {
-		if (c.fd >= 0)
-			close(c.fd);
-		if (c.type != CONTROL_TRACES || c.body.len != sizeof news)
-			continue;
-		memcpy(&news, c.body.p, sizeof news);
-		if (news.error != 0) {
-			tell_no_traces(k, strerror(news.error));
-			continue;
-		}
-		snprintf(text, sizeof text, "traces are kept again, %llu parts are missing", (unsigned long long)news.lost);
-		log_say(&k->log, "note", "text", text, NULL);
-		k->traces.told = false;
-	}
 }
 
 static int spawn_worker(struct master *k, unsigned i, int records)
@@ -392,8 +307,9 @@ static void reload(struct master *k)
 	}
 	k->settings.settings = settings;
 	k->settings.number++;
+	if (master_traces_set(&k->traces, k->now))
+		send_traces_to_all(k);
 	/* Without an issuer here, workers let their issuing processes go, and nobody waits until each has done so. */
-	set_traces(k);
 	k->leave_by = settings.issuer != SETTINGS_ISSUER_CAPF ? k->now + LEAVE_MS : 0;
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		k->post[i].worker.delay = 0;
@@ -511,10 +427,8 @@ static void reap(struct master *k)
 
 	/* Issuing processes too: their workers say when they want another. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == k->traces.pid) {
-			listen_to_traces(k);
-			traces_ended(k);
-		}
+		if (pid == k->traces.pid)
+			master_traces_ended(&k->traces, k->stopping, k->now);
 		for (unsigned i = 0; i < k->task->workers; i++) {
 			/* Its number may be somebody else's by and by. */
 			for (int j = NEW; j < ISSUERS; j++)
@@ -531,8 +445,8 @@ static void reap(struct master *k)
 
 static void start_due(struct master *k)
 {
-	if (k->traces.pid == 0 && restart_is_due(&k->traces.restart, k->now))
-		start_traces(k);
+	if (master_traces_start_due(&k->traces, k->now))
+		send_traces_to_all(k);
 	for (unsigned i = 0; i < k->task->workers; i++) {
 		struct post *post = &k->post[i];
 
@@ -662,7 +576,7 @@ static void wait_for_all(struct master *k)
 		if (k->watched[i + 1].revents != 0 && listen_to(k, i) != 0)
 			kill(k->post[i].pid, SIGKILL);
 	if (k->watched[k->task->workers + 1].revents != 0)
-		listen_to_traces(k);
+		master_traces_listen(&k->traces);
 	while (read(k->signals, &info, sizeof info) == sizeof info)
 		take_signal(k, &info);
 	reap(k);
@@ -693,7 +607,7 @@ static void stop_all(struct master *k)
 		k->stop_by = k->now + STOP_MS;
 	}
 	/* Those die with us. Traces are written to their end. */
-	stop_traces(k);
+	master_traces_stop(&k->traces);
 	for (k->stop_by = k->now + STOP_MS; k->traces.pid > 0 && k->now < k->stop_by;)
 		wait_for_all(k);
 }
@@ -722,9 +636,11 @@ int master_run(const struct master_task *task, struct reason *why)
 {
 	struct master k = {.task = task, .log = {log_output_write, task->sink},
 	    .settings = {1, *task->settings}, .why = why, .signals = -1, .now = monotime_ms(),
-	    .traces.control = -1};
+	    .traces = {.path = task->spool->path, .clock = task->clock, .control = -1}};
 	char address[64];
 
+	k.traces.log = &k.log;
+	k.traces.settings = &k.settings.settings;
 	for (size_t i = 0; i < task->listen->n; i++) {
 		address_of_socket(task->listen->fd[i], address, sizeof address);
 		log_say(&k.log, "listening", "address", address, NULL);
@@ -735,7 +651,7 @@ int master_run(const struct master_task *task, struct reason *why)
 		reason_trouble(why, "cannot start: %s", strerror(errno));
 	}
 	if (k.result == 0)
-		set_traces(&k);
+		master_traces_set(&k.traces, k.now);
 	for (unsigned i = 0; i < task->workers && k.result == 0; i++)
 		start_worker(&k, i);
 	while (k.result == 0 && !k.stopping) {
