@@ -11,7 +11,7 @@ void session_fetch_on_response(struct session *, struct session_actions *);
 /* What it sent is a certificate, and kept; or not. */
 void session_fetch_on_taken(struct session *, struct session_actions *);
 void session_fetch_on_refused(struct session *, struct session_actions *, const char *why);
-/* Changes how it ends, where that is not as in other states. */
+/* In FETCH: changes how it ends, where that is not as in other states. */
 void session_fetch_lost(const struct session *, struct session_loss *);
 
 #endif
