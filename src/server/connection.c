@@ -15,6 +15,7 @@
 #include "capf/session.h"
 #include "net/address.h"
 #include "server/connection.h"
+#include "server/flood.h"
 
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
 #define OUTSIDE_SECONDS 60
@@ -22,10 +23,6 @@
 #define BAD_FAREWELL_SECONDS 1	/* the same when it was refused */
 #define DEAF_MOST 65536		/* what a phone may have sent before it heard them */
 #define MAX_MESSAGE (CAPFMSG_HEADER + CAPFMSG_BODY_MAX)
-/* Bytes that a phone may send: more than the longest operation has; and for each second some more, for signs of
- * life, which may go on for weeks. */
-#define BYTES_MOST (8 * MAX_MESSAGE)
-#define BYTES_A_SECOND 256
 #define NOTES_MOST 16		/* lines of the log about what a phone said that is odd */
 #define PEER_MAX 56
 
@@ -54,8 +51,7 @@ struct connection {
 	bool failed, late;	/* the session was ended; because its time was over */
 	size_t unheard;		/* bytes that came after our last words */
 	enum tls_result reader, writer;	/* what TLS waits for, before it can go on with either */
-	size_t bytes;		/* that it has sent, but for those that time has forgiven */
-	long long counted;	/* when that was; milliseconds */
+	struct flood sent;	/* by the phone */
 	unsigned notes;
 	bool halfway;		/* the stall timer runs */
 	struct event io, timer, stall;
@@ -348,20 +344,6 @@ static void end(struct connection *l, const char *event, const char *why)
 	die(l);
 }
 
-/* What comes with this counted in, is it more than any phone has to say? */
-static bool is_flood(struct connection *l, size_t len)
-{
-	long long now = monotime_ms();
-	size_t forgiven = (size_t)(now - l->counted) * BYTES_A_SECOND / 1000;
-
-	/* Less than a byte's time is kept for the next time. */
-	if (forgiven > 0)
-		l->counted = now;
-	l->bytes -= forgiven < l->bytes ? forgiven : l->bytes;
-	l->bytes += len;
-	return l->bytes > BYTES_MOST;
-}
-
 static void read_some(struct connection *l)
 {
 	unsigned char record[MAX_MESSAGE];
@@ -373,7 +355,7 @@ static void read_some(struct connection *l)
 	for (int i = 0; i < RECORDS_A_TURN && l->stage == TALKING && result == TLS_DONE && !flood &&
 	    l->in.len <= MAX_MESSAGE; i++) {
 		result = l->reader = tls_read(l->tls, record, sizeof record, &len, &why);
-		flood = result == TLS_DONE && is_flood(l, len);
+		flood = result == TLS_DONE && flood_count(&l->sent, len, monotime_ms());
 		if (result == TLS_DONE && !flood) {
 			buf_put(&l->in, record, len);
 			explicit_bzero(record, len);
@@ -595,7 +577,8 @@ void connection_new(struct connection_home *home, int fd, const struct sockaddr_
 	l->number = ++home->number;
 	l->writer = TLS_DONE;
 	l->reader = TLS_WANT_READ;
-	l->counted = l->began = monotime_ms();
+	l->began = monotime_ms();
+	flood_begin(&l->sent, l->began);
 	set_socket(l);
 	if ((l->tls = tls_open(home->tls, fd, &why)) == NULL) {
 		say(l, "error", "why", why.text);
