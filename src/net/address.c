@@ -66,3 +66,15 @@ void address_of_socket(int fd, char *out, size_t size)
 	getsockname(fd, (struct sockaddr *)&at, &len);
 	address_text(&at, out, size);
 }
+
+bool address_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+	const struct sockaddr_in6 *a6 = (const void *)a, *b6 = (const void *)b;
+	const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET6)
+		return memcmp(&a6->sin6_addr, &b6->sin6_addr, sizeof a6->sin6_addr) == 0;
+	return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+}

@@ -59,25 +59,13 @@ struct connection {
 	struct buf out;		/* messages to be sent, each with its length before it */
 };
 
-static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
-{
-	if (a->ss_family != b->ss_family)
-		return false;
-	if (a->ss_family == AF_INET6)
-		return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
-		    &((const struct sockaddr_in6 *)(const void *)b)->sin6_addr,
-		    sizeof(struct in6_addr)) == 0;
-	return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr ==
-	    ((const struct sockaddr_in *)(const void *)b)->sin_addr.s_addr;
-}
-
 unsigned connection_from(const struct connection_home *home, const struct sockaddr_storage *peer)
 {
 	const struct connection *l;
 	unsigned n = 0;
 
 	LIST_FOREACH(l, &home->live, entry)
-		n += same_host(l->peer, peer);
+		n += address_same_host(l->peer, peer);
 	return n;
 }
 
