@@ -16,6 +16,7 @@
 #include "net/address.h"
 #include "server/connection.h"
 #include "server/flood.h"
+#include "server/outbox.h"
 
 #define RECORDS_A_TURN 4	/* then it is another phone's turn */
 #define OUTSIDE_SECONDS 60
@@ -50,13 +51,13 @@ struct connection {
 	bool proved;		/* the phone was authenticated */
 	bool failed, late;	/* the session was ended; because its time was over */
 	size_t unheard;		/* bytes that came after our last words */
-	enum tls_result reader, writer;	/* what TLS waits for, before it can go on with either */
+	enum tls_result reader;	/* what TLS waits for, before it can go on with reading */
 	struct flood sent;	/* by the phone */
 	unsigned notes;
 	bool halfway;		/* the stall timer runs */
 	struct event io, timer, stall;
 	struct buf in;		/* a message that is not whole yet */
-	struct buf out;		/* messages to be sent, each with its length before it */
+	struct outbox out;
 };
 
 unsigned connection_from(const struct connection_home *home, const struct sockaddr_storage *peer)
@@ -131,9 +132,9 @@ static short wanted(const struct connection *l)
 
 	if (l->stage == LINGERING)
 		return EV_READ;
-	if (l->reader == TLS_WANT_WRITE || l->writer == TLS_WANT_WRITE)
+	if (l->reader == TLS_WANT_WRITE || l->out.waits == TLS_WANT_WRITE)
 		what |= EV_WRITE;
-	if (l->writer == TLS_WANT_READ || (l->stage != PARTING && l->reader != TLS_WANT_WRITE &&
+	if (l->out.waits == TLS_WANT_READ || (l->stage != PARTING && l->reader != TLS_WANT_WRITE &&
 	    l->in.len <= MAX_MESSAGE))
 		what |= EV_READ;
 	return what;
@@ -143,7 +144,7 @@ static short wanted(const struct connection *l)
  * phone that is silent between two messages is no such thing. */
 static bool is_halfway(const struct connection *l)
 {
-	return l->stage == TALKING && (l->reader == TLS_WANT_WRITE || l->writer != TLS_DONE ||
+	return l->stage == TALKING && (l->reader == TLS_WANT_WRITE || l->out.waits != TLS_DONE ||
 	    (l->in.len > 0 && !client_held(l->visit)) || tls_halfway(l->tls));
 }
 
@@ -184,47 +185,28 @@ static void linger(struct connection *l)
 	tls_close(l->tls);
 	l->tls = NULL;
 	buf_free(&l->in);
-	buf_free(&l->out);
+	outbox_free(&l->out);
 	l->stage = LINGERING;
 	if (l->late || shutdown(l->fd, SHUT_WR) != 0)
 		die(l);
 }
 
-/* Sends what there is, one message a record, unless something has to reach the disk before. */
+/* Sends what there is, unless something has to reach the disk before. */
 static void flush(struct connection *l)
 {
-	struct reason why;
+	enum tls_result result;
+	bool some;
 
 	if ((l->stage != TALKING && l->stage != PARTING) || client_held(l->visit))
 		return;
-	while (l->out.len > 0) {
-		struct bytes rest = {l->out.p, l->out.len}, one;
-
-		if (!bytes_get_sized(&rest, &one.p, &one.len)) {
-			die(l);
-			return;
-		}
-		switch (l->writer = tls_write(l->tls, one.p, one.len, &why)) {
-		case TLS_DONE:
-			memmove(l->out.p, rest.p, rest.len);
-			l->out.len = rest.len;
-			got_on(l);
-			break;
-		case TLS_WANT_READ:
-		case TLS_WANT_WRITE:
-			return;
-		default:
-			/* The session hears of it from the next reading. */
-			if (l->stage == PARTING)
-				die(l);
-			l->writer = TLS_DONE;
-			l->out.len = 0;
-			return;
-		}
-	}
-	buf_free(&l->out);
-	if (l->stage == PARTING)
+	result = outbox_send(&l->out, l->tls, &some);
+	if (some)
+		got_on(l);
+	/* When the phone is gone the session hears of it from the next reading. */
+	if (l->stage == PARTING && result == TLS_DONE)
 		linger(l);
+	else if (l->stage == PARTING && l->out.waits == TLS_DONE)
+		die(l);
 }
 
 static time_t seconds_of(const struct settings *c, enum session_timer timer)
@@ -249,7 +231,7 @@ static bool act(struct connection *l, const struct session_action *a, struct ses
 {
 	switch (a->type) {
 	case SESSION_SEND:
-		buf_put_sized(&l->out, a->bytes.p, a->bytes.len);
+		outbox_put(&l->out, a->bytes);
 		return false;
 	case SESSION_TIMER:
 		set_timer(l, seconds_of(l->home->settings, a->timer));
@@ -287,7 +269,7 @@ static void run(struct connection *l, const struct session_event *first)
 		trace_state(l->trace, session_state(l->session), session_device(l->session));
 		event = answer;
 	}
-	if (l->out.failed)
+	if (outbox_failed(&l->out))
 		die(l);
 	flush(l);
 }
@@ -418,7 +400,7 @@ static void on_io(evutil_socket_t fd, short what, void *ctx)
 		shake(l);
 		break;
 	case TALKING:
-		if (l->out.len > 0)
+		if (!outbox_empty(&l->out))
 			flush(l);
 		if (l->stage == TALKING && ((what & EV_READ) != 0 || l->reader == TLS_WANT_WRITE))
 			read_some(l);
@@ -460,7 +442,7 @@ static void on_stall(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	if (l->stage == TALKING)
-		end(l, "dropped", l->reader == TLS_WANT_WRITE || l->writer == TLS_WANT_WRITE ?
+		end(l, "dropped", l->reader == TLS_WANT_WRITE || l->out.waits == TLS_WANT_WRITE ?
 		    "it does not read what we send" : "it did not finish a message");
 }
 
@@ -543,7 +525,7 @@ static void connection_free(struct connection *l)
 	if (l->in.p != NULL)
 		explicit_bzero(l->in.p, l->in.cap);
 	buf_free(&l->in);
-	buf_free(&l->out);
+	outbox_free(&l->out);
 	close(l->fd);
 	free(l->peer);
 	free(l);
@@ -563,7 +545,7 @@ void connection_new(struct connection_home *home, int fd, const struct sockaddr_
 	l->home = home;
 	l->fd = fd;
 	l->number = ++home->number;
-	l->writer = TLS_DONE;
+	l->out.waits = TLS_DONE;
 	l->reader = TLS_WANT_READ;
 	l->began = monotime_ms();
 	flood_begin(&l->sent, l->began);
