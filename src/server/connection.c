@@ -46,7 +46,7 @@ struct connection {
 	struct tls *tls;
 	struct session *session;
 	struct client *visit;
-	struct trace *trace;	/* or NULL: see traced() */
+	struct trace *trace;	/* or NULL */
 	long long began;	/* monotime_ms() */
 	bool proved;		/* the phone was authenticated */
 	bool failed, late;	/* the session was ended; because its time was over */
@@ -81,24 +81,14 @@ static void say(const struct connection *l, const char *event, const char *key, 
 	trace_say(l->trace, event, key, value);
 }
 
-/* The trace of this session by the settings of now, which may be others than when it began. NULL: it has none. */
-static struct trace *traced(struct connection *l)
+/* A session may be traced from now on, or not any more. */
+static void follow(struct connection *l)
 {
 	struct connection_home *home = l->home;
-	bool wanted = trace_wanted(&home->traces, home->settings, session_device(l->session));
-	char peer[PEER_MAX];
 
-	if (!wanted) {
-		trace_free(l->trace);
-		l->trace = NULL;
-	} else if (l->trace == NULL) {
-		address_text(l->peer, peer, sizeof peer);
-		l->trace = trace_new(&home->traces, &(struct trace_session){.number = l->number, .peer = peer,
-		    .tls = tls_version(l->tls), .device = session_device(l->session), .began = l->began,
-		    .known = l->proved});
-	}
-	trace_detail(l->trace, home->settings->trace == SETTINGS_TRACE_MESSAGES);
-	return l->trace;
+	l->trace = trace_follow(l->trace, &home->traces, home->settings, &(struct trace_session){.number = l->number,
+	    .peer = l->peer, .tls = tls_version(l->tls), .device = session_device(l->session), .began = l->began,
+	    .known = l->proved});
 }
 
 static void die(struct connection *l)
@@ -258,7 +248,8 @@ static void run(struct connection *l, const struct session_event *first)
 	bool answered = true;
 
 	while (answered && l->stage == TALKING) {
-		trace_event(traced(l), &event);
+		follow(l);
+		trace_event(l->trace, &event);
 		l->proved = l->proved || event.type == SESSION_AUTH_OK;
 		session_step(l->session, &event, &actions);
 		answered = false;

@@ -8,6 +8,7 @@
 
 #include "base/monotime.h"
 #include "base/utc.h"
+#include "net/address.h"
 #include "server/trace.h"
 #include "server/trace_packet.h"
 #include "server/trace_text.h"
@@ -39,11 +40,6 @@ void trace_link_take(struct trace_link *k, int fd)
 		close(k->fd);
 	k->fd = fd;
 	k->generation += fd >= 0;
-}
-
-bool trace_wanted(const struct trace_link *k, const struct settings *c, const char *device)
-{
-	return c->trace != SETTINGS_TRACE_OFF && k->fd >= 0 && (*device == '\0' || settings_trace_device(c, device));
 }
 
 /* A line of the log without its first word, which is "event=". Long before the bound how it ends is left room. */
@@ -168,7 +164,7 @@ static void flush(struct trace *t, bool over)
 	buf_free(&t->text);
 }
 
-struct trace *trace_new(struct trace_link *k, const struct trace_session *s)
+static struct trace *begin(struct trace_link *k, const struct trace_session *s)
 {
 	struct trace *t = calloc(1, sizeof *t);
 
@@ -179,9 +175,29 @@ struct trace *trace_new(struct trace_link *k, const struct trace_session *s)
 	t->began = s->began;
 	t->last = monotime_ms() - s->began;
 	t->known = s->known;
-	snprintf(t->peer, sizeof t->peer, "%s", s->peer);
+	address_text(s->peer, t->peer, sizeof t->peer);
 	snprintf(t->device, sizeof t->device, "%s", s->device);
 	SAY(t, "connected", "tls", s->tls, NULL);
+	return t;
+}
+
+/* "" is a device that has not said its name. */
+static bool wanted(const struct trace_link *k, const struct settings *c, const char *device)
+{
+	return c->trace != SETTINGS_TRACE_OFF && k->fd >= 0 && (*device == '\0' || settings_trace_device(c, device));
+}
+
+struct trace *trace_follow(struct trace *t, struct trace_link *k, const struct settings *c,
+    const struct trace_session *s)
+{
+	if (!wanted(k, c, s->device)) {
+		trace_free(t);
+		return NULL;
+	}
+	if (t == NULL)
+		t = begin(k, s);
+	if (t != NULL)
+		t->elements = c->trace == SETTINGS_TRACE_MESSAGES;
 	return t;
 }
 
@@ -212,12 +228,6 @@ void trace_end(struct trace *t, const char *state, bool named)
 		buf_free(&out);
 	}
 	trace_free(t);
-}
-
-void trace_detail(struct trace *t, bool elements)
-{
-	if (t != NULL)
-		t->elements = elements;
 }
 
 static void message(struct trace *t, const char *way, struct bytes b)

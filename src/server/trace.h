@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "capf/session.h"
@@ -27,25 +28,24 @@ struct trace_link {
 /* What a session is, for the first line of its trace. */
 struct trace_session {
 	uint64_t number;
-	const char *peer, *tls, *device;
+	const struct sockaddr_storage *peer;
+	const char *tls, *device;	/* "": the phone has not said its name */
 	long long began;	/* monotime_ms() */
 	bool known;		/* its phone was authenticated before now */
 };
 
 /* Takes a socket, or -1 for none; the one before is closed. */
 void trace_link_take(struct trace_link *, int fd);
-/* By these settings, is a session of this device traced? "" is one that has not said its name. */
-bool trace_wanted(const struct trace_link *, const struct settings *, const char *device);
 
-/* NULL when out of memory. All functions below take NULL for a session that is not traced. */
-struct trace *trace_new(struct trace_link *, const struct trace_session *);
+/* The trace of a session by the settings of now, which may be others than when it began: the one that it has had so
+ * far, a new one, or NULL, and then the old one is freed. All functions below take NULL for a session that is not
+ * traced, as this does. */
+struct trace *trace_follow(struct trace *, struct trace_link *, const struct settings *, const struct trace_session *);
 /* The last line, and it is freed. named: without a device's name nothing of it is kept. */
 void trace_end(struct trace *, const char *state, bool named);
 /* It is freed, and what has not been sent is forgotten. */
 void trace_free(struct trace *);
 
-/* Messages with their elements, from now on? */
-void trace_detail(struct trace *, bool elements);
 /* Before the session takes a step, for each thing that it wants then, and when all of that is done. */
 void trace_event(struct trace *, const struct session_event *);
 void trace_action(struct trace *, const struct session_action *);
