@@ -19,24 +19,39 @@ static bool refuses(const char *text)
 	return address_read(&a, text, strlen(text)) == -1;
 }
 
-static bool shows(int family, const char *address, const char *want)
+static struct sockaddr_storage make(int family, const char *address, uint16_t port)
 {
 	struct sockaddr_storage at = {.ss_family = (sa_family_t)family};
-	char text[80];
 
 	if (family == AF_INET6) {
 		struct sockaddr_in6 *six = (void *)&at;
 
-		six->sin6_port = htons(3804);
+		six->sin6_port = htons(port);
 		must(inet_pton(family, address, &six->sin6_addr) == 1, "an address");
 	} else {
 		struct sockaddr_in *four = (void *)&at;
 
-		four->sin_port = htons(3804);
+		four->sin_port = htons(port);
 		must(inet_pton(family, address, &four->sin_addr) == 1, "an address");
 	}
+	return at;
+}
+
+static bool shows(int family, const char *address, const char *want)
+{
+	struct sockaddr_storage at = make(family, address, 3804);
+	char text[80];
+
 	address_text(&at, text, sizeof text);
 	return strcmp(text, want) == 0;
+}
+
+/* Two hosts, with other ports. */
+static bool same(int family, const char *host, int other_family, const char *other_host)
+{
+	struct sockaddr_storage a = make(family, host, 1), b = make(other_family, other_host, 2);
+
+	return address_same_host(&a, &b);
 }
 
 int main(void)
@@ -60,5 +75,9 @@ int main(void)
 	    "a name can be too long");
 	ok(shows(AF_INET, "192.0.2.1", "192.0.2.1:3804") &&
 	    shows(AF_INET6, "2001:db8::1", "[2001:db8::1]:3804"), "and as text");
+	ok(same(AF_INET, "192.0.2.1", AF_INET, "192.0.2.1") && same(AF_INET6, "2001:db8::1", AF_INET6, "2001:db8::1"),
+	    "the same host, whatever the ports");
+	ok(!same(AF_INET, "192.0.2.1", AF_INET, "192.0.2.2") && !same(AF_INET6, "2001:db8::1", AF_INET6, "2001:db8::2") &&
+	    !same(AF_INET, "0.0.0.0", AF_INET6, "::"), "other hosts");
 	return tap_done();
 }
