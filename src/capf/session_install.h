@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The operation install: the phone makes a key, may be asked to sign a request for it, waits for the CA, and stores the
- * certificate. */
+/* The operation install: the phone makes a key, may be asked to sign a request for it, waits for the CA, and stores
+ * the certificate. */
 #ifndef SESSION_INSTALL_H
 #define SESSION_INSTALL_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* How much a phone may send in one connection: more than the longest operation has, and for each second some more, for
- * signs of life, which may go on for weeks. */
+/* How much a phone may send in one connection: more than the longest operation has, and for each second some more,
+ * for signs of life, which may go on for weeks. */
 #ifndef FLOOD_H
 #define FLOOD_H
 

@@ -40,7 +40,8 @@ void trace_link_take(struct trace_link *, int fd);
 /* The trace of a session by the settings of now, which may be others than when it began: the one that it has had so
  * far, a new one, or NULL, and then the old one is freed. All functions below take NULL for a session that is not
  * traced, as this does. */
-struct trace *trace_follow(struct trace *, struct trace_link *, const struct settings *, const struct trace_session *);
+struct trace *trace_follow(struct trace *, struct trace_link *, const struct settings *,
+    const struct trace_session *);
 /* The last line, and it is freed. named: without a device's name nothing of it is kept. */
 void trace_end(struct trace *, const char *state, bool named);
 /* It is freed, and what has not been sent is forgotten. */
