@@ -77,6 +77,34 @@ lab_ca() {
 	done
 }
 
+@test "a true manifest of another form lets nothing in that it does not list" {
+	local n
+	lab_ca
+	does 'PUBLIC KEYS FOR A SCRIPT OR FOR EJBCA' 1
+	mkdir m k
+	# As many requests as the manifest of the keys has lines.
+	tar xmzf keys.tgz -C m
+	for n in {11..21}; do
+		cp m/SEP000000000001.pem "m/SEP0000000000$n.csr"
+	done
+	tar xmzf requests.tgz -C k
+	printf 'device\tsubject\tsha256\nSEP000000000011\t-\t-\n' >k/keys.tsv
+	openssl pkey -in "$FIX/root.key" -pubout -out k/SEP000000000011.pem
+	tar czf requests.tgz -C m .
+	tar czf keys.tgz -C k .
+	if (does 'OPENSSL BY HAND') >failed 2>&1; then
+		fail "requests: not noticed"
+	fi
+	cat failed
+	grep -q 'cmp - ../found' failed
+	if (does 'PUBLIC KEYS FOR A SCRIPT OR FOR EJBCA' 2 99) >failed 2>&1; then
+		fail "keys: not noticed"
+	fi
+	cat failed
+	grep -q 'cmp - ../found' failed
+	[ ! -e certificates.tgz ]
+}
+
 # subordinate SUBSECTION [OPTION...]: the CA for the phones, its certificate signed as the subsection says.
 subordinate() {
 	does 'A SUBORDINATE CA' 1
