@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/device.h"
 #include "base/monotime.h"
 #include "base/outfile.h"
 #include "capf/capfmsg.h"
@@ -106,7 +107,9 @@ static void put_element(const struct transcript *t, struct buf *b, bool sent, ui
 		put(b, "left out, %s", why);
 	else
 		put_hex(b, value);
-	if (tag == CAPFMSG_DEVICE_NAME && value.len <= DEVICE_MAX + 1 && memchr(value.p, '\0', value.len) != NULL)
+	/* Anything else could hold a line of its own. */
+	if (why == NULL && tag == CAPFMSG_DEVICE_NAME && value.len > 1 && value.p[value.len - 1] == '\0' &&
+	    device_ok((const char *)value.p, value.len - 1))
 		put(b, " (%s)", (const char *)value.p);
 	put(b, "\n");
 }

@@ -17,20 +17,21 @@ struct visit {
 	const struct visit_plan *plan;
 	struct transcript *transcript;
 	struct wire wire;
+	bool named;		/* it says that it is our device */
 	uint8_t version;	/* the phone's */
 	bool ec;
 	unsigned alive;
 	struct buf spki, info;
 };
 
-/* The same, written down. AUTH_RESPONSE is not: its device may be another one. */
+/* The same, written down once the phone has said which device it is: before that it may be another one. */
 static enum got hear(struct visit *v, double until, struct bytes *whole, struct capfmsg *m, struct reason *why)
 {
 	enum got got = wire_take(&v->wire, until, whole, why);
 
 	if (got != GOT_IT)
 		return got;
-	if (whole->p[1] != CAPFMSG_AUTH_RESPONSE)
+	if (v->named)
 		transcript_message(v->transcript, false, *whole);
 	if (capfmsg_decode(*whole, m, why) == 0 && m->session != v->wire.id)
 		reason_set(why, "has another session id");
@@ -52,9 +53,10 @@ static enum visit_end lost(struct visit *v, enum got got, const char *what, stru
 	static const char *const how[] = {"the phone broke the rules", "the phone hung up",
 	    "the phone gave no answer", "the phone sent a message that cannot be read", "stopped"};
 
-	reason_set(why, "%s %s", how[got], what);
+	reason_set(why, "%s %s%s", how[got], what, v->named ? "" : ", before it said which device it is");
 	transcript_say(v->transcript, "%s", why->text);
-	return got == GOT_STOPPED ? VISIT_STOPPED : VISIT_LOST;
+	/* Whoever does not name our device does not count against it. */
+	return got == GOT_STOPPED ? VISIT_STOPPED : v->named ? VISIT_LOST : VISIT_OTHER;
 }
 
 static void say_end(struct visit *v, uint8_t reason)
@@ -105,6 +107,7 @@ static enum visit_end greet(struct visit *v, struct reason *why)
 		reason_set(why, "%s: another device came, and was told reason 9", m.device);
 		return VISIT_OTHER;
 	}
+	v->named = true;
 	transcript_message(v->transcript, false, whole);
 	v->version = capfmsg_has(&m, CAPFMSG_VERSION_TAG) ? m.version : 1;
 	if (proves(v, &m, why))

@@ -265,6 +265,27 @@ hidden() {
 	complained 'failed to authenticate 2 times'
 }
 
+# stranger [BYTES]: somebody connects, sends these (printf(1)) and hangs up.
+stranger() {
+	printf "${1:-}" | timeout 60 openssl s_client -connect $PORT -quiet -no_ign_eof >/dev/null 2>&1 || :
+}
+
+@test "who does not name the device ends nothing, and what it sends is not in the transcript" {
+	local i
+	probe -t transcript --only 1
+	for i in 1 2 3 4 5 6; do
+		stranger
+	done
+	# STATUS_RESPONSE with another device's name.
+	stranger '\x55\x13\0\0\0\x01\0\x10\x0d\0\x0dSEP00000BEEF\0'
+	until_true grep -q 'message' err
+	phone
+	probed 0
+	complained 'before it said which device it is'
+	refute grep -q 'visits in a row' err
+	hidden BEEF
+}
+
 @test "nothing in the spool changes" {
 	spool_state >before
 	finds 2
