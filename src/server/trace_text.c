@@ -146,7 +146,8 @@ static void put_number(struct text *t, struct bytes b)
 {
 	uint32_t n = 0;
 
-	if (b.len < 1 || b.len > sizeof n) {
+	/* Four digits in the place of a number are no number that a phone would send. */
+	if (b.len < 1 || b.len > sizeof n || digits_at(b, 0) > 0) {
 		put_length(t, b);
 		put_hex(t, b);
 		return;

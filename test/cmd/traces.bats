@@ -111,7 +111,7 @@ nowhere() {
 	settings 'trace = messages' 'string-tries = 100'
 	order SEP000000000001 --operation install --auth string --string 739164
 	start
-	odd SEP000000000001 582037 plain cut twice command short tag wide magic long bare >answers
+	odd SEP000000000001 582037 plain cut twice command short tag wide number magic long bare >answers
 	odd SEP000000000099 582037 plain cut twice command short tag wide magic long bare >>answers
 	odd SEP000000000001 739164 cut twice command short tag wide magic long bare >>answers
 	sim SEP000000000001 --string 739164 --patience 1s
@@ -120,9 +120,10 @@ nowhere() {
 	nowhere 582037
 	nowhere 739164
 	# All of them are there, though.
-	assert_equal "$(grep -c '^session ' "$SPOOL/session/strangers.txt")" 29
+	assert_equal "$(grep -c '^session ' "$SPOOL/session/strangers.txt")" 30
 	assert_equal "$(grep -c 'PASSWORD left out' "$SPOOL/session/strangers.txt")" 14
 	grep -q 'tag 99 length=8 hex=78\[digits\]00$' "$SPOOL/session/strangers.txt"
+	grep -q 'KEY_SIZE length=4 hex=\[digits\]$' "$SPOOL/session/strangers.txt"
 	grep -q 'malformed: has two PASSWORDs' "$SPOOL/session/strangers.txt"
 	grep -q 'malformed: has an element that reaches past its end' "$SPOOL/session/strangers.txt"
 	grep -q ' received message=command 77$' "$SPOOL/session/strangers.txt" || grep -q 'message="command 77"' "$SPOOL/session/strangers.txt"

@@ -11,6 +11,7 @@ Each KIND is a connection. Prints what the server's last command was, or "none".
 	short	the element before it says a length that is too small
 	tag	it stands in a tag that nobody knows
 	wide	the same, in UTF-16
+	number	its first four digits stand where a number should
 	magic	the message begins with a wrong byte
 	long	the message says that it is too long
 	bare	it is sent without any message
@@ -45,6 +46,7 @@ def make(kind, session):
         'short': lambda: message(2, session, *head, b'\x05\x00\x01ab' + element(11, secret)),
         'tag': lambda: message(2, session, *head, element(99, b'x' + secret)),
         'wide': lambda: message(2, session, *head, element(99, string.encode('utf-16-be'))),
+        'number': lambda: message(2, session, *head, element(10, secret[:4])),
         'magic': lambda: b'\x54' + message(2, session, *head, element(11, secret))[1:],
         'long': lambda: struct.pack('>BBIH', 0x55, 2, session, 0xffff) + element(11, secret),
         'bare': lambda: secret,
