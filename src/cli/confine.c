@@ -48,8 +48,8 @@ void confine_below(enum sandbox_profile profile, int dirfd, const char *const *f
 
 void confine_beside(const char *path, int dirfd)
 {
-	struct sandbox_path allowed[2];
-	char copy[PATH_MAX];
+	struct sandbox_path allowed[3];
+	char copy[PATH_MAX], real[PATH_MAX];
 	size_t n = 0;
 
 	if (path != NULL && strcmp(path, "-") != 0) {
@@ -57,6 +57,9 @@ void confine_beside(const char *path, int dirfd)
 			status_die(STATUS_USAGE, path, "too long");
 		strcpy(copy, path);
 		allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(copy), SANDBOX_READ | SANDBOX_WRITE};
+		/* A symbolic link stays, and its target is replaced, where that is. */
+		if (realpath(path, real) != NULL)
+			allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(real), SANDBOX_READ | SANDBOX_WRITE};
 	}
 	if (dirfd >= 0)
 		allowed[n++] = (struct sandbox_path){dirfd, NULL, SANDBOX_READ};

@@ -565,6 +565,20 @@ repack() {
 	assert_equal "$(wc -l <log)" 10
 }
 
+@test "csr-dump, csr-sign: -o is a link into another directory, which stays, and its target is replaced" {
+	mkdir out
+	echo old >out/requests.tgz
+	echo old >out/signed.tgz
+	mkdir links
+	ln -s ../out/requests.tgz ../out/signed.tgz links
+	csr-dump -s "$BATS_FILE_TMPDIR/spool" -o links/requests.tgz
+	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -o links/signed.tgz out/requests.tgz
+	[ -L links/requests.tgz ]
+	[ -L links/signed.tgz ]
+	assert_equal "$(tar tzf out/signed.tgz | wc -l)" 11
+	assert_equal "$(ls out)" "$(printf '%s\n' requests.tgz signed.tgz)"
+}
+
 @test "csr-sign: of two requests for a device the first is signed, the second refused" {
 	make_csr SEP00000000AAAA rsa1
 	mv SEP00000000AAAA.csr 1.csr
