@@ -275,7 +275,7 @@ static void open_transcript(struct probe *p, const char *path, time_t now)
 	char iso[UTC_ISO + 1];
 
 	p->transcript.fd = -1;
-	p->transcript.start = monotime_seconds();
+	transcript_begin(&p->transcript);
 	if (path != NULL && (p->transcript.fd = outfile_log_open(path)) < 0)
 		status_die_path(path, "cannot write");
 	utc_iso(now, iso);

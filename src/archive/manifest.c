@@ -134,7 +134,7 @@ static int check_signature(const void *text, size_t len, const void *sig, size_t
 	else if (certs == NULL || bio == NULL || !sk_X509_push(certs, signer->x509))
 		reason_memory(r);
 	else if (CMS_verify(cms, certs, NULL, bio, NULL, flags) != 1)
-		openssl_error_set(r, MANIFEST_SUMS " is not signed by the expected key");
+		openssl_error_set(r, MANIFEST_SUMS " is not signed by a CAPF whose certificate was given");
 	else
 		res = 0;
 	openssl_error_end(res, r);

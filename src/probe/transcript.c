@@ -13,6 +13,8 @@
 #include "probe/transcript.h"
 #include "x509/der.h"
 
+#define SESSION_MAX (256 << 10)		/* an honest one has less than 20 KiB */
+
 static void put(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void put(struct buf *b, const char *fmt, ...)
@@ -114,12 +116,20 @@ static void put_element(const struct transcript *t, struct buf *b, bool sent, ui
 	put(b, "\n");
 }
 
+void transcript_begin(struct transcript *t)
+{
+	t->start = monotime_seconds();
+	t->messages = 0;
+}
+
 void transcript_message(struct transcript *t, bool sent, struct bytes whole)
 {
 	struct bytes body = {whole.p + CAPFMSG_HEADER, whole.len - CAPFMSG_HEADER}, value;
 	uint8_t command = whole.p[1], tag;
 	struct buf b = {0};
 
+	if (t->messages > SESSION_MAX)
+		return;
 	put(&b, "%8.3f  %s %u %s, ", monotime_seconds() - t->start, sent ? ">" : "<", command, capfmsg_name(command));
 	put_hex(&b, (struct bytes){whole.p, CAPFMSG_HEADER});
 	put(&b, "\n");
@@ -127,5 +137,8 @@ void transcript_message(struct transcript *t, bool sent, struct bytes whole)
 		put_element(t, &b, sent, command, tag, value);
 	if (body.len > 0)
 		put(&b, "            and %zu bytes that are no element\n", body.len);
+	t->messages += b.len;
+	if (t->messages > SESSION_MAX)
+		put(&b, "            more messages of this session are left out\n");
 	append(t, &b);
 }

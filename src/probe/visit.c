@@ -291,7 +291,7 @@ enum visit_end visit_serve(const struct visit_plan *plan, int fd, uint32_t id, b
 	    .transcript = plan->transcript}};
 	enum visit_end end;
 
-	plan->transcript->start = monotime_seconds();
+	transcript_begin(plan->transcript);
 	end = serve(&v, last, t, why);
 	if (end == VISIT_TRIED && !last && t->verdict != TRIAL_HUNG_UP)
 		transcript_say(v.transcript, "hung up, so that the phone comes again");

@@ -154,11 +154,15 @@ static int set_minutes(const struct setting *s, const char *value, time_t *out, 
 
 static int set_word(const struct setting *s, const char *value, unsigned *out, struct reason *why)
 {
+	char known[128] = "";
+
 	*out = 0;
-	for (const char *word = s->words; *word != '\0'; word += strlen(word) + 1, ++*out)
+	for (const char *word = s->words; *word != '\0'; word += strlen(word) + 1, ++*out) {
 		if (strcmp(value, word) == 0)
 			return 0;
-	return reason_set(why, "%s cannot be \"%.40s\"", s->name, value);
+		snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", *known != '\0' ? ", " : "", word);
+	}
+	return reason_set(why, "%s cannot be \"%.40s\": it is one of %s", s->name, value, known);
 }
 
 /* The next word of a list with blanks between, and its length; NULL at the end. */

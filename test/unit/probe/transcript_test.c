@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* What a phone puts into DEVICE_NAME makes no line of its own in the transcript, and takes no string there. */
+/* What a phone puts into DEVICE_NAME makes no line of its own in the transcript, and takes no string there; and a
+ * session has a bound. */
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,8 +43,36 @@ static unsigned lines(void)
 	return n;
 }
 
+/* A phone that never stops: what a session adds has an end, and the next one is shown. */
+static void test_bound(void)
+{
+	static unsigned char message[8 + 3 + 10000] = {0x55, CAPFMSG_STATUS_RESPONSE};
+	struct transcript t = {.string = ""};
+	char path[300];
+	off_t end;
+
+	snprintf(path, sizeof path, "%s/long", tap_dir());
+	t.fd = open(path, O_RDWR | O_CREAT | O_APPEND, 0600);
+	must(t.fd >= 0, "no transcript");
+	message[6] = (unsigned char)((sizeof message - 8) >> 8);
+	message[7] = (unsigned char)(sizeof message - 8);
+	message[8] = 99;
+	message[9] = 10000 >> 8;
+	message[10] = 10000 & 0xff;
+	transcript_begin(&t);
+	for (int i = 0; i < 1000; i++)
+		transcript_message(&t, false, (struct bytes){message, sizeof message});
+	end = lseek(t.fd, 0, SEEK_END);
+	ok(end > 256 << 10 && end < 300 << 10, "a session has a bound");
+	transcript_begin(&t);
+	transcript_message(&t, false, (struct bytes){message, sizeof message});
+	ok(lseek(t.fd, 0, SEEK_END) > end + 20000, "the next one begins anew");
+	close(t.fd);
+}
+
 int main(void)
 {
+	test_bound();
 	write_down("SEP000000000001", "8675309");
 	ok(strstr(text, "(SEP000000000001)") != NULL && lines() == 2, "a name is shown");
 	write_down("x\n  verdict: works", "8675309");

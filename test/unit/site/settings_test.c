@@ -136,7 +136,7 @@ static void test_devices(void)
 	refuses("trace-devices = SEP1,SEP2\n", "trace-devices: SEP1,SEP2 is no device name");
 	refuses("trace-devices = *\n", "trace-devices: * is no device name");
 	refuses("trace-max-bytes = 1000\n", "trace-max-bytes wants a number");
-	refuses("trace = all\n", "trace cannot be \"all\"");
+	refuses("trace = all\n", "trace cannot be \"all\": it is one of off, sessions, messages");
 }
 
 int main(void)
