@@ -34,8 +34,7 @@ bool der_take(struct bytes *in, uint8_t *tag, struct bytes *body)
 	return true;
 }
 
-/* The same, when the element must have this tag. */
-static bool expect(struct bytes *in, uint8_t want, struct bytes *body)
+bool der_expect(struct bytes *in, uint8_t want, struct bytes *body)
 {
 	uint8_t tag;
 	struct bytes at = *in;
@@ -163,9 +162,9 @@ static enum der_kind kind_signed(struct bytes tbs)
 
 	if (peek(tbs, DER_CONTEXT_0))
 		return DER_CERT;
-	if (!expect(&tbs, DER_INTEGER, &skip))
+	if (!der_expect(&tbs, DER_INTEGER, &skip))
 		return peek(tbs, DER_SEQUENCE) ? DER_CRL : DER_UNKNOWN;
-	if (!expect(&tbs, DER_SEQUENCE, &skip) || !expect(&tbs, DER_SEQUENCE, &skip) ||
+	if (!der_expect(&tbs, DER_SEQUENCE, &skip) || !der_expect(&tbs, DER_SEQUENCE, &skip) ||
 	    !der_take(&tbs, &tag, &skip))
 		return DER_UNKNOWN;
 	if (tag == DER_CONTEXT_0)
@@ -177,7 +176,7 @@ bool der_is_sequence(struct bytes b)
 {
 	struct bytes body;
 
-	return expect(&b, DER_SEQUENCE, &body) && b.len == 0;
+	return der_expect(&b, DER_SEQUENCE, &body) && b.len == 0;
 }
 
 enum der_kind der_kind_of(const void *data, size_t len)
@@ -186,7 +185,7 @@ enum der_kind der_kind_of(const void *data, size_t len)
 	struct bytes in = {data, len}, body, first, second;
 	uint8_t tag, next;
 
-	if (!expect(&in, DER_SEQUENCE, &body) || !der_take(&body, &tag, &first))
+	if (!der_expect(&in, DER_SEQUENCE, &body) || !der_take(&body, &tag, &first))
 		return DER_UNKNOWN;
 	if (!der_take(&body, &next, &second))
 		return DER_UNKNOWN;

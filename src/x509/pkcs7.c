@@ -8,25 +8,14 @@
 
 static const unsigned char signed_data[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
 
-static bool expect(struct bytes *in, uint8_t want, struct bytes *body)
-{
-	uint8_t tag;
-	struct bytes at = *in;
-
-	if (!der_take(&at, &tag, body) || tag != want)
-		return false;
-	*in = at;
-	return true;
-}
-
 /* ContentInfo: an OID and, in [0], the one thing that it names. */
 static bool open_content(struct bytes der, struct bytes *out)
 {
 	struct bytes info, oid, content;
 
-	return expect(&der, DER_SEQUENCE, &info) && der.len == 0 && expect(&info, DER_OID, &oid) &&
+	return der_expect(&der, DER_SEQUENCE, &info) && der.len == 0 && der_expect(&info, DER_OID, &oid) &&
 	    oid.len == sizeof signed_data && memcmp(oid.p, signed_data, oid.len) == 0 &&
-	    expect(&info, DER_CONTEXT_0, &content) && info.len == 0 && expect(&content, DER_SEQUENCE, out) &&
+	    der_expect(&info, DER_CONTEXT_0, &content) && info.len == 0 && der_expect(&content, DER_SEQUENCE, out) &&
 	    content.len == 0;
 }
 
@@ -34,14 +23,14 @@ int pkcs7_certificates(struct bytes der, struct bytes *certificates, struct reas
 {
 	struct bytes data, version, digests, content, oid, lists, signers;
 
-	if (!open_content(der, &data) || !expect(&data, DER_INTEGER, &version) ||
-	    !expect(&data, DER_SET, &digests) || !expect(&data, DER_SEQUENCE, &content) ||
-	    !expect(&content, DER_OID, &oid))
+	if (!open_content(der, &data) || !der_expect(&data, DER_INTEGER, &version) ||
+	    !der_expect(&data, DER_SET, &digests) || !der_expect(&data, DER_SEQUENCE, &content) ||
+	    !der_expect(&content, DER_OID, &oid))
 		return reason_set(why, "is a PKCS#7 file that is no list of certificates");
 	*certificates = (struct bytes){0};
-	expect(&data, DER_CONTEXT_0, certificates);
-	expect(&data, DER_CONTEXT_1, &lists);
-	if (!expect(&data, DER_SET, &signers) || data.len > 0)
+	der_expect(&data, DER_CONTEXT_0, certificates);
+	der_expect(&data, DER_CONTEXT_1, &lists);
+	if (!der_expect(&data, DER_SET, &signers) || data.len > 0)
 		return reason_set(why, "is a PKCS#7 file that is no list of certificates");
 	if (content.len > 0 || digests.len > 0 || signers.len > 0)
 		return reason_set(why, "is a signed message, not a list of certificates");
