@@ -58,13 +58,14 @@ struct asked {
 static int accept_one(struct probe *p)
 {
 	struct pollfd on[LISTEN_MAX + 1] = {{p->visit.signals, POLLIN, 0}};
-	double start = monotime_seconds();
+	double now = monotime_seconds(), remind = now + (double)p->remind, give_up = now + (double)p->give_up, next;
 	int fd;
 
 	for (size_t i = 0; i < p->listen.n; i++)
 		on[i + 1] = (struct pollfd){p->listen.fd[i], POLLIN, 0};
 	for (;;) {
-		if (poll(on, (nfds_t)p->listen.n + 1, (int)p->remind * 1000) < 0 && errno != EINTR)
+		next = p->give_up > 0 && give_up < remind ? give_up : remind;
+		if (poll(on, (nfds_t)p->listen.n + 1, next > now ? (int)((next - now) * 1000) + 1 : 0) < 0 && errno != EINTR)
 			status_die_errno(NULL, "cannot wait");
 		if (on[0].revents != 0)
 			return -1;
@@ -72,11 +73,15 @@ static int accept_one(struct probe *p)
 			if (on[i + 1].revents != 0 && (fd = accept4(p->listen.fd[i], NULL, NULL,
 			    SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
 				return fd;
-		if (p->give_up > 0 && monotime_seconds() - start >= (double)p->give_up) {
+		now = monotime_seconds();
+		if (p->give_up > 0 && now >= give_up) {
 			status_warn(p->visit.device, "did not come within %lld s", (long long)p->give_up);
 			return -1;
 		}
-		status_warn(p->visit.device, "has not come: reset the phone, or start the install from its menu");
+		if (now >= remind) {
+			status_warn(p->visit.device, "has not come: reset the phone, or start the install from its menu");
+			remind = now + (double)p->remind;
+		}
 	}
 }
 

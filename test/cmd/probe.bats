@@ -294,6 +294,11 @@ stranger() {
 }
 
 @test "a phone that does not come is waited for, with a line that says what to do" {
+	# Whatever there is to remind of.
+	run --separate-stderr timeout 60 capf-probe -l 127.0.0.1:0 --remind 1h --give-up 1s $DEVICE
+	assert_status 1
+	assert_stderr_has "$DEVICE: did not come within 1 s"
+	refute_stderr_has "has not come"
 	run --separate-stderr capf-probe -l 127.0.0.1:0 --remind 1s --give-up 2s $DEVICE
 	assert_status 1
 	assert_stderr_has "$DEVICE: has not come: reset the phone, or start the install from its menu"
