@@ -151,6 +151,9 @@ static bool credible(struct unpack *u, const struct unpacked *v)
 	u->files += v->kind == UNPACK_FILE;
 	if (entry && (u->entries > entries || u->bytes > bytes))
 		return false;
+	/* Each file is an archive, and what is taken from one has a name. */
+	if (u->task.apart && v->kind == UNPACK_ENTRY && v->name[0] == '\0')
+		return false;
 	if (v->data.len > u->task.most + 1 || (v->data.len > 0 && v->kind != UNPACK_ENTRY))
 		return false;
 	if (of_file && (u->files == 0 || u->files > u->share[u->at].end))

@@ -590,7 +590,8 @@ static void lie_of_reader(const char *what)
 	struct buf b = {0};
 	ssize_t n = 0;
 
-	if (strcmp(program, "csr-add") == 0)
+	/* The others are given their archives by name. */
+	if (strcmp(program, "cert-import") != 0)
 		put_entry(&b, UNPACK_FILE, "", NULL, 0);
 	if (strcmp(what, "huge") == 0)
 		n = write(OUT, huge, sizeof huge);

@@ -726,6 +726,66 @@ static void cut_line(void)
 	free(p);
 }
 
+static int tell(void *ctx, const struct reqid *about)
+{
+	unsigned *left = ctx;
+
+	must(strcmp(about->device, reqid.device) == 0, "whom a line is about");
+	return --*left == 0 ? 7 : 0;
+}
+
+static void reading_journal(void)
+{
+	char text[300];
+	unsigned left = 9;
+
+	fresh();
+	unlinkat(s->root, SPOOL_JOURNAL, 0);
+	ok(journal_each(s, tell, &left) == 0 && left == 9, "a journal that is not there has no line");
+	memset(text, 'x', sizeof text - 1);
+	text[sizeof text - 1] = '\0';
+	journal_add(s, "new", &reqid);
+	journal_add_text(s, "event", "no request");
+	journal_add_text(s, "event", text);
+	journal_add(s, "ready", &reqid);
+	must(journal_flush(s) == 0, "a journal");
+	ok(journal_each(s, tell, &left) == 0 && left == 7, "two of four lines are about requests");
+	left = 1;
+	ok(journal_each(s, tell, &left) == 7 && left == 0, "it stops when it is told to");
+	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0 && symlinkat("nowhere", s->root, SPOOL_JOURNAL) == 0, "a link");
+	errno = 0;
+	ok(journal_each(s, tell, &left) == -1 && errno == ELOOP, "a link is not the journal");
+	must(unlinkat(s->root, SPOOL_JOURNAL, 0) == 0 && mkdirat(s->root, SPOOL_JOURNAL, 0700) == 0, "a directory");
+	ok(journal_each(s, tell, &left) == -1 && errno == EISDIR, "nor is a directory");
+	must(unlinkat(s->root, SPOOL_JOURNAL, AT_REMOVEDIR) == 0, "no directory");
+}
+
+/* A request is found where it went while somebody reads. */
+static void reading_requests(void)
+{
+	static const enum spool_dir places[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
+	char name[REQID_NAME_MAX + 1];
+	unsigned char *p;
+	size_t len;
+
+	fresh();
+	reqid_name(&reqid, (enum reqid_kind)reqid.kind, name);
+	for (size_t i = 0; i < 3; i++)
+		unlinkat(s->dir[places[i]], name, 0);
+	ok(spool_read_request(s, &reqid, &p, &len) == -1 && errno == ENOENT, "a request that is nowhere");
+	for (size_t i = 0; i < 3; i++) {
+		make_file(s->dir[places[i]], name, "it");
+		ok(spool_read_request(s, &reqid, &p, &len) == 0 && len == 2, "a request in %s", spool_dir_name(places[i]));
+		free(p);
+		unlinkat(s->dir[places[i]], name, 0);
+	}
+	must(symlinkat("nowhere", s->dir[SPOOL_CSR], name) == 0, "a link");
+	make_file(s->dir[SPOOL_DONE], name, "it");
+	ok(spool_read_request(s, &reqid, &p, &len) == -1 && errno == ELOOP, "a link is not passed over");
+	unlinkat(s->dir[SPOOL_CSR], name, 0);
+	unlinkat(s->dir[SPOOL_DONE], name, 0);
+}
+
 static void logging(void)
 {
 	char text[600];
@@ -871,6 +931,8 @@ int main(void)
 	files();
 	room();
 	logging();
+	reading_journal();
+	reading_requests();
 	cut_line();
 	stages();
 	planted();
