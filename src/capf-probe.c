@@ -85,6 +85,15 @@ static int accept_one(struct probe *p)
 	}
 }
 
+/* Ends when a line of the transcript could not be written: without it a trial is of no use to others. */
+static void check_transcript(const struct probe *p)
+{
+	if (p->transcript.error == 0)
+		return;
+	errno = p->transcript.error;
+	status_die_errno("transcript", "cannot write");
+}
+
 /* False when there is no use in going on. */
 static bool goes_on(struct probe *p, enum visit_end end, const struct reason *why)
 {
@@ -131,10 +140,7 @@ static bool try_one(struct probe *p, struct trial *t, bool last)
 			return false;
 		why.text[0] = '\0';
 		go_on = goes_on(p, visit_serve(&p->visit, fd, ++p->session, last, t, &why), &why);
-		if (p->transcript.error != 0) {
-			errno = p->transcript.error;
-			status_die_errno("transcript", "cannot write");
-		}
+		check_transcript(p);
 	}
 	if (t->verdict == TRIAL_UNTRIED)
 		return false;
@@ -285,6 +291,8 @@ static void open_transcript(struct probe *p, const char *path, time_t now)
 		status_die_path(path, "cannot write");
 	utc_iso(now, iso);
 	transcript_say(&p->transcript, "capf-probe " CAPFKIT_VERSION ", %s, %s", p->visit.device, iso);
+	/* Before somebody goes to the phone. */
+	check_transcript(p);
 }
 
 /* What all visits of this phone have in common. The string may be read later. */

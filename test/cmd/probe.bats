@@ -294,6 +294,10 @@ stranger() {
 }
 
 @test "a phone that does not come is waited for, with a line that says what to do" {
+	# A transcript that cannot be written is told before somebody goes to the phone.
+	run --separate-stderr timeout 60 capf-probe -l 127.0.0.1:0 --give-up 1s -t /dev/full $DEVICE
+	assert_status 111
+	assert_one_line "transcript: cannot write: No space left on device"
 	# Whatever there is to remind of.
 	run --separate-stderr timeout 60 capf-probe -l 127.0.0.1:0 --remind 1h --give-up 1s $DEVICE
 	assert_status 1
