@@ -262,7 +262,7 @@ static int read_plain(struct child *c, int fd, struct bytes head)
 /* A file by its descriptor, or minus the errno of opening it. */
 static int read_file(struct child *c, int fd)
 {
-	struct source from = {NULL};
+	struct source from = {NULL, NULL};
 	unsigned char head[HEAD];
 	ssize_t n;
 	int result;

@@ -32,7 +32,7 @@ static struct bytes all(const struct buf *b)
 static void set_up(struct phone *p, const char *spec)
 {
 	unsigned char *der = NULL;
-	int len;
+	int len = 0;
 
 	must((p->key = key_make(spec, &r)) != NULL && (len = i2d_PUBKEY(p->key, &der)) > 0, "a key");
 	p->spki = (struct bytes){der, (size_t)len};
@@ -167,7 +167,7 @@ static void whole(const struct phone *p, EVP_PKEY *key, const char *cn, enum req
 	unsigned char *der = NULL;
 	BIO *pem = BIO_new(BIO_s_mem());
 	char *at;
-	int len;
+	int len = 0;
 
 	X509_REQ_set_pubkey(req, key);
 	X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "O", MBSTRING_ASC, (const unsigned char *)"Example",
