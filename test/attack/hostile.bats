@@ -182,7 +182,9 @@ idle_flood() {
 
 @test "a flood of requests to renegotiate, TLS 1.2" {
 	idle_flood renegotiate
-	assert_equal "$(logged 'event=connected.*tls=TLSv1.2')" "$BEGAN"
+	# All of them, and the one that was under way when the flood was stopped.
+	[ "$(logged 'event=connected.*tls=TLSv1.2')" -ge "$BEGAN" ]
+	[ "$(logged 'event=connected.*tls=TLSv1.2')" -le $((BEGAN + 1)) ]
 }
 
 # A hello in records of a byte each is a flood like any other.
