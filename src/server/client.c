@@ -11,8 +11,8 @@
 #include "server/issuer_process.h"
 #include "server/records_link.h"
 #include "server/registry_inside.h"
-#include "server/spool_watch.h"
 #include "server/turn.h"
+#include "spool/spool_watch.h"
 #include "x509/phone_auth.h"
 
 _Static_assert(SETTINGS_SIGN_LAYOUT_MAX == SIGN_LAYOUTS, "a setting for each layout");

@@ -7,10 +7,10 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "net/tls.h"
 #include "server/client.h"
 #include "server/hooks.h"
-#include "server/log.h"
 #include "server/registry.h"
 #include "server/trace.h"
 #include "site/settings.h"

@@ -8,11 +8,11 @@
 #include "server/enrol.h"
 #include "server/issuer_process.h"
 #include "server/records_link.h"
-#include "server/spool_watch.h"
 #include "server/turn.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
 #include "spool/newest.h"
+#include "spool/spool_watch.h"
 #include "x509/csr_make.h"
 #include "x509/request_proof.h"
 

@@ -11,8 +11,8 @@
 #include <time.h>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "base/reason.h"
-#include "server/log.h"
 #include "x509/phone_auth.h"
 
 #define ISSUER_PATH_MAX 255

@@ -11,13 +11,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/monotime.h"
 #include "net/address.h"
 #include "process/child.h"
 #include "server/control.h"
 #include "server/issuer_process.h"
 #include "server/load.h"
-#include "server/log.h"
 #include "server/master.h"
 #include "server/master_traces.h"
 #include "server/records_process.h"

@@ -8,8 +8,8 @@
 
 #include "base/reason.h"
 #include "net/listen.h"
-#include "server/log_output.h"
-#include "server/systemd.h"
+#include "process/log_output.h"
+#include "process/systemd.h"
 #include "site/settings.h"
 #include "spool/spool.h"
 

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "server/log.h"
+#include "base/log.h"
 #include "server/restart.h"
 #include "site/settings.h"
 

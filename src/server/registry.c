@@ -12,11 +12,11 @@
 #include "server/proof_trust.h"
 #include "server/records_link.h"
 #include "server/registry.h"
-#include "server/spool_watch.h"
 #include "server/turn.h"
 #include "site/capf_identity.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
+#include "spool/spool_watch.h"
 
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */

@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "server/hooks.h"
 #include "server/issuer_process.h"
-#include "server/log.h"
 #include "site/settings.h"
 #include "spool/spool.h"
 

@@ -9,9 +9,9 @@
 
 #include "base/auth_string.h"
 #include "base/bytes.h"
+#include "base/log.h"
 #include "capf/session.h"
 #include "server/hooks.h"
-#include "server/log.h"
 #include "site/phone.h"
 #include "site/settings.h"
 #include "spool/spool.h"

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/log.h"
 #include "capf/session.h"
-#include "server/log.h"
 #include "site/settings.h"
 
 struct trace;

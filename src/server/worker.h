@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "base/log.h"
+#include "process/log_output.h"
 #include "server/load.h"
-#include "server/log.h"
-#include "server/log_output.h"
 
 struct worker_task {
 	const char *path;	/* of the spool */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "server/log.h"
+#include "base/log.h"
 
 #define LINE_MAX_BYTES 1024
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "server/log_output.h"
+#include "process/log_output.h"
 
 #define SYSLOG_SOCKET "/dev/log"
 #define LINE_MAX_BYTES 1200	/* a line of logline, and what we put before and behind it */

@@ -6,7 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "server/systemd.h"
+#include "process/systemd.h"
 
 void systemd_open(struct systemd *n)
 {

@@ -6,7 +6,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "server/spool_watch.h"
+#include "spool/spool_watch.h"
 
 #define SLACK 10000	/* entries that are out of date, before everything is read again */
 
