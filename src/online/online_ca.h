@@ -14,8 +14,8 @@
 #include "online/online_settings.h"
 #include "x509/csr.h"
 
-#define ONLINE_TICKET_MAX 600	/* printable, without white space */
-#define ONLINE_CERTIFICATES_MAX (256 * 1024)	/* bytes of all certificates in one answer */
+#define ONLINE_TICKET_MAX 180	/* printable, without white space */
+#define ONLINE_CERTIFICATES_MAX (128 * 1024)	/* bytes of all certificates in one answer */
 
 enum online_outcome {
 	ONLINE_ISSUED,		/* certificates has them */
