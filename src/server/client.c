@@ -11,7 +11,7 @@
 #include "server/issuer_process.h"
 #include "server/records_link.h"
 #include "server/registry_inside.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 #include "spool/spool_watch.h"
 #include "x509/phone_auth.h"
 

@@ -8,7 +8,7 @@
 #include "server/enrol.h"
 #include "server/issuer_process.h"
 #include "server/records_link.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 #include "spool/batch.h"
 #include "spool/journal.h"
 #include "spool/newest.h"

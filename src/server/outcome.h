@@ -8,7 +8,7 @@
 #include <sys/queue.h>
 
 #include "server/records_packet.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 #include "site/phone.h"
 #include "site/phone_lock.h"
 #include "spool/spool.h"

@@ -8,7 +8,7 @@
 
 #include "server/records_link.h"
 #include "server/registry_inside.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 
 struct records_link {
 	int fd;

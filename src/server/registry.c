@@ -12,7 +12,7 @@
 #include "server/proof_trust.h"
 #include "server/records_link.h"
 #include "server/registry.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 #include "site/capf_identity.h"
 #include "spool/batch.h"
 #include "spool/journal.h"

@@ -486,7 +486,7 @@ static int confine(struct server *s, struct reason *why)
 	for (int d = 0; d < SPOOL_DIRS; d++) {
 		unsigned rights = SANDBOX_READ;
 
-		if (d == SPOOL_TRUST_CALLMANAGER || d == SPOOL_PHONE)
+		if (d == SPOOL_TRUST_CALLMANAGER || d == SPOOL_PHONE || d == SPOOL_ONLINE)
 			continue;
 		if (d != SPOOL_CA && d != SPOOL_TRUST_CAPF)
 			rights |= SANDBOX_WRITE;

@@ -542,7 +542,7 @@ int phone_template(int dirfd, const char *name, struct phone_change *c, time_t n
 	int n;
 
 	*c = (struct phone_change){.keep_string = false};
-	if ((n = settings_templates(dirfd, name, take_template, &r, why)) < 0)
+	if ((n = settings_named(dirfd, "template", name, take_template, &r, why)) < 0)
 		phone_change_free(c);
 	return n;
 }
@@ -564,7 +564,7 @@ static int take_any_template(void *ctx, const char *name, const char *value, str
 
 int phone_templates_check(int dirfd, time_t now, struct reason *why)
 {
-	return settings_templates(dirfd, NULL, take_any_template, &now, why) < 0 ? -1 : 0;
+	return settings_named(dirfd, "template", NULL, take_any_template, &now, why) < 0 ? -1 : 0;
 }
 
 int phone_generate(char out[AUTH_STRING_MAX + 1], size_t digits)

@@ -249,7 +249,11 @@ static int set(struct settings *c, const struct setting *s, const char *value, s
 	return 0;
 }
 
-#define TEMPLATE "template."
+#define TEMPLATE "template"
+#define CA "ca"
+
+/* Of these there may be many, each with a name and fields. */
+static const char *const named[] = {TEMPLATE, CA};
 
 /* The field in "NAME.field", or NULL. */
 static const char *field_of(const char *name)
@@ -259,16 +263,28 @@ static const char *field_of(const char *name)
 	return len > 0 && name[len] == '.' && name[len + 1] != '\0' ? name + len + 1 : NULL;
 }
 
-/* The values of templates are checked by phone_templates_check. */
+/* What stands behind "WORD.", or NULL. */
+static const char *below(const char *name, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(name, word, len) == 0 && name[len] == '.' ? name + len + 1 : NULL;
+}
+
+/* The values of templates are checked by phone_templates_check, those of CAs by who speaks with them. */
 static int take_setting(void *ctx, const char *name, const char *value, struct reason *why)
 {
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
 		if (strcmp(name, settings[i].name) == 0)
 			return set(ctx, &settings[i], value, why);
-	if (strncmp(name, TEMPLATE, strlen(TEMPLATE)) != 0)
-		return reason_set(why, "there is no setting %.40s", name);
-	return field_of(name + strlen(TEMPLATE)) != NULL ? 0 :
-	    reason_set(why, "%.60s: wants to be template.NAME.field", name);
+	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
+		const char *rest = below(name, named[i]);
+
+		if (rest != NULL)
+			return field_of(rest) != NULL ? 0 :
+			    reason_set(why, "%.60s: wants to be %s.NAME.field", name, named[i]);
+	}
+	return reason_set(why, "there is no setting %.40s", name);
 }
 
 static void put(struct buf *out, const char *text)
@@ -293,8 +309,12 @@ void settings_template(struct buf *out)
 	put(out, "\n"
 	    "# Templates for phone-add and phone-set --template, as many as you like; every new phone begins with\n"
 	    "# the one that is called default, when there is one.\n"
-	    "#" TEMPLATE "default.auth = string\n"
-	    "#" TEMPLATE "default.rsa = 2048\n");
+	    "#" TEMPLATE ".default.auth = string\n"
+	    "#" TEMPLATE ".default.rsa = 2048\n"
+	    "\n"
+	    "# CAs on the network, for csr-submit --ca and capf-enroll.\n"
+	    "#" CA ".example.type = est\n"
+	    "#" CA ".example.url = https://ca.example.com\n");
 }
 
 int settings_parse(struct settings *c, const char *text, struct reason *why)
@@ -333,7 +353,7 @@ int settings_load(struct settings *c, int dirfd, struct reason *why)
 }
 
 struct picking {
-	const char *name;
+	const char *word, *name;
 	int (*take)(void *, const char *, const char *, struct reason *);
 	void *ctx;
 	int n;
@@ -344,10 +364,7 @@ static int pick(void *ctx, const char *name, const char *value, struct reason *w
 	struct picking *p = ctx;
 	const char *field;
 
-	if (strncmp(name, TEMPLATE, strlen(TEMPLATE)) != 0)
-		return 0;
-	name += strlen(TEMPLATE);
-	if ((field = field_of(name)) == NULL)
+	if ((name = below(name, p->word)) == NULL || (field = field_of(name)) == NULL)
 		return 0;
 	if (p->name != NULL && (strncmp(name, p->name, strlen(p->name)) != 0 ||
 	    field != name + strlen(p->name) + 1))
@@ -356,11 +373,11 @@ static int pick(void *ctx, const char *name, const char *value, struct reason *w
 	return p->take(p->ctx, p->name != NULL ? field : name, value, why);
 }
 
-int settings_templates(int dirfd, const char *name,
+int settings_named(int dirfd, const char *word, const char *name,
     int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
     struct reason *why)
 {
-	struct picking p = {name, take, ctx, 0};
+	struct picking p = {word, name, take, ctx, 0};
 	char *text = slurp(dirfd, why);
 	int result = text != NULL ? ini_lines(text, pick, &p, why) : -1;
 

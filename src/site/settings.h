@@ -58,9 +58,9 @@ int settings_load(struct settings *, int dirfd, struct reason *);
 /* By trace-devices, are sessions of this device traced? */
 bool settings_trace_device(const struct settings *, const char *device);
 
-/* Calls take for each setting "template.NAME.field" of that file with what is behind "template.", or only
- * for those of one NAME with the field. How many there were; -1 with a reason, take's or our own. */
-int settings_templates(int dirfd, const char *name,
+/* Calls take for each setting "WORD.NAME.field" of that file with what is behind "WORD.", or only for those of one NAME
+ * with the field. The words are template and ca. How many there were; -1 with a reason, take's or our own. */
+int settings_named(int dirfd, const char *word, const char *name,
     int (*take)(void *ctx, const char *field, const char *value, struct reason *), void *ctx,
     struct reason *);
 

@@ -275,7 +275,17 @@ static bool trust_named(const char *name)
 	return len == 2 * REQID_SPKI + 4 && strcmp(name + len - 4, ".pem") == 0;
 }
 
-/* A file of ca/, trust/, phone/ or trace/: its content is checked elsewhere. */
+/* KEY.asked, KEY.der, or what they are locked with. */
+static bool online_named(const char *name)
+{
+	unsigned char key[REQID_SPKI];
+
+	return strcmp(name, SPOOL_LOCK) == 0 || (strlen(name) > 2 * REQID_SPKI &&
+	    bytes_unhex(name, REQID_SPKI, key) &&
+	    (strcmp(name + 2 * REQID_SPKI, ".asked") == 0 || strcmp(name + 2 * REQID_SPKI, ".der") == 0));
+}
+
+/* A file of ca/, trust/, phone/, trace/ or online/: its content is checked elsewhere. */
 static int check_other(void *ctx, const char *name)
 {
 	const struct check *c = ctx;
@@ -288,7 +298,7 @@ static int check_other(void *ctx, const char *name)
 	else if ((st.st_mode & 077) != 0)
 		tell(c, RECOVER_ILLEGAL, name, "others may read or write it");
 	else if (c->dir == SPOOL_PHONE ? !phone_named(name) : c->dir == SPOOL_TRACE ? !trace_named(name) :
-	    c->dir != SPOOL_CA && !trust_named(name))
+	    c->dir == SPOOL_ONLINE ? !online_named(name) : c->dir != SPOOL_CA && !trust_named(name))
 		tell(c, RECOVER_ILLEGAL, name, "not a name of the spool");
 	return 0;
 }

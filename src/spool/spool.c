@@ -27,6 +27,7 @@ static const char *const dir_name[SPOOL_DIRS] = {
 	[SPOOL_TRUST_CALLMANAGER] = "trust/callmanager",
 	[SPOOL_PHONE] = "phone",
 	[SPOOL_TRACE] = "trace",
+	[SPOOL_ONLINE] = "online",
 };
 
 const char *spool_default(void)
@@ -58,6 +59,8 @@ struct spool *spool_open_at(const char *path, int root, const char *who, time_t 
 	for (int d = 0; d < SPOOL_DIRS; d++)
 		s->dir[d] = -1;
 	for (int d = 0; d < SPOOL_DIRS; d++) {
+		if (d == SPOOL_ONLINE)
+			mkdirat(root, dir_name[d], 0700);
 		s->dir[d] = openat(root, dir_name[d], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (s->dir[d] < 0) {
 			saved = errno;

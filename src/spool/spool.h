@@ -28,12 +28,13 @@ enum spool_dir {
 	SPOOL_TRUST_CALLMANAGER,
 	SPOOL_PHONE,
 	SPOOL_TRACE,
+	SPOOL_ONLINE,		/* what online CAs were asked; of other names than the six above */
 	SPOOL_DIRS
 };
 
 #define SPOOL_CONF "capf.conf"	/* in the spool's own directory; made last, so no spool without it */
 #define SPOOL_JOURNAL "journal"
-#define SPOOL_LOCK ".lock"	/* in phone/; nothing is in it, see phone_lock */
+#define SPOOL_LOCK ".lock"	/* in phone/ and online/; nothing is in it, see phone_lock and asked_open */
 #define SPOOL_FILE_MAX 65536	/* no request, certificate or key is larger */
 
 struct spool {
@@ -51,7 +52,8 @@ struct spool {
 const char *spool_default(void);
 const char *spool_dir_name(enum spool_dir);
 
-/* Opens a spool; who is kept, not copied. ENOENT when there is none. */
+/* Opens a spool; who is kept, not copied. ENOENT when there is none. One of an older version has no online/, and gets
+ * it. */
 struct spool *spool_open(const char *path, const char *who, time_t now);
 /* The same for the directory root of that path, which need not have a capf.conf yet. Takes root, also when it fails. */
 struct spool *spool_open_at(const char *path, int root, const char *who, time_t now);

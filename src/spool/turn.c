@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "server/turn.h"
+#include "spool/turn.h"
 #include "spool/journal.h"
 #include "spool/stage.h"
 

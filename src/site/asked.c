@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/fileio.h"
+#include "base/ini.h"
+#include "base/utc.h"
+#include "site/asked.h"
+
+#define SUFFIX ".asked"
+#define CERTIFICATES ".der"
+#define NAME_MAX_BYTES (2 * REQID_SPKI + sizeof SUFFIX)
+#define FILE_MAX 4096
+
+const char *const asked_states[] = {"sent", "pending", "refused", "lost", "later", "issued", NULL};
+
+static const char *const times[] = {"first", "last", "next"};
+
+static void name_of(const unsigned char *spki, const char *suffix, char out[NAME_MAX_BYTES])
+{
+	bytes_hex(spki, REQID_SPKI, out);
+	strcat(out, suffix);
+}
+
+int asked_lock(const struct spool *s)
+{
+	int fd = openat(s->dir[SPOOL_ONLINE], SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return fileio_give_up(fd);
+	return fd;
+}
+
+static int set_text(const char *name, const char *value, char *out, size_t size, struct reason *why)
+{
+	size_t len = strlen(value);
+
+	if (len >= size)
+		return reason_set(why, "%s is too long", name);
+	memcpy(out, value, len + 1);
+	return 0;
+}
+
+static int take(void *ctx, const char *name, const char *value, struct reason *why)
+{
+	struct asked *a = ctx;
+	time_t *const time[] = {&a->first, &a->last, &a->next};
+	char *end;
+
+	if (strcmp(name, "device") == 0)
+		return device_ok(value, strlen(value)) ? set_text(name, value, a->device, sizeof a->device, why) :
+		    reason_set(why, "an invalid device name");
+	if (strcmp(name, "ca") == 0)
+		return set_text(name, value, a->ca, sizeof a->ca, why);
+	if (strcmp(name, "ticket") == 0)
+		return set_text(name, value, a->ticket, sizeof a->ticket, why);
+	if (strcmp(name, "reason") == 0)
+		return set_text(name, value, a->reason, sizeof a->reason, why);
+	if (strcmp(name, "tries") == 0) {
+		a->tries = (unsigned)strtoul(value, &end, 10);
+		return *value >= '0' && *value <= '9' && *end == '\0' ? 0 : reason_set(why, "tries wants a number");
+	}
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+		if (strcmp(name, times[i]) == 0)
+			return utc_parse(value, time[i]) ? 0 : reason_set(why, "%s wants a time", name);
+	if (strcmp(name, "state") != 0)
+		return reason_set(why, "there is no field %.40s", name);
+	for (unsigned i = 0; i < ASKED_STATES; i++)
+		if (strcmp(value, asked_states[i]) == 0) {
+			a->state = (enum asked_state)i;
+			return 0;
+		}
+	return reason_set(why, "state cannot be \"%.40s\"", value);
+}
+
+/* Are the certificates there? */
+static bool has_certificates(const struct spool *s, const unsigned char *spki)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_of(spki, CERTIFICATES, name);
+	return faccessat(s->dir[SPOOL_ONLINE], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], struct asked *a, struct reason *why)
+{
+	char name[NAME_MAX_BYTES];
+	unsigned char *text;
+	size_t len;
+	int result;
+
+	*a = (struct asked){.state = ASKED_SENT};
+	memcpy(a->spki, spki, REQID_SPKI);
+	name_of(spki, SUFFIX, name);
+	if (fileio_slurp(s->dir[SPOOL_ONLINE], name, FILE_MAX, &text, &len) != 0)
+		return errno == ENOENT ? 0 : reason_errno_of(why, name);
+	result = ini_lines((char *)text, take, a, why);
+	free(text);
+	if (result == 0 && *a->device == '\0')
+		result = reason_set(why, "names no device");
+	if (result == 0 && has_certificates(s, spki))
+		a->state = ASKED_ISSUED;
+	return result == 0 ? 1 : -1;
+}
+
+struct walk {
+	const struct spool *spool;
+	int (*each)(void *, const struct asked *, const char *, const struct reason *);
+	void *ctx;
+};
+
+static int walk_one(void *ctx, const char *name)
+{
+	const struct walk *w = ctx;
+	unsigned char spki[REQID_SPKI];
+	struct reason why = {.text = ""};
+	struct asked a;
+	int found;
+
+	if (strlen(name) != 2 * REQID_SPKI + strlen(SUFFIX) || strcmp(name + 2 * REQID_SPKI, SUFFIX) != 0 ||
+	    !bytes_unhex(name, sizeof spki, spki))
+		return 0;
+	if ((found = asked_load(w->spool, spki, &a, &why)) == 0)
+		return 0;
+	return w->each(w->ctx, found > 0 ? &a : NULL, name, &why);
+}
+
+int asked_each(const struct spool *s, int (*each)(void *, const struct asked *, const char *, const struct reason *),
+    void *ctx)
+{
+	struct walk w = {s, each, ctx};
+
+	return spool_each(s, SPOOL_ONLINE, walk_one, &w);
+}
+
+static void put_line(struct buf *out, const char *name, const char *value)
+{
+	buf_put(out, name, strlen(name));
+	buf_put(out, " = ", 3);
+	buf_put(out, value, strlen(value));
+	buf_put(out, "\n", 1);
+}
+
+/* On one line, without what libinih would take for a comment. */
+static void put_reason(struct buf *out, const char *text)
+{
+	char line[ASKED_REASON_MAX + 1];
+	size_t n = 0;
+
+	text += strspn(text, " ");
+	for (; *text != '\0' && n < ASKED_REASON_MAX; text++)
+		line[n++] = (unsigned char)*text < ' ' ? ' ' : *text == ';' ? ',' : *text;
+	while (n > 0 && line[n - 1] == ' ')
+		n--;
+	line[n] = '\0';
+	if (n > 0)
+		put_line(out, "reason", line);
+}
+
+int asked_put(struct turn *t, const struct asked *a)
+{
+	const time_t time[] = {a->first, a->last, a->next};
+	char name[NAME_MAX_BYTES], text[UTC_ISO + 1];
+	struct buf out = {0};
+	int result;
+
+	put_line(&out, "device", a->device);
+	put_line(&out, "ca", a->ca);
+	put_line(&out, "state", asked_states[a->state == ASKED_ISSUED ? ASKED_SENT : a->state]);
+	if (*a->ticket != '\0')
+		put_line(&out, "ticket", a->ticket);
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+		if (time[i] == 0)
+			continue;
+		utc_iso(time[i], text);
+		put_line(&out, times[i], text);
+	}
+	snprintf(text, sizeof text, "%u", a->tries);
+	put_line(&out, "tries", text);
+	put_reason(&out, a->reason);
+	name_of(a->spki, SUFFIX, name);
+	if (out.failed)
+		turn_fail(t);
+	result = out.failed ? -1 : turn_put(t, SPOOL_ONLINE, name, out.p, out.len);
+	buf_free(&out);
+	return result;
+}
+
+int asked_put_certificates(struct turn *t, const struct asked *a, struct bytes der)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_of(a->spki, CERTIFICATES, name);
+	return turn_put(t, SPOOL_ONLINE, name, der.p, der.len);
+}
+
+int asked_certificates(const struct spool *s, const unsigned char spki[REQID_SPKI], unsigned char **out, size_t *len)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_of(spki, CERTIFICATES, name);
+	return fileio_slurp(s->dir[SPOOL_ONLINE], name, 2 * SPOOL_FILE_MAX, out, len);
+}
+
+static int forget_one(struct spool *s, const unsigned char *spki, const char *suffix)
+{
+	char name[NAME_MAX_BYTES];
+
+	name_of(spki, suffix, name);
+	return unlinkat(s->dir[SPOOL_ONLINE], name, 0) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+int asked_drop_certificates(struct spool *s, const unsigned char spki[REQID_SPKI])
+{
+	return forget_one(s, spki, CERTIFICATES);
+}
+
+/* What says that it was asked goes last. */
+int asked_forget(struct spool *s, const unsigned char spki[REQID_SPKI])
+{
+	return forget_one(s, spki, CERTIFICATES) == 0 ? forget_one(s, spki, SUFFIX) : -1;
+}
