@@ -10,6 +10,7 @@
 #include "base/reason.h"
 
 #define ONLINE_TEXT_MAX 199	/* as settings.h has it */
+#define ONLINE_PARALLEL_MAX 64
 
 enum online_type { ONLINE_NO_TYPE, ONLINE_EST, ONLINE_SCEP, ONLINE_CMP, ONLINE_CERTSRV };
 enum online_lost { ONLINE_LOST_HOLD, ONLINE_LOST_ASK };
@@ -39,5 +40,12 @@ struct online_settings {
 	unsigned rate;			/* requests a minute; 0: no limit */
 	time_t connect_timeout, timeout;	/* seconds; of one exchange */
 };
+
+/* The defaults for the CA of this name. */
+void online_settings_init(struct online_settings *, const char *name);
+/* Takes one "field = value"; ctx is the settings. -1 with a reason. */
+int online_settings_take(void *ctx, const char *field, const char *value, struct reason *);
+/* Is there all that every kind wants? -1 with a reason. */
+int online_settings_check(const struct online_settings *, struct reason *);
 
 #endif
