@@ -22,6 +22,7 @@ enum online_outcome {
 	ONLINE_PENDING,		/* poll with this ticket, not before so many seconds */
 	ONLINE_REFUSED,		/* the CA will not: its verdict on this request alone */
 	ONLINE_LATER,		/* nothing was decided, and nothing was issued: submit again, not before so many seconds */
+	ONLINE_NEVER,		/* it knows nothing of a request whose answer was lost: submit it */
 	ONLINE_LOST,		/* it was asked, and what it said did not arrive, or cannot be read */
 	ONLINE_BROKEN,		/* a setting is wrong, such as a password or a CA file: each request would end alike */
 };
@@ -57,7 +58,8 @@ struct online_kind {
 	int (*ticket)(struct online_ca *, const struct csr *, char out[ONLINE_TICKET_MAX + 1], struct reason *);
 	/* Asks for a certificate, under that ticket. */
 	void (*submit)(struct online_ca *, const struct csr *, const char *ticket, struct online_answer *);
-	/* Asks what became of it. lost: the answer to submit never came; a kind that cannot know then says ONLINE_LOST. */
+	/* Asks what became of it. lost: the answer to submit never came; a kind that cannot know then says ONLINE_LOST, and one
+	 * whose CA surely never got it ONLINE_NEVER; LATER means here: poll again. */
 	void (*poll)(struct online_ca *, const struct csr *, const char *ticket, bool lost, struct online_answer *);
 	/* Its certificates and what it can do. Issues nothing. -1 with a reason. */
 	int (*check)(struct online_ca *, struct online_report *, struct reason *);
