@@ -5,6 +5,8 @@ FUZZ_CPPFLAGS = -DFUZZ_DATA='"$(abspath test/fuzz/data)"'
 ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*/*_test.c))
+# What Bats files run beside the programs.
+TOOLS = $(O)/unit/online/http_ask
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/attack/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
@@ -31,7 +33,7 @@ FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 FAULTS_cmc_test = malloc calloc realloc
 
-units: $(UNITS) $(REPLAYS) captives
+units: $(UNITS) $(TOOLS) $(REPLAYS) captives
 captives: $(CAPTIVES)
 
 $(O)/unit/%: test/unit/%.c $(LIB)

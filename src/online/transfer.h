@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* Archives to and from FTP and TFTP servers. The only file that knows libcurl. Neither protocol protects
+/* Archives to and from FTP and TFTP servers. With http.c the only file that knows libcurl. Neither protocol protects
  * anything: what comes is for the parsers to distrust, and csr-dump --manifest is for what goes. */
 #ifndef TRANSFER_H
 #define TRANSFER_H

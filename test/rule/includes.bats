@@ -217,7 +217,7 @@ purity() {
 	run outside "net" '(SSL|TLS|DTLS)_.*|OPENSSL_init_ssl|BIO_(f_ssl|new_ssl.*)' <symbols
 	assert_output ""
 	only 'include <openssl/(ssl|tls1|bio_ssl|quic)\.h>' src/net/tls.c
-	only 'include <curl/[a-z]*\.h>' src/online/transfer.c
+	only 'include <curl/[a-z]*\.h>' src/online/transfer.c src/online/http.c
 	{ cat symbols; echo "server/worker U SSL_read"; echo "csr-dump U curl_easy_init"; } >broken
 	run outside "net" '(SSL|TLS|DTLS)_.*|OPENSSL_init_ssl|BIO_(f_ssl|new_ssl.*)' <broken
 	assert_output "server/worker uses SSL_read"
