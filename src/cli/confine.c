@@ -46,21 +46,29 @@ void confine_below(enum sandbox_profile profile, int dirfd, const char *const *f
 	free(path);
 }
 
+/* Where outfile writes this file; "-" and NULL are stdout. How many places. */
+static size_t beside(const char *path, char copy[PATH_MAX], char real[PATH_MAX], struct sandbox_path allowed[2])
+{
+	size_t n = 0;
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		return 0;
+	if (strlen(path) >= PATH_MAX)
+		status_die(STATUS_USAGE, path, "too long");
+	strcpy(copy, path);
+	allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(copy), SANDBOX_READ | SANDBOX_WRITE};
+	/* A symbolic link stays, and its target is replaced, where that is. */
+	if (realpath(path, real) != NULL)
+		allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(real), SANDBOX_READ | SANDBOX_WRITE};
+	return n;
+}
+
 void confine_beside(const char *path, int dirfd)
 {
 	struct sandbox_path allowed[3];
 	char copy[PATH_MAX], real[PATH_MAX];
-	size_t n = 0;
+	size_t n = beside(path, copy, real, allowed);
 
-	if (path != NULL && strcmp(path, "-") != 0) {
-		if (strlen(path) >= sizeof copy)
-			status_die(STATUS_USAGE, path, "too long");
-		strcpy(copy, path);
-		allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(copy), SANDBOX_READ | SANDBOX_WRITE};
-		/* A symbolic link stays, and its target is replaced, where that is. */
-		if (realpath(path, real) != NULL)
-			allowed[n++] = (struct sandbox_path){AT_FDCWD, dirname(real), SANDBOX_READ | SANDBOX_WRITE};
-	}
 	if (dirfd >= 0)
 		allowed[n++] = (struct sandbox_path){dirfd, NULL, SANDBOX_READ};
 	confine_to(SANDBOX_WRITER, allowed, n);
@@ -77,6 +85,27 @@ void confine_online(unsigned rights, int dirfd, bool more)
 
 	enter(&(struct sandbox){.profile = SANDBOX_CLIENT, .forks = more, .path = allowed,
 	    .paths = sizeof allowed / sizeof *allowed});
+}
+
+void confine_asking(const char *output, const struct sandbox_path *more, size_t n)
+{
+	static const char *const system[] = {"/etc", "/usr", "/run", "/lib", "/lib64"};
+	const size_t systems = sizeof system / sizeof system[0];
+	struct sandbox_path *path = calloc(systems + 3 + n, sizeof *path);
+	char copy[PATH_MAX], real[PATH_MAX];
+	size_t paths = 0;
+
+	if (path == NULL)
+		status_die_errno(NULL, "cannot start");
+	while (paths < systems) {
+		path[paths] = (struct sandbox_path){AT_FDCWD, system[paths], SANDBOX_READ};
+		paths++;
+	}
+	path[paths++] = (struct sandbox_path){AT_FDCWD, "/dev/null", SANDBOX_READ | SANDBOX_WRITE};
+	paths += beside(output, copy, real, path + paths);
+	memcpy(path + paths, more, n * sizeof *more);
+	enter(&(struct sandbox){.profile = SANDBOX_CLIENT, .forks = true, .path = path, .paths = paths + n});
+	free(path);
 }
 
 void confine_with_token(void)

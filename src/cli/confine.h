@@ -27,6 +27,10 @@ void confine_beside(const char *path, int dirfd);
  * processes and confine itself again. */
 void confine_online(unsigned rights, int dirfd, bool more);
 
+/* The same for a program that starts processes which speak with other hosts, as submit/clerk.h has them, and that writes
+ * no more than this file by outfile, as above: besides these paths what libc and libcurl want. */
+void confine_asking(const char *output, const struct sandbox_path *, size_t);
+
 /* The same for a program that signs with a key in a token: the token's library needs its files, a socket to its daemon,
  * threads. */
 void confine_with_token(void);

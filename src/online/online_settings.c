@@ -137,3 +137,16 @@ int online_settings_check(const struct online_settings *c, struct reason *why)
 		return reason_set(why, "password-file wants a user");
 	return 0;
 }
+
+size_t online_settings_files(const struct online_settings *c, const char *file[ONLINE_FILES_MAX])
+{
+	const char *const all[ONLINE_FILES_MAX] = {c->password_file, c->challenge_file, c->ca_file, c->certificate,
+	    c->key, c->pass_file, c->ra_certificate, c->ra_key, c->secret_file, c->issuer_file, c->agent,
+	    c->agent_key};
+	size_t n = 0;
+
+	for (size_t i = 0; i < ONLINE_FILES_MAX; i++)
+		if (*all[i] != '\0')
+			file[n++] = all[i];
+	return n;
+}

@@ -10,13 +10,14 @@
 #include "base/reason.h"
 
 #define ONLINE_TEXT_MAX 199	/* as settings.h has it */
+#define ONLINE_NAME_MAX 60	/* as asked.h has it */
 #define ONLINE_PARALLEL_MAX 64
 
 enum online_type { ONLINE_NO_TYPE, ONLINE_EST, ONLINE_SCEP, ONLINE_CMP, ONLINE_CERTSRV };
 enum online_lost { ONLINE_LOST_HOLD, ONLINE_LOST_ASK };
 
 struct online_settings {
-	char name[64];
+	char name[ONLINE_NAME_MAX + 1];
 	unsigned type;			/* enum online_type */
 	char url[ONLINE_TEXT_MAX + 1];	/* where the server is: https://host:port/path */
 	char label[ONLINE_TEXT_MAX + 1];	/* est: of the profile, "": none */
@@ -45,6 +46,9 @@ struct online_settings {
 void online_settings_init(struct online_settings *, const char *name);
 /* Takes one "field = value"; ctx is the settings. -1 with a reason. */
 int online_settings_take(void *ctx, const char *field, const char *value, struct reason *);
+#define ONLINE_FILES_MAX 12
+/* The files that the settings name, which are read when a CA is opened. How many. */
+size_t online_settings_files(const struct online_settings *, const char *file[ONLINE_FILES_MAX]);
 /* Is there all that every kind wants? -1 with a reason. */
 int online_settings_check(const struct online_settings *, struct reason *);
 

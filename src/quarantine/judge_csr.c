@@ -5,9 +5,8 @@
 
 void judge_csr(void *ctx, struct bytes data, struct verdict *v, struct buf *der)
 {
-	struct csr *csr = csr_parse(data.p, data.len, NULL, &v->reason);
+	struct csr *csr = csr_parse(data.p, data.len, ctx, &v->reason);
 
-	(void)ctx;
 	if (csr == NULL)
 		return;
 	v->good = v->read = true;

@@ -13,7 +13,7 @@
 #include "site/asked.h"
 
 #define SUFFIX ".asked"
-#define CERTIFICATES ".der"
+#define CERTIFICATE ".der"
 #define NAME_MAX_BYTES (2 * REQID_SPKI + sizeof SUFFIX)
 #define FILE_MAX 4096
 
@@ -78,12 +78,12 @@ static int take(void *ctx, const char *name, const char *value, struct reason *w
 	return reason_set(why, "state cannot be \"%.40s\"", value);
 }
 
-/* Are the certificates there? */
-static bool has_certificates(const struct spool *s, const unsigned char *spki)
+/* Is its certificate there? */
+static bool has_certificate(const struct spool *s, const unsigned char *spki)
 {
 	char name[NAME_MAX_BYTES];
 
-	name_of(spki, CERTIFICATES, name);
+	name_of(spki, CERTIFICATE, name);
 	return faccessat(s->dir[SPOOL_ONLINE], name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -103,7 +103,7 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	free(text);
 	if (result == 0 && *a->device == '\0')
 		result = reason_set(why, "names no device");
-	if (result == 0 && has_certificates(s, spki))
+	if (result == 0 && has_certificate(s, spki))
 		a->state = ASKED_ISSUED;
 	return result == 0 ? 1 : -1;
 }
@@ -171,7 +171,7 @@ int asked_put(struct turn *t, const struct asked *a)
 
 	put_line(&out, "device", a->device);
 	put_line(&out, "ca", a->ca);
-	put_line(&out, "state", asked_states[a->state == ASKED_ISSUED ? ASKED_SENT : a->state]);
+	put_line(&out, "state", asked_states[a->state]);
 	if (*a->ticket != '\0')
 		put_line(&out, "ticket", a->ticket);
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
@@ -191,23 +191,23 @@ int asked_put(struct turn *t, const struct asked *a)
 	return result;
 }
 
-int asked_put_certificates(struct turn *t, const struct asked *a, struct bytes der)
+int asked_put_certificate(struct turn *t, const struct asked *a, struct bytes der)
 {
 	char name[NAME_MAX_BYTES];
 
-	name_of(a->spki, CERTIFICATES, name);
+	name_of(a->spki, CERTIFICATE, name);
 	return turn_put(t, SPOOL_ONLINE, name, der.p, der.len);
 }
 
-int asked_certificates(const struct spool *s, const unsigned char spki[REQID_SPKI], unsigned char **out, size_t *len)
+int asked_certificate(const struct spool *s, const unsigned char spki[REQID_SPKI], unsigned char **out, size_t *len)
 {
 	char name[NAME_MAX_BYTES];
 
-	name_of(spki, CERTIFICATES, name);
-	return fileio_slurp(s->dir[SPOOL_ONLINE], name, 2 * SPOOL_FILE_MAX, out, len);
+	name_of(spki, CERTIFICATE, name);
+	return fileio_slurp(s->dir[SPOOL_ONLINE], name, SPOOL_FILE_MAX, out, len);
 }
 
-static int forget_one(struct spool *s, const unsigned char *spki, const char *suffix)
+static int remove_one(const struct spool *s, const unsigned char *spki, const char *suffix)
 {
 	char name[NAME_MAX_BYTES];
 
@@ -215,13 +215,38 @@ static int forget_one(struct spool *s, const unsigned char *spki, const char *su
 	return unlinkat(s->dir[SPOOL_ONLINE], name, 0) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-int asked_drop_certificates(struct spool *s, const unsigned char spki[REQID_SPKI])
+int asked_drop_certificate(const struct spool *s, const unsigned char spki[REQID_SPKI])
 {
-	return forget_one(s, spki, CERTIFICATES);
+	return remove_one(s, spki, CERTIFICATE);
 }
 
-/* What says that it was asked goes last. */
-int asked_forget(struct spool *s, const unsigned char spki[REQID_SPKI])
+struct expiry {
+	const struct spool *spool;
+	time_t issued, any;
+	size_t *n;
+};
+
+static int expire_one(void *ctx, const struct asked *a, const char *file, const struct reason *why)
 {
-	return forget_one(s, spki, CERTIFICATES) == 0 ? forget_one(s, spki, SUFFIX) : -1;
+	const struct expiry *x = ctx;
+	time_t last;
+
+	(void)file, (void)why;
+	if (a == NULL)
+		return 0;
+	last = a->last > a->first ? a->last : a->first;
+	if (last >= (a->state == ASKED_ISSUED ? x->issued : x->any))
+		return 0;
+	/* What says that it was asked goes last: alone, the certificate would be nobody's. */
+	if (remove_one(x->spool, a->spki, CERTIFICATE) != 0 || remove_one(x->spool, a->spki, SUFFIX) != 0)
+		return -1;
+	++*x->n;
+	return 0;
+}
+
+int asked_expire(const struct spool *s, time_t issued, time_t any, size_t *n)
+{
+	struct expiry x = {s, issued, any, n};
+
+	return asked_each(s, expire_one, &x);
 }

@@ -23,7 +23,7 @@ enum asked_state {
 	ASKED_REFUSED,		/* the CA will not, or what it sent is no certificate for this phone */
 	ASKED_LOST,		/* it left, and nobody can say what became of it: somebody has to look at the CA */
 	ASKED_LATER,		/* it came to nothing, and is asked again by itself */
-	ASKED_ISSUED,		/* KEY.der has what the CA sent */
+	ASKED_ISSUED,		/* KEY.der has the certificate, until somebody takes it */
 	ASKED_STATES
 };
 extern const char *const asked_states[];	/* their words, NULL behind the last */
@@ -44,7 +44,7 @@ struct asked {
  * at work. */
 int asked_lock(const struct spool *);
 
-/* What is known of this key. 1; 0 when it was never asked for; -1 with a reason. With a certificate it is ISSUED. */
+/* What is known of this key. 1; 0 when it was never asked for; -1 with a reason. */
 int asked_load(const struct spool *, const unsigned char spki[REQID_SPKI], struct asked *, struct reason *);
 /* Calls each for all, in no order, until one returns non-zero. -1 with errno. A file that cannot be understood is
  * told by its name and a reason. */
@@ -53,14 +53,14 @@ int asked_each(const struct spool *, int (*each)(void *ctx, const struct asked *
 
 /* Puts it into a turn, for the commit. -1 when out of memory. */
 int asked_put(struct turn *, const struct asked *);
-/* What the CA sent: certificates, DER, one behind the other. Durable with the turn, and from then on it is ISSUED. */
-int asked_put_certificates(struct turn *, const struct asked *, struct bytes);
-/* Reads that; the caller frees. -1 with errno. */
-int asked_certificates(const struct spool *, const unsigned char spki[REQID_SPKI], unsigned char **, size_t *);
+/* Its certificate, DER: durable with the turn, and from then on it is ISSUED, also when asked_put got no further. */
+int asked_put_certificate(struct turn *, const struct asked *, struct bytes);
+/* Reads that; the caller frees. -1 with errno: ENOENT when it was taken. */
+int asked_certificate(const struct spool *, const unsigned char spki[REQID_SPKI], unsigned char **, size_t *);
+/* It was taken. Not durable: who finds it again takes it again. -1 with errno. */
+int asked_drop_certificate(const struct spool *, const unsigned char spki[REQID_SPKI]);
 
-/* Forgets it: the certificates are where they shall be, or an administrator says so. Not durable. -1 with errno. */
-int asked_forget(struct spool *, const unsigned char spki[REQID_SPKI]);
-/* Takes back the certificates alone: they were not what was wanted. */
-int asked_drop_certificates(struct spool *, const unsigned char spki[REQID_SPKI]);
+/* Removes what was issued before a time, and anything before another; adds how many to *n. -1 with errno. */
+int asked_expire(const struct spool *, time_t issued, time_t any, size_t *n);
 
 #endif

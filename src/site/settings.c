@@ -72,6 +72,7 @@ static const struct setting {
 	    .above = "\n"
 	    "# Who issues: offline (requests wait in the spool for a CA), online (the same), or capf (at once, with\n"
 	    "# this certificate and key; CAPF's own when they are not set).\n"},
+	{"online-ca", "", TEXT, AT(online_ca), .example = "office"},
 	{"issuer-certificate", "", TEXT, AT(issuer_certificate), .example = "/etc/capf/issuer.pem"},
 	{"issuer-key", "", TEXT, AT(issuer_key), .example = "/etc/capf/issuer.key"},
 	{"issuer-days", "1825", SMALL, AT(issuer_days), .least = 1, .most = 1825},

@@ -32,6 +32,7 @@ struct settings {
 	/* capf-serve's */
 	char listen[SETTINGS_TEXT_MAX + 1];
 	unsigned issuer;	/* enum settings_issuer */
+	char online_ca[SETTINGS_TEXT_MAX + 1];	/* "": the only one */
 	char issuer_certificate[SETTINGS_TEXT_MAX + 1], issuer_key[SETTINGS_TEXT_MAX + 1];	/* "": CAPF's */
 	unsigned issuer_days;
 	unsigned csr_proof;	/* enum settings_proof */

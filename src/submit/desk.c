@@ -141,10 +141,10 @@ void desk_close(struct desk *d)
 	free(d);
 }
 
-/* Of a key that was asked for before: does it need anything more? */
-static bool is_settled(const struct desk *d, const struct asked *a)
+/* Has it all that it will get, unless it is asked for again? */
+static bool is_settled(const struct asked *a)
 {
-	return a->state == ASKED_ISSUED || (!d->task->again && (a->state == ASKED_REFUSED || a->state == ASKED_LOST));
+	return a->state == ASKED_ISSUED || a->state == ASKED_REFUSED || a->state == ASKED_LOST;
 }
 
 /* Says again what is known of it. */
@@ -153,7 +153,7 @@ static int tell_settled(struct desk *d, const struct asked *a, struct reason *wh
 	unsigned char *der = NULL;
 	size_t len = 0;
 
-	if (a->state == ASKED_ISSUED && asked_certificates(d->task->spool, a->spki, &der, &len) != 0)
+	if (a->state == ASKED_ISSUED && asked_certificate(d->task->spool, a->spki, &der, &len) != 0 && errno != ENOENT)
 		return reason_errno(why);
 	d->task->tell(d->task->ctx, a, (struct bytes){der, len});
 	free(der);
@@ -165,19 +165,21 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 {
 	struct asked known;
 	struct errand *e;
+	bool settled;
 	int found;
 
 	if (find(d, spki) != NULL)
 		return 0;
 	if ((found = asked_load(d->task->spool, spki, &known, why)) < 0)
 		return -1;
-	if (found > 0 && is_settled(d, &known))
+	settled = found > 0 && is_settled(&known);
+	if (settled && !d->task->again)
 		return tell_settled(d, &known, why);
 	if ((e = calloc(1, sizeof *e + request.len)) == NULL)
 		return reason_memory(why);
 	if (found > 0)
 		e->asked = known;
-	if (found == 0 || known.state == ASKED_REFUSED || known.state == ASKED_LOST) {
+	if (found == 0 || settled) {
 		e->asked = (struct asked){.state = ASKED_LATER};
 		memcpy(e->asked.spki, spki, REQID_SPKI);
 	}
@@ -187,7 +189,7 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 		return reason_set(why, "was asked of the CA %s, whose answer is not there yet", known.ca);
 	}
 	snprintf(e->asked.device, sizeof e->asked.device, "%s", device);
-	snprintf(e->asked.ca, sizeof e->asked.ca, "%.*s", ASKED_CA_MAX, d->task->clerk.settings->name);
+	snprintf(e->asked.ca, sizeof e->asked.ca, "%s", d->task->clerk.settings->name);
 	memcpy(e->request, request.p, request.len);
 	e->len = request.len;
 	LIST_INSERT_HEAD(chain_of(d, spki), e, by_key);
@@ -374,9 +376,8 @@ static int save(struct desk *d)
 
 	TAILQ_FOREACH(e, &d->changed, in_queue) {
 		if (e->asked.state == ASKED_ISSUED)
-			asked_put_certificates(d->turn, &e->asked, (struct bytes){e->certificate.p, e->certificate.len});
-		else
-			asked_put(d->turn, &e->asked);
+			asked_put_certificate(d->turn, &e->asked, (struct bytes){e->certificate.p, e->certificate.len});
+		asked_put(d->turn, &e->asked);
 		if (e->certificate.failed)
 			turn_fail(d->turn);
 	}
@@ -398,7 +399,7 @@ static void go_on(struct desk *d, struct errand *e)
 		return;
 	}
 	d->task->tell(d->task->ctx, &e->asked, (struct bytes){e->certificate.p, e->certificate.len});
-	if (is_settled(d, &e->asked) || e->asked.state == ASKED_REFUSED || e->asked.state == ASKED_LOST || e->unwanted)
+	if (is_settled(&e->asked) || e->unwanted)
 		discard(d, e);
 	else
 		queue(d, e);

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: ISC */
+/* csr-submit: an archive of requests to a CA on the network, and its certificates back in one that cert-import takes.
+ * What it asks for is durable in the spool before it leaves, so that no key is asked for twice, whenever it ends. It
+ * believes no certificate: that is for cert-import. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "archive/manifest.h"
+#include "archive/tgz.h"
+#include "archive/untar.h"
+#include "base/device.h"
+#include "base/monotime.h"
+#include "base/outfile.h"
+#include "base/utc.h"
+#include "cli/confine.h"
+#include "cli/open_spool.h"
+#include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/status.h"
+#include "quarantine/inspect.h"
+#include "quarantine/judge_csr.h"
+#include "quarantine/unpack.h"
+#include "site/asked.h"
+#include "site/capf_identity.h"
+#include "submit/desk.h"
+#include "submit/named_ca.h"
+#include "submit/standing.h"
+#include "x509/cert.h"
+#include "x509/csr.h"
+#include "x509/pkcs7.h"
+
+const char program[] = "csr-submit";
+const char synopsis[] =
+    "[-ahV] [-c name] [-O field=value ...] [-o file] [-P seconds] [-s spool]\n"
+    "                  [-w time] [-z level] [file]\n"
+    "       csr-submit --test [-c name] [-O field=value ...] [-s spool]\n"
+    "       csr-submit --get-ca [-c name] [-O field=value ...] [-s spool]\n"
+    "       csr-submit --status [-s spool]";
+
+#define FAILURES 3		/* in a row: then the CA is away, and another try later does what is left */
+
+struct certificate {
+	char device[DEVICE_MAX + 1];
+	size_t len;
+	unsigned char *der;
+};
+
+struct run {
+	struct spool *spool;
+	struct desk *desk;
+	struct certificate *list;
+	size_t n, cap;		/* certificates */
+	size_t refused, pending, lost, bad;
+	bool failed;		/* memory was short */
+	bool damaged;		/* the archive: nothing of it was submitted */
+};
+
+/* What the CA said of one request; for the desk. */
+static void tell(void *ctx, const struct asked *a, struct bytes der)
+{
+	struct run *r = ctx;
+	struct certificate *grown;
+
+	switch (a->state) {
+	case ASKED_ISSUED:
+		if (der.len > 0)
+			break;
+		r->refused++;
+		status_warn(a->device, "has a certificate of this key that was taken already; --again asks for another");
+		return;
+	case ASKED_REFUSED:
+		r->refused++;
+		status_warn(a->device, "refused: %s", a->reason);
+		return;
+	case ASKED_LOST:
+		r->lost++;
+		status_warn(a->device, "%s: look at the CA whether it has issued, then import that, or ask anew with --again",
+		    a->reason);
+		return;
+	default:
+		return;
+	}
+	if (r->n == r->cap) {
+		size_t more = r->cap > 0 ? 2 * r->cap : 64;
+
+		if ((grown = reallocarray(r->list, more, sizeof *grown)) == NULL) {
+			r->failed = true;
+			return;
+		}
+		r->list = grown;
+		r->cap = more;
+	}
+	grown = &r->list[r->n];
+	strcpy(grown->device, a->device);
+	grown->len = der.len;
+	if ((grown->der = malloc(der.len)) == NULL)
+		r->failed = true;
+	else
+		memcpy(grown->der, der.p, der.len), r->n++;
+}
+
+/* One request of the archive. An exit status. */
+static int add(struct run *r, const struct verdict *v)
+{
+	struct reason why;
+
+	if (!v->good) {
+		status_warn(v->entry, "%s", v->reason.text);
+		r->bad++;
+		return STATUS_REFUSED;
+	}
+	/* A process that only says that it has checked it must not name a file. */
+	if (!device_ok(v->facts.cn, strlen(v->facts.cn))) {
+		errno = EPROTO;
+		status_warn_errno(v->entry, "cannot submit");
+		return STATUS_TROUBLE;
+	}
+	if (desk_add(r->desk, v->facts.cn, v->facts.spki, (struct bytes){v->facts.der, v->facts.der_len}, &why) == 0)
+		return STATUS_OK;
+	status_warn(v->facts.cn, "%s", why.text);
+	r->bad++;
+	return status_of_item(why.trouble);
+}
+
+/* The whole archive, before the first request leaves. An exit status. */
+static int read_all(struct run *r, struct inspect *in, const char *name)
+{
+	enum inspect_result result;
+	int status = STATUS_OK;
+	struct reason why;
+	struct verdict v;
+
+	while (status != STATUS_TROUBLE && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
+		if (result == INSPECT_FILE)
+			continue;
+		if (result == INSPECT_VERDICT) {
+			status = status_worst(status, add(r, &v));
+			continue;
+		}
+		r->damaged = true;
+		if (result == INSPECT_TROUBLE)
+			status_warn_errno(name, "cannot read");
+		else if (result == INSPECT_UNREADABLE)
+			status_warn_errno(name, "%s", why.text);
+		else
+			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; nothing was submitted", why.text);
+		return result == INSPECT_TROUBLE ? STATUS_TROUBLE :
+		    result == INSPECT_UNREADABLE ? status_of(errno) : STATUS_REFUSED;
+	}
+	return status;
+}
+
+/* Nothing goes on, and another try is for later. An exit status, or -1: go on. */
+static int give_up(const struct run *r, const char *ca, long long until)
+{
+	bool broken;
+	unsigned failures;
+	const char *why = desk_trouble(r->desk, &broken, &failures);
+
+	if (why == NULL || (!broken && (failures < FAILURES || monotime_ms() < until)))
+		return -1;
+	status_warn(ca, "%s", why);
+	return broken ? STATUS_USAGE : STATUS_TROUBLE;
+}
+
+/* Until all have an answer, or the time is over. An exit status. */
+static int ask_all(struct run *r, const char *ca, time_t wait)
+{
+	struct pollfd fd[ONLINE_PARALLEL_MAX];
+	long long until = monotime_ms() + (long long)wait * 1000;
+	struct desk_count n;
+	struct progress progress;
+	int status = STATUS_OK, given_up = -1;
+
+	progress_start(&progress, "certificates");
+	for (;;) {
+		if (desk_work(r->desk) != 0) {
+			status_warn_errno(r->spool->path, "cannot go on");
+			status = STATUS_TROUBLE;
+			break;
+		}
+		n = desk_count(r->desk);
+		progress_show(&progress, r->n);
+		if (n.open == 0 || (given_up = give_up(r, ca, until)) >= 0)
+			break;
+		/* The rest is pending. */
+		if (n.later == n.open && monotime_ms() >= until)
+			break;
+		poll(fd, desk_watch(r->desk, fd), n.later == n.open && until - monotime_ms() < desk_due(r->desk) ?
+		    (int)(until - monotime_ms()) : desk_due(r->desk));
+	}
+	progress_end(&progress);
+	r->pending = desk_count(r->desk).open;
+	return given_up >= 0 ? given_up : status;
+}
+
+static int by_device(const void *a, const void *b)
+{
+	return strcmp(((const struct certificate *)a)->device, ((const struct certificate *)b)->device);
+}
+
+/* A device with two keys has two. */
+static int put(struct tgz *w, const struct certificate *c, size_t again, time_t now)
+{
+	char entry[DEVICE_MAX + 32];
+
+	if (again == 0)
+		snprintf(entry, sizeof entry, "%s.der", c->device);
+	else
+		snprintf(entry, sizeof entry, "%s+%zu.der", c->device, again + 1);
+	return tgz_put(w, entry, now, c->der, c->len);
+}
+
+/* All certificates, or no archive. An exit status. */
+static int write_archive(struct run *r, struct outfile *out, const char *name, int level)
+{
+	struct tgz *w = tgz_open(out->fd, level);
+	size_t again = 0;
+	bool good = w != NULL;
+
+	qsort(r->list, r->n, sizeof *r->list, by_device);
+	for (size_t i = 0; good && i < r->n; i++) {
+		again = i > 0 && by_device(&r->list[i], &r->list[i - 1]) == 0 ? again + 1 : 0;
+		good = put(w, &r->list[i], again, r->spool->now) == 0;
+	}
+	good = good && tgz_finish(w) == 0 && outfile_commit(out) == 0;
+	if (!good)
+		status_warn_errno(name, "cannot write; the certificates are in the spool: submit the same again");
+	tgz_free(w);
+	return good ? STATUS_OK : STATUS_TROUBLE;
+}
+
+struct wanted {
+	const char *ca, *output, *file;
+	struct option_texts set;
+	bool again, test, get_ca, status;
+	time_t wait, clock;
+	long level;
+	EVP_PKEY **vouchers;
+};
+
+/* What it may still do: change what is its own in the spool, write the archive, and what its clerks need. */
+static void confine(struct run *r, const struct online_settings *ca, const char *output)
+{
+	const char *file[ONLINE_FILES_MAX];
+	struct sandbox_path path[ONLINE_FILES_MAX + 2];
+	size_t files = online_settings_files(ca, file), n = 0;
+
+	path[n++] = (struct sandbox_path){r->spool->dir[SPOOL_ONLINE], NULL, SANDBOX_READ | SANDBOX_WRITE};
+	path[n++] = (struct sandbox_path){r->spool->dir[SPOOL_TMP], NULL, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS};
+	for (size_t i = 0; i < files; i++)
+		path[n++] = (struct sandbox_path){AT_FDCWD, file[i], SANDBOX_READ};
+	confine_asking(output, path, n);
+}
+
+/* One CA at a time is asked by one program. A descriptor to close. */
+static int lock(const struct spool *s)
+{
+	int fd = asked_lock(s);
+
+	if (fd < 0 && errno == EWOULDBLOCK)
+		status_die(STATUS_TROUBLE, s->path, "another csr-submit, or capf-enroll, is at work with this spool");
+	if (fd < 0)
+		status_die_errno(s->path, "cannot lock");
+	return fd;
+}
+
+/* All that was said, in the archive and in a line. An exit status. */
+static int report(struct run *r, struct outfile *out, const struct wanted *want)
+{
+	const char *name = want->output != NULL && strcmp(want->output, "-") != 0 ? want->output : "stdout";
+	int status = STATUS_OK;
+
+	if (r->n > 0)
+		status = write_archive(r, out, name, (int)want->level);
+	else
+		status_warn(NULL, "no certificate came, and no archive was written");
+	if (r->refused + r->lost + r->pending > 0 || r->n == 0)
+		status = status_worst(status, STATUS_REFUSED);
+	if (r->n + r->refused + r->lost + r->pending > 0)
+		status_warn(NULL, "%zu issued, %zu pending, %zu refused, %zu lost", r->n, r->pending, r->refused, r->lost);
+	return status;
+}
+
+/* From an archive of requests to one of certificates. An exit status. */
+static int submit(struct spool *s, const struct online_settings *ca, const struct wanted *want)
+{
+	struct run r = {.spool = s};
+	const struct desk_task task = {.spool = s, .clerk = {ca, want->vouchers, want->clock}, .again = want->again,
+	    .tell = tell, .ctx = &r};
+	struct unpack_task from = {.file = &want->file, .files = 1, .limits = untar_limits_default, .most = CSR_MAX_BYTES};
+	const struct inspect_task judge = {.admit = judge_csr_admit, .judge = judge_csr, .ctx = want->vouchers};
+	struct outfile out;
+	struct inspect *in;
+	int status, locked = lock(s);
+
+	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
+	if (outfile_open(&out, want->output, 0644) != 0) {
+		status = status_of(errno);
+		status_warn_errno(want->output != NULL ? want->output : "stdout", "cannot write an archive there");
+		return status;
+	}
+	if ((r.desk = desk_open(&task)) == NULL || (in = inspect_open(unpack_start(&from), &judge, 0)) == NULL)
+		status_die_errno(NULL, "cannot start");
+	confine(&r, ca, want->output);
+	status = read_all(&r, in, strcmp(want->file, "-") == 0 ? "stdin" : want->file);
+	inspect_close(in);
+	if (status < STATUS_USAGE && !r.damaged && desk_count(r.desk).open > 0)
+		status = status_worst(status, ask_all(&r, ca->name, want->wait));
+	if (!r.damaged)
+		status = status_worst(status, report(&r, &out, want));
+	outfile_abort(&out);
+	desk_close(r.desk);
+	for (size_t i = 0; i < r.n; i++)
+		free(r.list[i].der);
+	free(r.list);
+	close(locked);
+	return status;
+}
+
+/* A certificate of the CA: as PEM for trust-add, or a line. */
+static void show(const struct cert *cert, bool pem)
+{
+	char until[UTC_ISO + 1], digest[2 * sizeof cert->digest + 1], cn[4 * sizeof cert->cn + 1], *text;
+	size_t len;
+
+	if (pem && (text = cert_pem(cert->x509, &len)) != NULL) {
+		fputs(text, stdout);
+		free(text);
+	}
+	if (pem)
+		return;
+	utc_iso(cert->not_after, until);
+	bytes_hex(cert->digest, sizeof cert->digest, digest);
+	printf("certificate\t%s\t%s\t%s\n", status_escape(cert->cn, cn, sizeof cn), until, digest);
+}
+
+static const char *when(time_t t, char out[UTC_ISO + 1])
+{
+	if (t == 0)
+		return "-";
+	utc_iso(t, out);
+	return out;
+}
+
+/* --test and --get-ca: nothing is asked for. An exit status. */
+static int look(const struct online_settings *settings, bool get, time_t now)
+{
+	struct online_report found = {.text = {NULL, 0, 0, false}};
+	const char *file[ONLINE_FILES_MAX];
+	struct sandbox_path path[ONLINE_FILES_MAX];
+	size_t files = online_settings_files(settings, file);
+	struct online_ca ca;
+	struct bytes all, one;
+	struct reason why;
+	struct cert *cert;
+	int status = STATUS_OK;
+
+	for (size_t i = 0; i < files; i++)
+		path[i] = (struct sandbox_path){AT_FDCWD, file[i], SANDBOX_READ};
+	confine_asking(NULL, path, files);
+	if (online_open(&ca, settings, now, &why) != 0)
+		status_die(status_of_input(why.trouble), settings->name, "%s", why.text);
+	if (ca.kind->check(&ca, &found, &why) != 0)
+		status_die(status_of_input(why.trouble), settings->name, "%s", why.text);
+	online_close(&ca);
+	if (!get)
+		printf("ca\t%s\ntype\t%s\n%.*s", settings->name, online_kind(settings->type)->name, (int)found.text.len,
+		    found.text.p != NULL ? (const char *)found.text.p : "");
+	for (all = (struct bytes){found.certificates.p, found.certificates.len}; pkcs7_next(&all, &one);) {
+		if ((cert = cert_parse(one.p, one.len, &why)) == NULL) {
+			status_warn(settings->name, "sends a certificate that is no good: %s", why.text);
+			status = STATUS_REFUSED;
+			continue;
+		}
+		show(cert, get);
+		cert_free(cert);
+	}
+	buf_free(&found.certificates);
+	buf_free(&found.text);
+	return status;
+}
+
+static void tell_damaged(const char *file, const struct reason *why)
+{
+	status_warn(file, "%s", why->text);
+}
+
+/* --status: a line for each CA. An exit status. */
+static int show_standing(const struct spool *s)
+{
+	char oldest[UTC_ISO + 1], success[UTC_ISO + 1], error[UTC_ISO + 1];
+	struct standing *list;
+	size_t n;
+
+	confine_below(SANDBOX_READER, s->root, NULL, 0);
+	if (standing_gather(s, &list, &n, tell_damaged) != 0) {
+		status_warn_errno(s->path, "cannot read");
+		return STATUS_TROUBLE;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct standing *st = &list[i];
+
+		printf("%s\t%zu\t%zu\t%zu\t%zu\t%s\t%s\t%s\t%s\n", st->ca,
+		    st->count[ASKED_SENT] + st->count[ASKED_PENDING] + st->count[ASKED_LATER], st->count[ASKED_ISSUED],
+		    st->count[ASKED_REFUSED], st->count[ASKED_LOST], when(st->oldest, oldest), when(st->success, success),
+		    when(st->error, error), *st->reason != '\0' ? st->reason : "-");
+	}
+	free(list);
+	return STATUS_OK;
+}
+
+static void check_options(const struct wanted *want, int args)
+{
+	if (want->test + want->get_ca + want->status > 1)
+		status_usage("--test, --get-ca and --status exclude each other");
+	if (args > 1 || ((want->test || want->get_ca || want->status) && args > 0))
+		status_usage(args > 1 ? "takes one archive" : "takes no archive with that option");
+}
+
+int main(int argc, char *argv[])
+{
+	const char *path = spool_default();
+	time_t start = time(NULL), now = start;
+	struct wanted want = {.file = "-", .level = 6};
+	const struct option_spec options[] = {
+		{'a', "again", OPTION_FLAG, &want.again, 0, 0},
+		{'c', "ca", OPTION_TEXT, &want.ca, 0, 0},
+		{'O', "option", OPTION_TEXTS, &want.set, 0, 0},
+		{'o', "output", OPTION_TEXT, &want.output, 0, 0},
+		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
+		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		{'w', "wait", OPTION_SPAN, &want.wait, 0, 0},
+		{'z', "level", OPTION_NUMBER, &want.level, 1, 9},
+		{0, "get-ca", OPTION_FLAG, &want.get_ca, 0, 0},
+		{0, "status", OPTION_FLAG, &want.status, 0, 0},
+		{0, "test", OPTION_FLAG, &want.test, 0, 0},
+		{0},
+	};
+	int arg = options_parse(argc, argv, options), status;
+	struct online_settings ca;
+	struct reason why;
+	struct spool *s;
+
+	check_options(&want, argc - arg);
+	if (arg < argc)
+		want.file = argv[arg];
+	want.clock = now - start;
+	s = want.test || want.get_ca || want.status ? open_spool(path, now) : open_spool_to_write(path, now);
+	if (!want.status && named_ca(s, want.ca, want.set.text, want.set.n, &ca, &why) != 0)
+		status_die(status_of_input(why.trouble), want.ca != NULL ? want.ca : SPOOL_CONF, "%s", why.text);
+	if (want.status)
+		return status_flush(show_standing(s));
+	if (want.test || want.get_ca)
+		return status_flush(look(&ca, want.get_ca, now));
+	if (strcmp(want.file, "-") == 0 && isatty(STDIN_FILENO))
+		status_usage("wants an archive of requests, from a file or on stdin");
+	if ((want.vouchers = capf_identity_vouchers(s, &why)) == NULL && why.trouble)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
+	status = submit(s, &ca, &want);
+	capf_identity_vouchers_free(want.vouchers);
+	spool_close(s);
+	return status;
+}
