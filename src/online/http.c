@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,11 +289,21 @@ struct http *http_open(const struct http_settings *settings, struct reason *why)
 	return NULL;
 }
 
+/* Who writes to a connection that has ended gets SIGPIPE, and libcurl leaves that to us. */
+static void quiet(struct sigaction *before)
+{
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, before);
+}
+
 void http_close(struct http *h)
 {
+	struct sigaction before;
+
 	if (h == NULL)
 		return;
+	quiet(&before);
 	curl_easy_cleanup(h->curl);
+	sigaction(SIGPIPE, &before, NULL);
 	curl_slist_free_all(h->headers);
 	curl_global_cleanup();
 	client_files_free(&h->files);
@@ -539,6 +550,17 @@ static time_t wait_of(const struct http *h)
 	return at - from < WAIT_MAX ? at - from : WAIT_MAX;
 }
 
+static CURLcode perform(CURL *curl)
+{
+	struct sigaction before;
+	CURLcode code;
+
+	quiet(&before);
+	code = curl_easy_perform(curl);
+	sigaction(SIGPIPE, &before, NULL);
+	return code;
+}
+
 enum http_result http_exchange(struct http *h, const struct http_ask *ask, struct http_answer *answer,
     struct reason *why)
 {
@@ -560,7 +582,7 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 		reason_memory(why);
 		return HTTP_TROUBLE;
 	}
-	code = curl_easy_perform(h->curl);
+	code = perform(h->curl);
 	h->answer = NULL;
 	h->body = (struct bytes){0};
 	if (code == CURLE_OK && h->end == END_NONE) {
