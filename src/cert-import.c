@@ -20,85 +20,43 @@
 #include "quarantine/inspect.h"
 #include "quarantine/judge_cert.h"
 #include "quarantine/unpack.h"
-#include "site/match.h"
+#include "site/import.h"
 #include "site/settings.h"
 #include "site/trust_store.h"
-#include "spool/batch.h"
 #include "spool/spool.h"
 #include "spool/stage.h"
 
 const char program[] = "cert-import";
 const char synopsis[] = "[-ahnoV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 
-static const char accepted[] = "accepted", stale[] = "stale", already[] = "already",
-    ca[] = "ca", elsewhere[] = "elsewhere", refused[] = "refused";
-
-struct import {
-	struct batch *batch;	/* NULL: dry run */
-	struct match *match;
+struct importing {
+	struct import *import;
 	struct results answers;	/* said after the commit */
-	bool others;		/* what is for another site's phones is not refused */
-	size_t refused, foreign;	/* so many are; of these, so many may be another site's */
-	bool known;		/* some are there already */
 	bool held_back;		/* nothing is imported, because some are refused */
 };
-
-/* Where a certificate is known. */
-#define KNOWN (1u << SPOOL_LSC | 1u << SPOOL_STALE | 1u << SPOOL_INSTALLED)
 
 static const char *dash(const char *text)
 {
 	return *text != '\0' ? text : "-";
 }
 
-/* "entry, device, serial, not-after" and the reason. */
-static int remember(struct import *im, const struct verdict *v, const char *word, const char *device,
-    uint64_t item, const char *reason)
+/* One verdict: finds its request, remembers "entry, device, serial, not-after" and the reason. -1 with errno. */
+static int take(struct importing *im, const struct verdict *v)
 {
+	const struct import_judged judged = {v->good, v->ca, v->facts, v->reason};
 	char iso[UTC_ISO + 1] = "";
+	struct imported out;
 
+	if (import_take(im->import, &judged, &out) != 0)
+		return -1;
 	if (v->read)
 		utc_iso(v->facts.not_after, iso);
-	im->refused += word == refused;
-	im->known = im->known || word == already;
-	return results_add(&im->answers, word, item, dash(v->entry), reason, "%s\t%s\t%s", dash(device),
-	    dash(v->facts.serial), dash(iso));
-}
-
-/* One verdict: find its request, stage it, remember what to say. -1 with errno. */
-static int take(struct import *im, const struct verdict *v)
-{
-	const char *const word_of[] = {
-		[MATCH_READY] = accepted, [MATCH_STALE] = stale,
-		[MATCH_ALREADY] = already, [MATCH_REFUSED] = refused,
-		[MATCH_ELSEWHERE] = im->others ? elsewhere : refused,
-	};
-	struct reason why = v->reason;
-	struct reqid reqid = {.device = ""};
-	uint64_t item = RESULTS_NO_ITEM;
-	enum match_result m;
-
-	/* CAs send their own along. One with a phone's key is a phone's, with the wrong profile. */
-	if (v->ca && !match_knows(im->match, v->facts.spki))
-		return remember(im, v, ca, "", item, why.text);
-	if (v->ca)
-		reason_set(&why, "is a CA certificate");
-	if (!v->good)
-		return remember(im, v, refused, "", item, why.text);
-	if ((m = match_find(im->match, &v->facts, &reqid, &why)) == MATCH_TROUBLE)
-		return -1;
-	im->foreign += m == MATCH_ELSEWHERE && !im->others;
-	if (im->batch != NULL && (m == MATCH_READY || m == MATCH_STALE)) {
-		item = batch_count(im->batch);
-		if (batch_add(im->batch, &reqid, m == MATCH_READY ? SPOOL_LSC : SPOOL_STALE, v->facts.der,
-		    v->facts.der_len) != 0)
-			return -1;
-	}
-	return remember(im, v, word_of[m], reqid.device, item, why.text);
+	return results_add(&im->answers, import_words[out.word], out.item, dash(v->entry), out.why.text, "%s\t%s\t%s",
+	    dash(out.device), dash(v->facts.serial), dash(iso));
 }
 
 /* The whole archive, read to its end. An exit status. */
-static int read_archive(struct import *im, struct inspect *in, const char *name)
+static int read_archive(struct importing *im, struct inspect *in, const char *name)
 {
 	struct progress progress;
 	enum inspect_result result;
@@ -124,50 +82,37 @@ static int read_archive(struct import *im, struct inspect *in, const char *name)
 	return status;
 }
 
-/* Takes the outcome of the commit into a result. False when it was not committed: then nothing may be said of it. */
-static bool settle(struct answer *a, enum batch_fate fate)
+/* Takes the outcome of the commit into an answer. False when it was not committed: then nothing may be said of it. */
+static bool settle(const struct importing *im, struct answer *a)
 {
-	switch (fate) {
-	case BATCH_NONE:
-		return false;
-	case BATCH_NEW:
-		break;
-	case BATCH_SAME:
-		results_change(a, already, "");
-		break;
-	case BATCH_LATE:
-		results_change(a, stale, "");
-		break;
-	case BATCH_OTHER:
-		results_change(a, refused, "another certificate for this request was imported just now");
-		break;
-	case BATCH_GONE:
-		results_change(a, refused, "its request was deleted just now");
-		break;
+	struct imported out = {.item = a->item};
+
+	/* --all-or-nothing, and something was refused: the good ones are not imported either. */
+	if (im->held_back) {
+		if (strcmp(a->word, import_words[IMPORT_ACCEPTED]) == 0 || strcmp(a->word, import_words[IMPORT_STALE]) == 0)
+			results_change(a, import_words[IMPORT_REFUSED], "another entry was refused, and it is all or nothing");
+		return true;
 	}
+	while (strcmp(import_words[out.word], a->word) != 0)
+		out.word++;
+	reason_set(&out.why, "%s", a->reason);
+	if (!import_settle(im->import, &out))
+		return false;
+	results_change(a, import_words[out.word], out.why.text);
 	return true;
 }
 
-/* --all-or-nothing, and something was refused: the good ones are not imported either. */
-static void hold_back(struct answer *a)
-{
-	if (strcmp(a->word, accepted) == 0 || strcmp(a->word, stale) == 0)
-		results_change(a, refused, "another entry was refused, and it is all or nothing");
-}
-
 /* The answers, when everything they say is on the disk. An exit status. */
-static int report(struct import *im)
+static int report(struct importing *im)
 {
 	int status = STATUS_OK, got;
 	struct answer a;
 
 	while ((got = results_next(&im->answers, &a)) > 0) {
-		if (im->held_back)
-			hold_back(&a);
-		else if (a.item != RESULTS_NO_ITEM && !settle(&a, batch_fate(im->batch, (size_t)a.item)))
+		if (!settle(im, &a))
 			continue;
 		results_print(&a);
-		if (strcmp(a.word, refused) == 0)
+		if (strcmp(a.word, import_words[IMPORT_REFUSED]) == 0)
 			status = STATUS_REFUSED;
 	}
 	if (got == 0)
@@ -177,45 +122,51 @@ static int report(struct import *im)
 }
 
 /* When nothing else was wrong: what to do about certificates that may be for another site. */
-static void hint(const struct import *im, const char *name)
+static void hint(const struct importing *im, const char *name)
 {
-	if (im->refused > 0 && im->refused == im->foreign)
+	size_t foreign, refused = import_refused(im->import, &foreign);
+
+	if (refused > 0 && refused == foreign)
 		status_warn(name, "all that was refused is for keys that this spool never had: "
 		    "if it is another site's, add --others");
 }
 
-struct wishes {
-	bool all, dry_run, others;
-};
+/* Everything was read: now all of it, or nothing. An exit status. */
+static int commit(struct importing *im, const char *path, bool all)
+{
+	size_t foreign;
+	int status = STATUS_OK;
+
+	if (import_sync_known(im->import) != 0) {
+		status_warn_errno(path, "cannot import");
+		return STATUS_TROUBLE;
+	}
+	im->held_back = all && import_refused(im->import, &foreign) > 0;
+	if (!im->held_back && import_commit(im->import) != 0) {
+		status_warn_errno(path, "cannot import everything");
+		status = STATUS_TROUBLE;
+	}
+	return status_worst(status, report(im));
+}
 
 /* Takes the scratch file, where there is one. */
-static int import(struct spool *s, struct inspect *in, const char *name, const struct wishes *wish, int scratch)
+static int import(struct spool *s, struct inspect *in, const char *name, const struct import_options *options, bool all,
+    int scratch)
 {
-	struct import im = {.match = match_open(s), .others = wish->others};
+	struct importing im = {.import = import_open(s, options)};
 	int status = STATUS_TROUBLE;
 
 	results_open(&im.answers, scratch);
-	if (im.match == NULL || (!wish->dry_run && (im.batch = batch_open(s)) == NULL))
+	if (im.import == NULL)
 		status_warn_errno(s->path, "cannot import");
 	else
 		status = read_archive(&im, in, name);
-	/* A program that imported the same may have died before that was durable. */
-	if (status == STATUS_OK && im.known && !wish->dry_run && spool_sync_all(s, KNOWN) != 0) {
-		status_warn_errno(s->path, "cannot import");
-		status = STATUS_TROUBLE;
-	}
 	if (status == STATUS_OK) {
-		im.held_back = wish->all && im.refused > 0;
-		if (!im.held_back && im.batch != NULL && batch_commit(im.batch) != 0) {
-			status_warn_errno(s->path, "cannot import everything");
-			status = STATUS_TROUBLE;
-		}
-		status = status_worst(status, report(&im));
+		status = commit(&im, s->path, all);
 		hint(&im, name);
 	}
 	results_close(&im.answers);
-	batch_close(im.batch);
-	match_close(im.match);
+	import_close(im.import);
 	return status;
 }
 
@@ -262,7 +213,8 @@ static struct unpack_task task_of(const struct settings *settings)
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *name = "-";
-	struct wishes wish = {.all = false};
+	struct import_options wish = {.dry_run = false};
+	bool all = false;
 	char *shown;	/* the name, without a password */
 	struct judge_cert rules;
 	struct unpack_task from;
@@ -275,7 +227,7 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	long jobs = 0;
 	const struct option_spec options[] = {
-		{'a', "all-or-nothing", OPTION_FLAG, &wish.all, 0, 0},
+		{'a', "all-or-nothing", OPTION_FLAG, &all, 0, 0},
 		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
 		{'n', "dry-run", OPTION_FLAG, &wish.dry_run, 0, 0},
 		{'o', "others", OPTION_FLAG, &wish.others, 0, 0},
@@ -310,7 +262,7 @@ int main(int argc, char *argv[])
 		status_die_errno(NULL, "cannot start the workers");
 	close(from.fd);
 	confine_below(wish.dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
-	status = import(s, in, shown, &wish, scratch);
+	status = import(s, in, shown, &wish, all, scratch);
 	free(shown);
 	inspect_close(in);
 	trust_free(trust);
