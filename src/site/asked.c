@@ -103,7 +103,8 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	free(text);
 	if (result == 0 && *a->device == '\0')
 		result = reason_set(why, "names no device");
-	if (result == 0 && has_certificate(s, spki))
+	/* What was refused afterwards is kept to be looked at. */
+	if (result == 0 && a->state != ASKED_REFUSED && has_certificate(s, spki))
 		a->state = ASKED_ISSUED;
 	return result == 0 ? 1 : -1;
 }

@@ -28,7 +28,8 @@ struct import *import_open(struct spool *s, const struct import_options *o)
 		return NULL;
 	im->spool = s;
 	im->others = o->others;
-	if ((im->match = match_open(s)) != NULL && (o->dry_run || (im->batch = batch_open(s)) != NULL))
+	if ((im->match = o->request != NULL ? match_open_for(s, o->request, o->requests) :
+	    match_open(s)) != NULL && (o->dry_run || (im->batch = batch_open(s)) != NULL))
 		return im;
 	import_close(im);
 	return NULL;

@@ -21,6 +21,8 @@ struct import;
 struct import_options {
 	bool dry_run;		/* nothing is changed */
 	bool others;		/* what is for another site's phones is not refused */
+	const struct reqid *request;	/* these are looked for, and no others; NULL: all that the spool has */
+	size_t requests;
 };
 
 /* Of what was judged. */

@@ -26,23 +26,58 @@ struct match {
 	} *by;
 };
 
-struct match *match_open(const struct spool *s)
+/* Where a request is, or its certificate: in the order in which they move, so that one on its way is seen. */
+static int look_for(struct match *m, const struct reqid *reqid)
+{
+	for (int d = 0; d < SPOOL_STATES; d++) {
+		bool requests = spool_holds_requests((enum spool_dir)d);
+		struct reqid here = *reqid;
+
+		for (int kind = REQID_CSR; kind <= REQID_DER; kind++) {
+			if ((kind != REQID_DER) != requests)
+				continue;
+			here.kind = (unsigned char)kind;
+			switch (spool_has(m->spool, (enum spool_dir)d, reqid, (enum reqid_kind)kind)) {
+			case 0:
+				break;
+			case 1:
+				if (index_put(&m->index, &here, (enum spool_dir)d) == 0)
+					break;
+				return -1;
+			default:
+				return -1;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Without a list everything. */
+static struct match *start(const struct spool *s, const struct reqid *list, size_t n)
 {
 	struct match *m = calloc(1, sizeof *m);
+	int result;
 
 	if (m == NULL)
 		return NULL;
 	m->spool = s;
-	if (index_load(&m->index, s, (1u << SPOOL_STATES) - 1) != 0) {
-		free(m);
-		return NULL;
-	}
-	m->by = calloc(m->index.n + 1, sizeof *m->by);
-	if (m->by == NULL) {
-		match_close(m);
-		return NULL;
-	}
-	return m;
+	result = index_load(&m->index, s, list == NULL ? (1u << SPOOL_STATES) - 1 : 0);
+	for (size_t i = 0; result == 0 && i < n; i++)
+		result = look_for(m, &list[i]);
+	if (result == 0 && (m->by = calloc(m->index.n + 1, sizeof *m->by)) != NULL)
+		return m;
+	match_close(m);
+	return NULL;
+}
+
+struct match *match_open(const struct spool *s)
+{
+	return start(s, NULL, 0);
+}
+
+struct match *match_open_for(const struct spool *s, const struct reqid *list, size_t n)
+{
+	return start(s, list, n);
 }
 
 void match_close(struct match *m)

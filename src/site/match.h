@@ -22,6 +22,9 @@ struct match;
 
 /* One reading of the spool. NULL with errno. */
 struct match *match_open(const struct spool *);
+/* The same of these requests and no others: what became of each. For who knows which request each certificate was asked
+ * for, and takes so few at a time that a reading of all would cost more. */
+struct match *match_open_for(const struct spool *, const struct reqid *, size_t n);
 void match_close(struct match *);
 
 /* With READY, STALE and ALREADY the request is in *reqid; the first certificate that

@@ -51,7 +51,7 @@ struct desk {
 	struct errand *holds[ONLINE_PARALLEL_MAX];	/* what each has */
 	struct buf packet;
 	unsigned failures;		/* in a row */
-	bool broken;
+	bool broken, stopped;
 	struct reason why;		/* of the last failure */
 	long long paused;		/* until then, monotone, nothing is begun */
 	long long next_start;		/* not before, by the rate */
@@ -179,6 +179,9 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 		return reason_memory(why);
 	if (found > 0)
 		e->asked = known;
+	/* Or the old one would pass for what is asked for now. */
+	if (settled)
+		asked_drop_certificate(d->task->spool, spki);
 	if (found == 0 || settled) {
 		e->asked = (struct asked){.state = ASKED_LATER};
 		memcpy(e->asked.spki, spki, REQID_SPKI);
@@ -209,6 +212,16 @@ void desk_forget(struct desk *d, const unsigned char spki[REQID_SPKI])
 		TAILQ_REMOVE(e->late ? &d->waiting : &d->ready, e, in_queue);
 		discard(d, e);
 	}
+}
+
+void desk_save(struct desk *d, const struct asked *a)
+{
+	asked_put(d->turn, a);
+}
+
+void desk_stop(struct desk *d)
+{
+	d->stopped = true;
 }
 
 struct desk_count desk_count(const struct desk *d)
@@ -425,7 +438,7 @@ static bool may_begin(const struct desk *d)
 {
 	long long now = monotime_ms();
 
-	return now >= d->paused && now >= d->next_start && (d->failures == 0 || desk_count(d).asking == 0);
+	return !d->stopped && now >= d->paused && now >= d->next_start && (d->failures == 0 || desk_count(d).asking == 0);
 }
 
 static void begin(struct desk *d, size_t i)

@@ -31,6 +31,11 @@ int desk_add(struct desk *, const char *device, const unsigned char spki[REQID_S
 /* Nobody wants this one any more: unless it is with the CA just now, it is not asked about again. */
 void desk_forget(struct desk *, const unsigned char spki[REQID_SPKI]);
 
+/* Writes what somebody else found out about one that has its answer, with what is written next. */
+void desk_save(struct desk *, const struct asked *);
+/* Begins nothing more. */
+void desk_stop(struct desk *);
+
 /* How many have no answer yet; how many of them are in the hands of the CA just now; how many of them wait until later. */
 struct desk_count {
 	size_t open, asking, later;

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/monotime.h"
+#include "spool/journal.h"
+#include "spool/newest.h"
+#include "spool/recover.h"
+#include "spool/spool_watch.h"
+#include "submit/desk.h"
+#include "submit/enroller.h"
+#include "submit/intake.h"
+
+#define LOOK_MS 2000		/* how often csr/ is read where the file system cannot tell */
+#define AGAIN_MS 5000		/* after a disk that was full */
+#define ALIVE_MS 10000
+#define FAILURES 3		/* in a row: then a run that shall end ends */
+
+struct enroller {
+	const struct enroller_task *task;
+	struct spool_watch *watch;
+	struct desk *desk;
+	struct intake *intake;
+	size_t issued, refused;
+	bool retry;		/* something has to be done again, such as after a disk that was full */
+	bool told_trouble;	/* the log has what is wrong with the CA */
+};
+
+static time_t now(const struct enroller *e)
+{
+	return time(NULL) + e->task->clock;
+}
+
+static void say(const struct enroller *e, const char *event, const char *device, const char *why)
+{
+	log_say(e->task->log, event, "ca", e->task->ca->name, "device", device, "why", why, NULL);
+}
+
+/* A request that waits: to be asked for, if it is its device's newest. */
+static void want(struct enroller *e, const struct reqid *reqid)
+{
+	const struct index_entry *other = NULL;
+	unsigned char *pem = NULL;
+	struct reason why;
+	size_t len;
+
+	while ((other = spool_watch_each(e->watch, reqid->device, 1u << SPOOL_CSR, other)) != NULL) {
+		if (reqid_newer(&other->reqid, reqid))
+			return;
+		/* Nobody wants a certificate for an older key of the phone. */
+		if (reqid_newer(reqid, &other->reqid))
+			desk_forget(e->desk, other->reqid.spki);
+	}
+	if (spool_read_request(e->task->spool, reqid, &pem, &len) != 0) {
+		if (errno != ENOENT)
+			say(e, "unreadable", reqid->device, strerror(errno));
+		return;
+	}
+	if (desk_add(e->desk, reqid->device, reqid->spki, (struct bytes){pem, len}, &why) != 0)
+		say(e, "not-asked", reqid->device, why.text);
+	free(pem);
+}
+
+static void take_news(void *ctx, const struct reqid *reqid, enum spool_dir d)
+{
+	struct enroller *e = ctx;
+
+	if (d == SPOOL_CSR)
+		want(e, reqid);
+	else
+		desk_forget(e->desk, reqid->spki);
+}
+
+/* All that waits. -1 with errno. */
+static int want_all(struct enroller *e)
+{
+	struct reqid *list;
+	size_t n;
+
+	if (spool_list(e->task->spool, SPOOL_CSR, &list, &n) != 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (newest_in_list(list, n, i))
+			want(e, &list[i]);
+	free(list);
+	return 0;
+}
+
+/* What a CA said of one request; for the desk. */
+static void tell(void *ctx, const struct asked *a, struct bytes der)
+{
+	static const char *const event[] = {
+		[ASKED_SENT] = "sent", [ASKED_PENDING] = "pending", [ASKED_REFUSED] = "refused",
+		[ASKED_LOST] = "lost", [ASKED_LATER] = "later",
+	};
+	const unsigned waits = 1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED;
+	struct enroller *e = ctx;
+	struct reqid reqid;
+	enum spool_dir d;
+
+	e->refused += a->state == ASKED_REFUSED || a->state == ASKED_LOST;
+	if (a->state != ASKED_ISSUED) {
+		say(e, event[a->state], a->device, a->reason);
+	} else if (der.len == 0) {
+		say(e, "refused", a->device, "a certificate of this key was taken already; csr-submit --again asks for another");
+	} else if (!spool_watch_key(e->watch, a->device, a->spki, waits, &reqid, &d)) {
+		say(e, "refused", a->device, "its request is no longer here");
+	} else if (intake_put(e->intake, &reqid, der) != 0) {
+		e->retry = true;
+	}
+}
+
+/* What became of a certificate that came; for the intake. */
+static void said(void *ctx, const struct reqid *reqid, const struct imported *out)
+{
+	struct enroller *e = ctx;
+	struct asked a;
+	struct reason why, unread;
+
+	if (out->word != IMPORT_REFUSED && out->word != IMPORT_CA) {
+		asked_drop_certificate(e->task->spool, reqid->spki);
+		e->issued++;
+		say(e, out->word == IMPORT_STALE ? "stale" : "issued", reqid->device, "");
+		return;
+	}
+	reason_set(&why, "the certificate that came is refused: %.*s", REASON_MAX - 48, out->why.text);
+	say(e, "refused", reqid->device, why.text);
+	e->refused++;
+	if (asked_load(e->task->spool, reqid->spki, &a, &unread) != 1)
+		return;
+	a.state = ASKED_REFUSED;
+	a.last = now(e);
+	snprintf(a.reason, sizeof a.reason, "%.*s", ASKED_REASON_MAX, why.text);
+	desk_save(e->desk, &a);
+}
+
+static void take_in(struct enroller *e)
+{
+	struct reason why = {.text = ""};
+
+	if (intake_count(e->intake) == 0)
+		return;
+	e->task->spool->now = now(e);
+	if (intake_commit(e->intake, said, e, &why) == 0) {
+		journal_flush(e->task->spool);
+		return;
+	}
+	/* They are in online/, and are found again. */
+	log_say(e->task->log, "cannot-import", "why", why.text, NULL);
+	e->retry = true;
+}
+
+/* When the CA is away, and when it is back, each in one line. */
+static void tell_of_trouble(struct enroller *e)
+{
+	unsigned failures;
+	bool broken;
+	const char *why = desk_trouble(e->desk, &broken, &failures);
+
+	if (why != NULL && !e->told_trouble)
+		log_say(e->task->log, broken ? "ca-unusable" : "ca-away", "ca", e->task->ca->name, "why", why, NULL);
+	else if (why == NULL && e->told_trouble)
+		log_say(e->task->log, "ca-back", "ca", e->task->ca->name, NULL);
+	e->told_trouble = why != NULL;
+}
+
+/* Has a run that shall end nothing more to do now? */
+static bool is_done(const struct enroller *e, struct reason *why)
+{
+	struct desk_count n = desk_count(e->desk);
+	unsigned failures;
+	bool broken;
+	const char *trouble = desk_trouble(e->desk, &broken, &failures);
+
+	if (trouble != NULL && (broken || failures >= FAILURES)) {
+		reason_set(why, "%s", trouble);
+		why->trouble = !broken;
+		return true;
+	}
+	return n.open == n.later && !e->retry;
+}
+
+/* One turn: what came is done, durably. -1 with errno when the spool cannot be read. */
+static int turn(struct enroller *e)
+{
+	if (desk_work(e->desk) != 0) {
+		log_say(e->task->log, "cannot-write", "why", strerror(errno), NULL);
+		e->retry = true;
+	}
+	take_in(e);
+	tell_of_trouble(e);
+	return 0;
+}
+
+static int milliseconds(const struct enroller *e, long long alive)
+{
+	long long ms = alive - monotime_ms();
+	int due = desk_due(e->desk);
+
+	if (due >= 0 && due < ms)
+		ms = due;
+	if (spool_watch_fd(e->watch) < 0 && ms > LOOK_MS)
+		ms = LOOK_MS;
+	if (e->retry && ms > AGAIN_MS)
+		ms = AGAIN_MS;
+	return ms > 0 ? (int)ms : 0;
+}
+
+static void tell_alive(struct enroller *e, long long *alive)
+{
+	struct desk_count n = desk_count(e->desk);
+	char text[128];
+
+	if (monotime_ms() < *alive)
+		return;
+	snprintf(text, sizeof text, "%zu waiting, %zu being asked, %zu issued, %zu refused", n.open, n.asking, e->issued,
+	    e->refused);
+	e->task->alive(e->task->ctx, text);
+	*alive = monotime_ms() + ALIVE_MS;
+}
+
+static int look_again(struct enroller *e)
+{
+	if (!e->retry)
+		return spool_watch_fd(e->watch) >= 0 ? spool_watch_news(e->watch, take_news, e) :
+		    spool_watch_poll(e->watch, take_news, e);
+	e->retry = false;
+	return want_all(e);
+}
+
+static int work(struct enroller *e, struct reason *why)
+{
+	struct pollfd fd[ONLINE_PARALLEL_MAX + 2];
+	long long alive = 0, again = 0;
+	bool stopping = false;
+	size_t n;
+
+	for (;;) {
+		if (turn(e) != 0)
+			return -1;
+		tell_alive(e, &alive);
+		if (stopping && desk_count(e->desk).asking == 0)
+			return 0;
+		if (e->task->once && is_done(e, why))
+			return why->text[0] != '\0';
+		fd[0] = (struct pollfd){.fd = stopping ? -1 : e->task->stop, .events = POLLIN};
+		fd[1] = (struct pollfd){.fd = spool_watch_fd(e->watch), .events = POLLIN};
+		n = 2 + desk_watch(e->desk, fd + 2);
+		poll(fd, n, milliseconds(e, alive));
+		if (fd[0].revents != 0) {
+			stopping = true;
+			desk_stop(e->desk);
+		}
+		if (e->retry && monotime_ms() < again)
+			continue;
+		if (e->retry)
+			again = monotime_ms() + AGAIN_MS;
+		if (!stopping && look_again(e) != 0)
+			return -1;
+	}
+}
+
+int enroller_run(const struct enroller_task *task, struct reason *why)
+{
+	struct desk_task desk = {.spool = task->spool, .clerk = {task->ca, task->vouchers, task->clock}, .tell = tell};
+	struct enroller e = {.task = task};
+	int result = -1, saved;
+
+	why->text[0] = '\0';
+	desk.ctx = &e;
+	e.watch = spool_watch_open(task->spool);
+	e.desk = desk_open(&desk);
+	e.intake = intake_new(task->spool, task->clock);
+	if (e.watch != NULL && e.desk != NULL && e.intake != NULL && recover_finish(task->spool, NULL) == 0 &&
+	    want_all(&e) == 0)
+		result = work(&e, why);
+	saved = errno;
+	desk_close(e.desk);
+	intake_free(e.intake);
+	spool_watch_close(e.watch);
+	errno = saved;
+	return result;
+}
