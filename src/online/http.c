@@ -4,11 +4,14 @@
 
 #include <ctype.h>
 #include <malloc.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/escape.h"
 #include "base/monotime.h"
@@ -20,8 +23,9 @@
 #define IDLE_SECONDS 3		/* how old an idle connection may be that is used again; servers give up after five or more */
 #define STALL_MS 30000		/* an answer that has begun and brings fewer bytes than STALL_BYTES in so long is given up */
 #define STALL_BYTES 1024
+#define TICKET_MS 1000		/* how long a server that has asked for our certificate may look at it */
 
-enum end { END_NONE, END_BODY, END_HEADERS, END_STALLED, END_TWICE, END_MEMORY };
+enum end { END_NONE, END_REFUSED, END_BODY, END_HEADERS, END_STALLED, END_TWICE, END_MEMORY };
 
 struct http {
 	CURL *curl;
@@ -39,6 +43,8 @@ struct http {
 	bool sent;			/* something of the request has left */
 	bool heard;			/* an answer has begun since the last header of a request left */
 	bool answered;			/* an answer has begun at all */
+	bool tls13, wants_ours;		/* what this handshake has brought: TLS 1.3, and a question for our certificate */
+	curl_socket_t fd[2];		/* connections that were begun; the one that stays is left when it stands */
 	uint8_t alert;			/* the last fatal alert of TLS that came; 0: none */
 	enum end end;			/* why we ended it */
 	long long stall_since;
@@ -78,7 +84,57 @@ static int watch(CURL *curl, curl_infotype type, char *data, size_t size, void *
 	/* A message of TLS with two bytes can only be an alert, RFC 8446 6: level 2 is fatal. */
 	if (type == CURLINFO_SSL_DATA_IN && size == 2 && data[0] == 2)
 		h->alert = (uint8_t)data[1];
+	/* Messages of a handshake have four bytes before their bodies, RFC 8446 4. */
+	if (type == CURLINFO_SSL_DATA_IN && size > 5) {
+		h->tls13 |= data[0] == 8;	/* encrypted_extensions */
+		h->wants_ours |= data[0] == 13;	/* certificate_request */
+	}
 	return 0;
+}
+
+/* libcurl tells its socket only when all is over. It tries two families of addresses at a time at most. */
+static int opened(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+	struct http *h = ctx;
+
+	(void)purpose;
+	h->fd[1] = h->fd[0];
+	h->fd[0] = fd;
+	return CURL_SOCKOPT_OK;
+}
+
+static int closing(void *ctx, curl_socket_t fd)
+{
+	struct http *h = ctx;
+
+	if (h->fd[0] == fd)
+		h->fd[0] = h->fd[1];
+	if (h->fd[0] == h->fd[1] || h->fd[1] == fd)
+		h->fd[1] = CURL_SOCKET_BAD;
+	return close(fd);
+}
+
+/* Before a request leaves. In TLS 1.3 we have ended the handshake before the server has looked at our certificate, and a
+ * request may be lost with what it says about that. So wait for its next record: a session's ticket when all is well;
+ * one of 19 bytes is an alert, encrypted (RFC 8446 5.2). */
+static int before(void *ctx, char *peer, char *us, int peer_port, int our_port)
+{
+	struct http *h = ctx;
+	unsigned char head[5];
+	struct pollfd p = {.fd = h->fd[0], .events = POLLIN};
+
+	(void)peer;
+	(void)us;
+	(void)peer_port;
+	(void)our_port;
+	if (!h->tls13 || !h->wants_ours || p.fd == CURL_SOCKET_BAD)
+		return CURL_PREREQFUNC_OK;
+	h->tls13 = h->wants_ours = false;
+	if (poll(&p, 1, TICKET_MS) != 1 || recv(p.fd, head, sizeof head, MSG_PEEK | MSG_DONTWAIT) != sizeof head ||
+	    head[0] != 23 || head[3] != 0 || head[4] != 19)
+		return CURL_PREREQFUNC_OK;
+	h->end = END_REFUSED;
+	return CURL_PREREQFUNC_ABORT;
 }
 
 static size_t give(char *out, size_t size, size_t n, void *ctx)
@@ -258,6 +314,9 @@ static bool set_calls(struct http *h)
 	    SET(CURLOPT_READFUNCTION, give) && SET(CURLOPT_READDATA, h) &&
 	    SET(CURLOPT_SEEKFUNCTION, rewind_body) && SET(CURLOPT_SEEKDATA, h) &&
 	    SET(CURLOPT_XFERINFOFUNCTION, progress) && SET(CURLOPT_XFERINFODATA, h) && SET(CURLOPT_NOPROGRESS, 0L) &&
+	    SET(CURLOPT_SOCKOPTFUNCTION, opened) && SET(CURLOPT_SOCKOPTDATA, h) &&
+	    SET(CURLOPT_CLOSESOCKETFUNCTION, closing) && SET(CURLOPT_CLOSESOCKETDATA, h) &&
+	    SET(CURLOPT_PREREQFUNCTION, before) && SET(CURLOPT_PREREQDATA, h) &&
 	    SET(CURLOPT_DEBUGFUNCTION, watch) && SET(CURLOPT_DEBUGDATA, h) && SET(CURLOPT_VERBOSE, 1L);
 }
 
@@ -273,6 +332,7 @@ struct http *http_open(const struct http_settings *settings, struct reason *why)
 		free(h);
 		return NULL;
 	}
+	h->fd[0] = h->fd[1] = CURL_SOCKET_BAD;
 	h->settings = *settings;
 	h->settings.password = h->settings.pass = NULL;
 	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc) != CURLE_OK) {
@@ -428,8 +488,8 @@ static bool tell_alert(const struct http *h, struct reason *why)
 		reason_set(why, "the server wants a certificate of ours%s", have ? "" : ": set certificate and key");
 		return true;
 	case 42: case 43: case 44: case 45: case 46: case 48: case 49:	/* about certificates, and access_denied */
-		reason_set(why, "the server does not accept %s (TLS alert %u)",
-		    have ? "our certificate" : "us without a certificate of ours: set certificate and key", h->alert);
+		reason_set(why, "the server %s (TLS alert %u)", have ? "does not accept our certificate" :
+		    "wants a certificate of ours: set certificate and key", h->alert);
 		return true;
 	case 40: case 70: case 71:	/* handshake_failure, protocol_version, insufficient_security */
 		/* Before TLS 1.3 a server that misses our certificate says handshake_failure. */
@@ -486,6 +546,11 @@ static enum http_result judge(struct http *h, CURLcode code, struct reason *why)
 	long proxy = 0;
 
 	curl_easy_getinfo(h->curl, CURLINFO_HTTP_CONNECTCODE, &proxy);
+	if (h->end == END_REFUSED) {
+		reason_set(why, "the server %s", h->settings.certificate != NULL ? "does not accept our certificate" :
+		    "wants a certificate of ours: set certificate and key");
+		return HTTP_UNTRUSTED;
+	}
 	if (h->end != END_NONE) {
 		tell_end(h, why);
 		return h->sent ? HTTP_NO_ANSWER : HTTP_TROUBLE;
@@ -573,7 +638,7 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 	h->answer = answer;
 	h->body = ask->body;
 	h->at = h->header_bytes = h->came = h->stall_bytes = 0;
-	h->sent = h->heard = h->answered = false;
+	h->sent = h->heard = h->answered = h->tls13 = h->wants_ours = false;
 	h->retry_after[0] = h->date[0] = h->error[0] = '\0';
 	h->alert = 0;
 	h->end = END_NONE;
