@@ -37,10 +37,11 @@ bool der_take(struct bytes *in, uint8_t *tag, struct bytes *body)
 bool der_expect(struct bytes *in, uint8_t want, struct bytes *body)
 {
 	uint8_t tag;
-	struct bytes at = *in;
+	struct bytes at = *in, found;
 
-	if (!der_take(&at, &tag, body) || tag != want)
+	if (!der_take(&at, &tag, &found) || tag != want)
 		return false;
+	*body = found;
 	*in = at;
 	return true;
 }

@@ -44,7 +44,7 @@ enum der_kind {
 
 /* Takes the next element off. False, and takes nothing, when there is none with a definite and shortest length. */
 bool der_take(struct bytes *, uint8_t *tag, struct bytes *body);
-/* The same, when the element must have this tag. */
+/* The same, when the element must have this tag; else body stays as it was. */
 bool der_expect(struct bytes *in, uint8_t want, struct bytes *body);
 /* Is this one SEQUENCE and nothing else? What is inside is not looked at. */
 bool der_is_sequence(struct bytes);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 # The second half of make-seeds: seeds from the keys in data/. Those that are there stay as they are.
+import base64
 import gzip
 import hashlib
 import importlib.util
@@ -303,3 +304,32 @@ seed("pkcs7", "none", run("openssl", "crl2pkcs7", "-nocrl", "-outform", "DER"))
 seed("pkcs7", "pem", run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec.pem"))
 seed("pkcs7", "signed", run("openssl", "cms", "-sign", "-binary", "-nodetach", "-signer", "data/root.pem", "-inkey",
      "data/root.key", "-outform", "DER", data=b"text"))
+
+# Answers of EST servers: lists in DER, in BER and in base64, responses of CMC, attributes. The harness wants them bare.
+def put(tag, *bodies):
+    body = b"".join(bodies)
+    length = bytes([len(body)]) if len(body) < 128 else b"\x82" + len(body).to_bytes(2, "big")
+    return bytes([tag]) + length + body
+
+
+def cmc_response(info):
+    control = put(0x30, b"\x02\x01\x01", bytes.fromhex("06082b06010505070719"), put(0x31, put(0x30, info)))
+    data = put(0x30, put(0x30, control), put(0x30), put(0x30))
+    encap = put(0x30, bytes.fromhex("06082b06010505070c03"), put(0xa0, put(4, data)))
+    signed = put(0x30, b"\x02\x01\x03", put(0x31), encap, put(0xa0, read("data/sepec.der")), put(0x31))
+    return put(0x30, bytes.fromhex("06092a864886f70d010702"), put(0xa0, signed))
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+one = run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec.pem", "-outform", "DER")
+seed("est", "list", one)
+seed("est", "base64", base64.encodebytes(one))
+seed("est", "pem", run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec.pem"))
+seed("est", "ber", bytes.fromhex("308006092a864886f70d010702a0803080020101") + one[26:] + bytes(6))
+seed("est", "granted", cmc_response(bytes.fromhex("0201003003020101")))
+seed("est", "refused", cmc_response(bytes.fromhex("02010230030201010c026e6f020109")))
+seed("est", "attributes", bytes.fromhex("301f06092a864886f70d010907301206072b060101010116310706052b81040022"))
