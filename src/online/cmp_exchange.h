@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/* One exchange of messages with a CA that speaks CMP: OpenSSL's context for it, filled with what the settings name, and
+ * the transfer through http.h. What it means is for cmp.c. */
+#ifndef CMP_EXCHANGE_H
+#define CMP_EXCHANGE_H
+
+#include <stdbool.h>
+#include <openssl/cmp.h>
+
+#include "base/reason.h"
+#include "online/cmp_message.h"
+#include "online/http.h"
+#include "online/online_ca.h"
+#include "x509/secret.h"
+
+#define CMP_MESSAGE_MAX (128 * 1024)	/* bytes of an answer; one with a chain of four RSA-4096 has 10 KiB */
+
+/* What the settings name, read once; online_ca.own. */
+struct cmp {
+	EVP_PKEY *key;			/* ra_key, NULL: the secret protects what we send */
+	STACK_OF(X509) *own;		/* ra_certificate, and what comes behind it in that file */
+	STACK_OF(X509) *issuers;	/* issuer_file; may be empty with a secret */
+	struct secret secret;
+	bool greeted;			/* the CA took our protection, and we its */
+};
+
+/* -1 with a reason. cmp_free frees what there is. */
+int cmp_load(struct cmp *, const struct online_settings *, time_t now, struct reason *);
+void cmp_free(struct cmp *);
+
+enum cmp_trouble {
+	CMP_FINE,		/* there is a message, whatever is in it */
+	CMP_UNANSWERED,		/* see http and why */
+	CMP_STATUS,		/* see answer */
+	CMP_UNREADABLE,		/* see why */
+};
+
+struct cmp_exchange {
+	OSSL_CMP_CTX *ctx;
+	struct online_ca *ca;
+	struct cmp_ticket ticket;	/* so far: with what the CA's last message and ours say */
+	bool resuming;			/* the first message is answered by us: see cmp_exchange_open */
+	bool left;			/* something left, or may have left */
+	int sent;			/* the body of the last message that did, an enum cmp_body */
+	bool other_key;			/* the certificate that came is for another key */
+	enum cmp_trouble trouble;	/* of the last message that came */
+	enum http_result http;
+	struct http_answer answer;	/* without its body */
+	struct reason why;
+	struct buf der;			/* the last message */
+	struct cmp_message message;	/* what is in it; not yet known to be the CA's */
+};
+
+/* An exchange under this ticket. OpenSSL's context cannot be kept from one process to the next. When the CA said already
+ * that the request waits, OpenSSL is let make it once more, and gets that answer again, by us and not by the CA: so it
+ * goes on with the question what became of it. -1 with a reason; cmp_exchange_close frees in any case. */
+int cmp_exchange_open(struct cmp_exchange *, struct online_ca *, const struct cmp_ticket *, struct reason *);
+void cmp_exchange_close(struct cmp_exchange *);
+
+/* Puts a request in: as it is, or with its name, key and extensions alone when the RA vouches for it. -1 with a
+ * reason. */
+int cmp_exchange_put(struct cmp_exchange *, const struct csr *, struct reason *);
+
+#endif
