@@ -46,7 +46,6 @@ static const struct {
 struct said {
 	char text[SHOWN + ESCAPE_LEN + 32];
 	size_t len;
-	size_t most;
 };
 
 static void say_text(struct said *said, const void *data, size_t len)
@@ -104,27 +103,30 @@ static unsigned failed_of(const struct cmp_exchange *e)
 	return code > 0 ? (unsigned)code : 0;
 }
 
+/* What these failures mean: a request alone is refused, unless one of them is about more. */
+static enum online_outcome meaning(unsigned failed)
+{
+	enum online_outcome outcome = ONLINE_REFUSED;
+
+	for (size_t i = 0; i < FAILURES; i++)
+		if ((failed & 1U << i) != 0 && failures[i].outcome != ONLINE_REFUSED)
+			outcome = failures[i].outcome;
+	return outcome;
+}
+
 /* The CA said no, and it was the CA. */
 static void judge_rejection(const struct cmp_exchange *e, struct online_answer *answer)
 {
 	unsigned failed = failed_of(e);
-	enum online_outcome outcome = ONLINE_REFUSED;
+	enum online_outcome outcome = meaning(failed);
 	struct said said = {.len = 0};
 
 	say_status(&said, e, failed);
-	for (size_t i = 0; i < FAILURES; i++)
-		if ((failed & 1U << i) != 0 && failures[i].outcome != ONLINE_REFUSED)
-			outcome = failures[i].outcome;
 	/* An error, not an answer to the request: the CA does not know it any more, or not by this nonce. */
 	if (e->sent == CMP_POLLREQ && e->message.body == CMP_ERROR && outcome == ONLINE_REFUSED &&
 	    (failed == 0 || (failed & (1U << OSSL_CMP_PKIFAILUREINFO_badRequest |
 	    1U << OSSL_CMP_PKIFAILUREINFO_badRecipientNonce | 1U << OSSL_CMP_PKIFAILUREINFO_badSenderNonce)) != 0))
 		outcome = ONLINE_LOST;
-	/* A request that waits at the CA is asked about again, not sent again. */
-	if (e->sent == CMP_POLLREQ && outcome == ONLINE_LATER) {
-		outcome = ONLINE_PENDING;
-		cmp_ticket_write(&e->ticket, answer->ticket);
-	}
 	online_say(answer, outcome, "the CA refuses%s%s%s", said.len > 0 ? ": " : "", said.text,
 	    failed >> OSSL_CMP_PKIFAILUREINFO_badPOP & 1 ?
 	    " (does it let this RA vouch for requests that phones did not sign?)" : "");
@@ -165,23 +167,22 @@ static const char *distrust(const struct cmp_exchange *e)
 	return text;
 }
 
-/* There is a message, and OpenSSL does not take it. Nothing was issued if it says no, or only a greeting was sent: then
- * the settings have to change. Else nobody knows. */
+/* There is a message, and OpenSSL does not take it. When only a greeting or a question was sent, the settings have to
+ * change. Else nobody knows what the CA did, and somebody between us may have said no in its place. */
 static void judge_distrust(const struct cmp_exchange *e, struct online_answer *answer)
 {
-	bool settings = e->sent == CMP_GENM || (e->message.refuses && e->message.protected);
+	struct said said = {.len = 0};
 
-	if (e->sent == CMP_POLLREQ)
-		settings = true;
-	online_say(answer, settings ? ONLINE_BROKEN : ONLINE_LOST, "the CA's %s is not believed: %s",
-	    e->message.refuses ? "refusal" : "answer", distrust(e));
+	if (e->message.refuses)
+		say_status(&said, e, e->message.failed);
+	online_say(answer, e->sent == CMP_GENM || e->sent == CMP_POLLREQ ? ONLINE_BROKEN : ONLINE_LOST,
+	    "the CA's %s is not believed%s%s%s: %s", e->message.refuses ? "refusal" : "answer", said.len > 0 ? " (" : "",
+	    said.text, said.len > 0 ? ")" : "", distrust(e));
 }
 
 /* What ended an exchange without a certificate, apart from what the CA says. False when it was nothing of that kind. */
 static bool judge_trouble(const struct cmp_exchange *e, struct online_answer *answer)
 {
-	bool polls = e->sent == CMP_POLLREQ;
-
 	if (e->trouble == CMP_FINE)
 		return false;
 	if (e->trouble == CMP_UNANSWERED)
@@ -190,12 +191,11 @@ static bool judge_trouble(const struct cmp_exchange *e, struct online_answer *an
 		online_say_status(answer, &e->answer);
 	else
 		online_say(answer, ONLINE_LOST, "%s", e->why.text);
-	/* The request lies at the CA. Whatever became of this question, it can be asked again; the CA does not know it
-	 * any more when it says so. */
-	if (polls && answer->outcome != ONLINE_BROKEN && answer->outcome != ONLINE_REFUSED) {
-		answer->outcome = ONLINE_PENDING;
-		cmp_ticket_write(&e->ticket, answer->ticket);
-	} else if (polls && answer->outcome == ONLINE_REFUSED)
+	/* Whatever became of a question, it can be asked again; the CA does not know the request any more when it says
+	 * so. */
+	if (e->sent == CMP_POLLREQ && answer->outcome == ONLINE_LOST)
+		answer->outcome = ONLINE_LATER;
+	else if (e->sent == CMP_POLLREQ && answer->outcome == ONLINE_REFUSED)
 		answer->outcome = ONLINE_LOST;
 	return true;
 }
@@ -206,6 +206,7 @@ static void judge_unconfirmed(const struct cmp_exchange *e, struct online_answer
 	struct online_answer inner = {.outcome = ONLINE_LOST};
 	struct reason why;
 
+	answer->wait = 0;
 	if (e->other_key) {
 		online_say(answer, ONLINE_REFUSED, "the CA's certificate is for another key; we did not accept it");
 		return;
@@ -217,7 +218,6 @@ static void judge_unconfirmed(const struct cmp_exchange *e, struct online_answer
 			judge_distrust(e, &inner);
 	}
 	why = inner.why;
-	answer->wait = 0;
 	online_say(answer, ONLINE_LOST, "a certificate came, but the CA did not take our confirmation, so it may "
 	    "revoke it: %.140s", why.text);
 }
@@ -228,7 +228,8 @@ static void judge(const struct cmp_exchange *e, struct online_answer *answer)
 	struct reason why = {.text = ""};
 
 	if (openssl_error_lack() || e->der.failed)
-		online_say(answer, e->left && e->sent != CMP_GENM ? ONLINE_LOST : ONLINE_LATER, "out of memory");
+		online_say(answer, e->left && e->sent != CMP_GENM && e->sent != CMP_POLLREQ ? ONLINE_LOST : ONLINE_LATER,
+		    "out of memory");
 	else if (OSSL_CMP_CTX_get0_newCert(e->ctx) != NULL)
 		judge_unconfirmed(e, answer);
 	else if (judge_trouble(e, answer))
@@ -240,6 +241,12 @@ static void judge(const struct cmp_exchange *e, struct online_answer *answer)
 		judge_rejection(e, answer);
 	else
 		judge_distrust(e, answer);
+	/* The request lies at the CA since a moment ago, which then could not be asked about it. */
+	if (e->sent == CMP_POLLREQ && !e->resumed &&
+	    (answer->outcome == ONLINE_LATER || answer->outcome == ONLINE_BROKEN)) {
+		answer->outcome = ONLINE_PENDING;
+		cmp_ticket_write(&e->ticket, answer->ticket);
+	}
 }
 
 /* Makes the certificate that came the answer's. */
@@ -301,7 +308,8 @@ static bool greet(struct online_ca *ca, struct online_answer *answer)
 	if (itavs == NULL)
 		judge(&e, answer);
 	cmp->greeted = itavs != NULL || answer->outcome == ONLINE_REFUSED ||
-	    (e.trouble == CMP_FINE && e.message.body == CMP_ERROR && !e.message.protected);
+	    (e.trouble == CMP_FINE && e.message.body == CMP_ERROR && !e.message.protected &&
+	    meaning(e.message.failed) == ONLINE_REFUSED);
 	if (!cmp->greeted && answer->outcome == ONLINE_LOST)
 		answer->outcome = e.trouble == CMP_UNREADABLE ? ONLINE_BROKEN : ONLINE_LATER;
 	sk_OSSL_CMP_ITAV_pop_free(itavs, OSSL_CMP_ITAV_free);
@@ -362,12 +370,11 @@ static void poll_cmp(struct online_ca *ca, const struct csr *csr, const char *te
 {
 	struct cmp_ticket ticket;
 
+	(void)lost;
 	if (!cmp_ticket_read(text, &ticket))
 		online_say(answer, ONLINE_BROKEN, "this ticket is not one of CMP: was the type of the CA changed?");
 	else if (ticket.waits)
 		ask(ca, csr, &ticket, answer);
-	else if (lost && ca->settings->lost == ONLINE_LOST_ASK)
-		submit(ca, csr, text, answer);
 	else
 		online_say(answer, ONLINE_LOST, "the CA's answer was lost, and CMP has no way to ask for it again: look at the "
 		    "CA for transaction %.32s", text);

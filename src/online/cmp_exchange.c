@@ -377,6 +377,11 @@ static OSSL_CMP_MSG *transfer(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *request)
 	if (body == CMP_POLLREQ && (e->sent == CMP_CERTCONF || e->sent == CMP_GENM))
 		return NULL;
 	e->sent = body;
+	if (++e->messages > CMP_MESSAGES_MAX) {
+		e->trouble = CMP_UNREADABLE;
+		reason_set(&e->why, "the CA wants to be asked again and again at once");
+		return NULL;
+	}
 	if (OSSL_CMP_CTX_set1_srvCert(ctx, NULL) && (len = i2d_OSSL_CMP_MSG(request, &der)) > 0)
 		message = converse(e, ctx, (struct bytes){der, (size_t)len});
 	OPENSSL_free(der);
@@ -434,8 +439,8 @@ int cmp_exchange_open(struct cmp_exchange *e, struct online_ca *ca, const struct
 
 	ERR_clear_error();
 	openssl_error_forget();
-	*e = (struct cmp_exchange){.ca = ca, .ticket = *ticket, .resuming = ticket->waits, .sent = -1,
-	    .ctx = OSSL_CMP_CTX_new(NULL, NULL)};
+	*e = (struct cmp_exchange){.ca = ca, .ticket = *ticket, .resumed = ticket->waits, .resuming = ticket->waits,
+	    .sent = -1, .ctx = OSSL_CMP_CTX_new(NULL, NULL)};
 	good = e->ctx != NULL && id != NULL && ASN1_OCTET_STRING_set(id, ticket->id, CMP_ID) &&
 	    OSSL_CMP_CTX_set1_transactionID(e->ctx, id) && set_options(e->ctx, e) &&
 	    set_protection(e->ctx, cmp, ca->settings) && set_trust(e->ctx, cmp, ca->now);

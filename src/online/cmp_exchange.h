@@ -13,6 +13,7 @@
 #include "online/online_ca.h"
 #include "x509/secret.h"
 
+#define CMP_MESSAGES_MAX 6	/* of an exchange; OpenSSL asks without end when it is always told to wait */
 #define CMP_MESSAGE_MAX (128 * 1024)	/* bytes of an answer; one with a chain of four RSA-4096 has 10 KiB */
 
 /* What the settings name, read once; online_ca.own. */
@@ -39,8 +40,10 @@ struct cmp_exchange {
 	OSSL_CMP_CTX *ctx;
 	struct online_ca *ca;
 	struct cmp_ticket ticket;	/* so far: with what the CA's last message and ours say */
+	bool resumed;			/* the request was sent in another exchange */
 	bool resuming;			/* the first message is answered by us: see cmp_exchange_open */
 	bool left;			/* something left, or may have left */
+	unsigned messages;		/* how many left */
 	int sent;			/* the body of the last message that did, an enum cmp_body */
 	bool other_key;			/* the certificate that came is for another key */
 	enum cmp_trouble trouble;	/* of the last message that came */

@@ -7,6 +7,7 @@
 #include "x509/der.h"
 
 #define REJECTION 2	/* PKIStatus */
+#define FAILURES 27	/* bits of PKIFailureInfo */
 #define CONTEXT(n) (0xa0 | (n))
 
 /* id-it-caCerts, RFC 9480 2.14. */
@@ -54,15 +55,21 @@ static bool read_header(struct bytes in, struct cmp_message *out)
 	    take_octets(&in, 6, &out->recipient_nonce);
 }
 
-/* The status of PKIStatusInfo, 5.2.3. */
+/* PKIStatusInfo, 5.2.3. */
 static bool read_status(struct bytes *in, struct cmp_message *out)
 {
-	struct bytes info;
+	struct bytes info, bits;
 	long status;
 
 	if (!der_expect(in, DER_SEQUENCE, &info) || !take_integer(&info, &status))
 		return false;
 	out->refuses = status == REJECTION;
+	der_expect(&info, DER_SEQUENCE, &bits);
+	if (!der_expect(&info, DER_BIT_STRING, &bits))
+		return true;
+	for (size_t i = 8; i / 8 < bits.len && i < 8 + FAILURES; i++)
+		if ((bits.p[i / 8] & 0x80 >> i % 8) != 0)
+			out->failed |= 1U << (i - 8);
 	return true;
 }
 

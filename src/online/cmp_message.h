@@ -27,6 +27,7 @@ struct cmp_message {
 	bool protected;
 	struct bytes transaction, nonce, recipient_nonce;
 	bool refuses;			/* ERROR, IP, CP: is it a rejection? */
+	unsigned failed;		/* of that: PKIFailureInfo, a bit each */
 	long request;			/* IP, CP, POLLREQ, POLLREP: certReqId; -1: none */
 	struct bytes details;		/* ERROR: UTF8Strings, one behind the other */
 	struct bytes certificates;	/* GENP: the CA's, one behind the other */
