@@ -34,6 +34,7 @@ struct cmp_ca {
 	int failure;		/* and its PKIFailureInfo, a bit number */
 	bool implicit;		/* it grants implicitConfirm */
 	bool unprotected;	/* its errors are */
+	bool waits_at_once;	/* it answers questions with "waiting", as if the request had just come */
 	bool no_genm, other_key, other_name, refuse_confirmation;
 	FILE *log;		/* a line "issued HEX" for each certificate, by SHA-256 of its key; "confirmed HEX" */
 	unsigned issued, confirmed, polled, rejected_by_client, greeted;
@@ -196,7 +197,7 @@ static int cmp_ca_poll(OSSL_CMP_SRV_CTX *srv, const OSSL_CMP_MSG *request, int i
 	ca->polled++;
 	*again = NULL;
 	*after = ca->check_after;
-	if (ca->open[i].waits > 0 && --ca->open[i].waits > 0)
+	if (!ca->waits_at_once && ca->open[i].waits > 0 && --ca->open[i].waits > 0)
 		return 1;
 	*again = OSSL_CMP_MSG_dup(ca->open[i].request);
 	return *again != NULL;
@@ -230,24 +231,24 @@ static int cmp_ca_genm(OSSL_CMP_SRV_CTX *srv, const OSSL_CMP_MSG *request, const
     STACK_OF(OSSL_CMP_ITAV) **out)
 {
 	struct cmp_ca *ca = OSSL_CMP_SRV_CTX_get0_custom_ctx(srv);
-	ASN1_TYPE *value = ASN1_TYPE_new();
-	ASN1_STRING *list = ASN1_STRING_new();
 	struct buf der = {0};
 	unsigned char *one = NULL;
-	int len = i2d_X509(ca->cert, &one);
+	ASN1_TYPE *value;
+	ASN1_STRING *list;
+	int len;
 
 	(void)request;
 	ca->greeted++;
-	*out = sk_OSSL_CMP_ITAV_new_null();
-	if (ca->no_genm || len <= 0)
+	if (ca->no_genm || (*out = sk_OSSL_CMP_ITAV_new_null()) == NULL)
 		return 0;
+	if (sk_OSSL_CMP_ITAV_num(in) == 0 || (len = i2d_X509(ca->cert, &one)) <= 0)
+		return 1;
+	value = ASN1_TYPE_new();
+	list = ASN1_STRING_new();
 	der_put(&der, DER_SEQUENCE, one, (size_t)len);
 	ASN1_STRING_set(list, der.p, (int)der.len);
 	ASN1_TYPE_set(value, V_ASN1_SEQUENCE, list);
-	if (sk_OSSL_CMP_ITAV_num(in) > 0)
-		sk_OSSL_CMP_ITAV_push(*out, OSSL_CMP_ITAV_create(OBJ_nid2obj(NID_id_it_caCerts), value));
-	else
-		ASN1_TYPE_free(value);
+	sk_OSSL_CMP_ITAV_push(*out, OSSL_CMP_ITAV_create(OBJ_nid2obj(NID_id_it_caCerts), value));
 	OPENSSL_free(one);
 	buf_free(&der);
 	return 1;
