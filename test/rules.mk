@@ -42,6 +42,11 @@ $(O)/unit/%: test/unit/%.c $(LIB)
 	    $(FAULTS_$(*F):%=-Wl,--wrap=%) \
 	    $(ALL_LIBS)
 
+$(O)/servers/%: test/servers/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(call say,LD) $(CC) $(CPPFLAGS_ALL) -iquote test/unit/online $(CFLAGS_ALL) -MMD -MP -MF $@.d -o $@ $< $(LIB) \
+	    $(LDFLAGS) $(ALL_LIBS)
+
 $(O)/captive/lacking: test/captive/lacking.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -o $@ $< $(LDFLAGS) $(SANDBOX)
@@ -70,7 +75,7 @@ $(O)/oom/oom.so: test/oom/oom.c
 	@mkdir -p $(@D)
 	$(call say,LD) $(CC) -D_GNU_SOURCE -std=c11 $(WARN) $(CFLAGS) -fno-builtin -fPIC -shared -o $@ $<
 
--include $(wildcard $(O)/unit/*/*.d $(O)/replay/*.d $(O)/fuzzer/*.d)
+-include $(wildcard $(O)/unit/*/*.d $(O)/replay/*.d $(O)/fuzzer/*.d $(O)/servers/*.d)
 
 check: all units
 	@$(ENV) test/run $(TESTS)
@@ -131,5 +136,5 @@ check-mutants:
 bench: all
 	@$(ENV) test/bench/run
 
-.PHONY: units captives check check-asan check-clang check-concurrent check-crash check-debian \
+.PHONY: units servers captives check check-asan check-clang check-concurrent check-crash check-debian \
 	check-fleet check-mutants check-oom check-oracle check-systemd coverage fuzz bench

@@ -310,6 +310,8 @@ static bool greet(struct online_ca *ca, struct online_answer *answer)
 	cmp->greeted = itavs != NULL || answer->outcome == ONLINE_REFUSED ||
 	    (e.trouble == CMP_FINE && e.message.body == CMP_ERROR && !e.message.protected &&
 	    meaning(e.message.failed) == ONLINE_REFUSED);
+	if (answer->outcome == ONLINE_REFUSED)
+		strcpy(cmp->refused, answer->why.text);
 	if (!cmp->greeted && answer->outcome == ONLINE_LOST)
 		answer->outcome = e.trouble == CMP_UNREADABLE ? ONLINE_BROKEN : ONLINE_LATER;
 	sk_OSSL_CMP_ITAV_pop_free(itavs, OSSL_CMP_ITAV_free);
@@ -355,13 +357,20 @@ static int make_ticket(struct online_ca *ca, const struct csr *csr, char out[ONL
 
 static void submit(struct online_ca *ca, const struct csr *csr, const char *text, struct online_answer *answer)
 {
+	const struct cmp *cmp = ca->own;
 	struct cmp_ticket ticket;
+	struct reason why;
 
 	if (!cmp_ticket_read(text, &ticket))
 		online_say(answer, ONLINE_BROKEN, "this ticket is not one of CMP: was the type of the CA changed?");
 	else if (greet(ca, answer)) {
 		ticket.waits = false;
 		ask(ca, csr, &ticket, answer);
+		/* In the words with which it refused the greeting: then it is about us, not about the request. */
+		if (answer->outcome == ONLINE_REFUSED && strcmp(cmp->refused, answer->why.text) == 0) {
+			why = answer->why;
+			online_say(answer, ONLINE_BROKEN, "the CA refuses us, whatever we ask: %s", why.text);
+		}
 	}
 }
 

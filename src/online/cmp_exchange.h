@@ -22,7 +22,8 @@ struct cmp {
 	STACK_OF(X509) *own;		/* ra_certificate, and what comes behind it in that file */
 	STACK_OF(X509) *issuers;	/* issuer_file; may be empty with a secret */
 	struct secret secret;
-	bool greeted;			/* the CA took our protection, and we its */
+	bool greeted;			/* the CA's protection is what we expect */
+	char refused[REASON_MAX];	/* how it refused the greeting; "": it did not */
 };
 
 /* -1 with a reason. cmp_free frees what there is. */

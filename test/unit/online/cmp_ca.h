@@ -52,9 +52,9 @@ static void cmp_ca_log(struct cmp_ca *ca, const char *word, X509 *x)
 {
 	unsigned char hash[32], *der = NULL;
 	char hex[65];
-	int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der);
+	int len;
 
-	if (ca->log == NULL || len <= 0)
+	if (ca->log == NULL || (len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der)) <= 0)
 		return;
 	EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL);
 	bytes_hex(hash, sizeof hash, hex);
