@@ -33,7 +33,11 @@ FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 FAULTS_cmc_test = malloc calloc realloc
 
-units: $(UNITS) $(TOOLS) $(REPLAYS) captives
+# CAs that the tests ask.
+SERVERS = $(patsubst test/servers/%.c,$(O)/servers/%,$(wildcard test/servers/*.c))
+
+units: $(UNITS) $(TOOLS) $(REPLAYS) $(SERVERS) captives
+servers: $(SERVERS)
 captives: $(CAPTIVES)
 
 $(O)/unit/%: test/unit/%.c $(LIB)
