@@ -336,7 +336,9 @@ static void take_first_nonce(struct cmp_exchange *e, OSSL_CMP_CTX *ctx)
 /* One message there and one back. */
 static OSSL_CMP_MSG *converse(struct cmp_exchange *e, OSSL_CMP_CTX *ctx, struct bytes der)
 {
-	struct http_ask ask = {.url = e->ca->settings->url, .type = "application/pkixcmp", .body = der};
+	/* Many servers end the connection with the transaction; what is sent on it then is lost. */
+	struct http_ask ask = {.url = e->ca->settings->url, .type = "application/pkixcmp", .body = der,
+	    .fresh = e->messages == 1};
 	struct http_answer answer = {0};
 	struct cmp_message ours;
 	OSSL_CMP_MSG *message = NULL;

@@ -29,6 +29,7 @@ struct http_ask {
 	const char *encoding;		/* Content-Transfer-Encoding; NULL: none */
 	const char *accept;		/* NULL: anything */
 	struct bytes body;
+	bool fresh;			/* on a connection of its own: some servers end the last one, whatever they said */
 };
 
 struct http_answer {
