@@ -343,12 +343,17 @@ static void close_cmp(struct online_ca *ca)
 	ca->own = NULL;
 }
 
+/* The greeting belongs here: what comes to nothing before the ticket is durable was never asked for. */
 static int make_ticket(struct online_ca *ca, const struct csr *csr, char out[ONLINE_TICKET_MAX + 1],
     struct reason *why)
 {
 	struct cmp_ticket ticket = {.request = -1};
+	struct online_answer answer = {.outcome = ONLINE_ISSUED};
 
-	(void)ca, (void)csr;
+	(void)csr;
+	if (!greet(ca, &answer))
+		return answer.outcome == ONLINE_LATER ? reason_trouble(why, "%s", answer.why.text) :
+		    reason_set(why, "%s", answer.why.text);
 	if (RAND_bytes(ticket.id, CMP_ID) != 1)
 		return openssl_error_set(why, "no random number can be had");
 	cmp_ticket_write(&ticket, out);

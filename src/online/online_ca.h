@@ -54,7 +54,8 @@ struct online_kind {
 	int (*open)(struct online_ca *, struct reason *);
 	void (*close)(struct online_ca *);
 	/* A ticket for a request that is to be sent: what it will be known by. It is durable before the first byte leaves.
-	 * "" for a kind that cannot choose one. -1 with a reason. */
+	 * "" for a kind that cannot choose one. It may look whether the CA is there, and knows us. -1 with a reason; it is
+	 * trouble when that may come by itself. */
 	int (*ticket)(struct online_ca *, const struct csr *, char out[ONLINE_TICKET_MAX + 1], struct reason *);
 	/* Asks for a certificate, under that ticket. */
 	void (*submit)(struct online_ca *, const struct csr *, const char *ticket, struct online_answer *);

@@ -75,6 +75,8 @@ static void work(struct online_ca *ca, const struct clerk_task *task, int fd, st
 	} else if (job == CLERK_TICKET) {
 		if (ca->kind->ticket(ca, csr, a.ticket, &a.why) == 0)
 			a.outcome = ONLINE_ISSUED;
+		else if (a.why.trouble)
+			a.outcome = ONLINE_LATER;
 	} else if (job == CLERK_SUBMIT) {
 		ca->kind->submit(ca, csr, ticket, &a);
 	} else {

@@ -142,7 +142,7 @@ confirmed() {
 	assert_stderr_has "issuer-file"
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout alien.key -out alien.pem -subj /CN=Alien 2>/dev/null
 	by_ra
-	CA+=(-O ra-certificate=alien.pem -O ra-key=alien.key)
+	CA+=(-O ra-certificate=alien.pem -O ra-key=alien.key -O parallel=1)
 	submit
 	assert_status 100
 	assert_stderr_has "the CA refuses us"

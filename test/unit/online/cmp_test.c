@@ -219,10 +219,10 @@ static struct online_answer attempt(const struct online_settings *s, const struc
 	}
 	if (ticket != NULL)
 		online.kind->poll(&online, csr, ticket, false, &a);
-	else {
-		must(online.kind->ticket(&online, csr, fresh, &why) == 0, why.text);
+	else if (online.kind->ticket(&online, csr, fresh, &why) != 0)
+		online_say(&a, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s", why.text);
+	else
 		online.kind->submit(&online, csr, fresh, &a);
-	}
 	online_close(&online);
 	return a;
 }
