@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* A certificate counts as taken when the CA has our confirmation, or did not want one (implicitConfirm, which is asked
- * for). The confirmation leaves inside submit and poll, so before the certificate is durable. Whoever dies in between has
- * a certificate at the CA that nobody knows, as with every other protocol, and its request is LOST: it is not asked for
- * again by itself. Without the confirmation the CA would take the certificate back, so one that could not be confirmed is
- * not handed on. */
+/* Confirmation, RFC 4210 5.2.8: we ask for implicitConfirm. A CA that does not grant it revokes a certificate that is not
+ * confirmed, so the confirmation is sent inside submit and poll, before the certificate is durable. When the process dies
+ * in between, the request is LOST, as with a lost answer of any other protocol: it is not asked for again by itself. A
+ * certificate whose confirmation the CA did not take is not handed on. */
 #include <openssl/cmp.h>
 #include <openssl/cmperr.h>
 #include <openssl/err.h>
@@ -145,7 +144,7 @@ static const char *distrust(const struct cmp_exchange *e)
 		{CMP_R_MISSING_TRUST_ANCHOR, "it is signed: give issuer-file"},
 		{CMP_R_TRANSACTIONID_UNMATCHED, "it belongs to another request"},
 		{CMP_R_RECIPNONCE_UNMATCHED, "it belongs to another message of ours"},
-		{CMP_R_MISSING_KEY_USAGE_DIGITALSIGNATURE, "the certificate that it is signed with must not sign messages"},
+		{CMP_R_MISSING_KEY_USAGE_DIGITALSIGNATURE, "its certificate has no digitalSignature"},
 		{CMP_R_NO_SUITABLE_SENDER_CERT,
 		    "it is not signed by the CA or a CMP server that issuer-file vouches for: look at issuer-file"},
 		{CMP_R_UNEXPECTED_PKIBODY, "it is no answer to what was asked"},
@@ -176,8 +175,8 @@ static void judge_distrust(const struct cmp_exchange *e, struct online_answer *a
 	if (e->message.refuses)
 		say_status(&said, e, e->message.failed);
 	online_say(answer, e->sent == CMP_GENM || e->sent == CMP_POLLREQ ? ONLINE_BROKEN : ONLINE_LOST,
-	    "the CA's %s is not believed%s%s%s: %s", e->message.refuses ? "refusal" : "answer", said.len > 0 ? " (" : "",
-	    said.text, said.len > 0 ? ")" : "", distrust(e));
+	    "the CA's %s is not believed%s%s%s: %s", e->message.refuses ? "refusal" : "answer",
+	    said.len > 0 ? " (" : "", said.text, said.len > 0 ? ")" : "", distrust(e));
 }
 
 /* What ended an exchange without a certificate, apart from what the CA says. False when it was nothing of that kind. */
@@ -225,11 +224,11 @@ static void judge_unconfirmed(const struct cmp_exchange *e, struct online_answer
 /* What ended an exchange without success. */
 static void judge(const struct cmp_exchange *e, struct online_answer *answer)
 {
+	bool asked = e->left && e->sent != CMP_GENM && e->sent != CMP_POLLREQ;
 	struct reason why = {.text = ""};
 
 	if (openssl_error_lack() || e->der.failed)
-		online_say(answer, e->left && e->sent != CMP_GENM && e->sent != CMP_POLLREQ ? ONLINE_LOST : ONLINE_LATER,
-		    "out of memory");
+		online_say(answer, asked ? ONLINE_LOST : ONLINE_LATER, "out of memory");
 	else if (OSSL_CMP_CTX_get0_newCert(e->ctx) != NULL)
 		judge_unconfirmed(e, answer);
 	else if (judge_trouble(e, answer))
@@ -267,14 +266,14 @@ static void issue(const struct cmp_exchange *e, struct online_answer *answer)
 static void ask(struct online_ca *ca, const struct csr *csr, const struct cmp_ticket *ticket,
     struct online_answer *answer)
 {
+	int result, after = 0, type = csr->proof == CSR_OWN ? OSSL_CMP_P10CR : OSSL_CMP_IR;
 	struct reason why = {.text = ""};
 	struct cmp_exchange e;
-	int result, after = 0;
 
 	if (cmp_exchange_open(&e, ca, ticket, &why) != 0 || cmp_exchange_put(&e, csr, &why) != 0)
 		online_say(answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s", why.text);
 	else {
-		result = OSSL_CMP_try_certreq(e.ctx, csr->proof == CSR_OWN ? OSSL_CMP_P10CR : OSSL_CMP_IR, NULL, &after);
+		result = OSSL_CMP_try_certreq(e.ctx, type, NULL, &after);
 		if (result == 1 && !e.other_key)
 			issue(&e, answer);
 		else if (result == -1) {
@@ -287,9 +286,9 @@ static void ask(struct online_ca *ca, const struct csr *csr, const struct cmp_ti
 	cmp_exchange_close(&e);
 }
 
-/* Before the first request of a process: an empty genm. Neither a wrong secret nor a wrong issuer-file, nor a CA that
- * is not there, then costs a certificate that nobody gets. A CA that does not know genm says so, and what it says is
- * protected or not; an error without protection tells nothing. False with an answer. */
+/* Before the first request of a process: an empty genm. So a wrong secret, a wrong issuer-file, or a CA that is away is
+ * noticed before the CA issues a certificate that we cannot take. A CA that does not support genm refuses it: with
+ * protection that shows as much, without it shows nothing, and we go on. False with an answer. */
 static bool greet(struct online_ca *ca, struct online_answer *answer)
 {
 	struct reason why = {.text = ""};
@@ -390,8 +389,8 @@ static void poll_cmp(struct online_ca *ca, const struct csr *csr, const char *te
 	else if (ticket.waits)
 		ask(ca, csr, &ticket, answer);
 	else
-		online_say(answer, ONLINE_LOST, "the CA's answer was lost, and CMP has no way to ask for it again: look at the "
-		    "CA for transaction %.32s", text);
+		online_say(answer, ONLINE_LOST, "the CA's answer was lost, and CMP cannot ask for it again (transaction "
+		    "%.32s)", text);
 }
 
 /* Appends a line "word TAB value", which the CA may have written. */

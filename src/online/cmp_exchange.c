@@ -99,11 +99,13 @@ static int load_ra(struct cmp *cmp, const struct online_settings *settings, time
 
 int cmp_load(struct cmp *cmp, const struct online_settings *settings, time_t now, struct reason *why)
 {
-	bool ra = *settings->ra_certificate != '\0' || *settings->ra_key != '\0', secret = *settings->secret_file != '\0';
+	bool ra = *settings->ra_certificate != '\0' || *settings->ra_key != '\0';
+	bool secret = *settings->secret_file != '\0';
 
-	if (ra == secret)
-		return reason_set(why, ra ? "give either ra-certificate and ra-key, or reference and secret-file, not both" :
-		    "CMP needs ra-certificate and ra-key, or reference and secret-file");
+	if (ra && secret)
+		return reason_set(why, "give ra-certificate and ra-key, or reference and secret-file, not both");
+	if (!ra && !secret)
+		return reason_set(why, "CMP needs ra-certificate and ra-key, or reference and secret-file");
 	if (secret && *settings->reference == '\0')
 		return reason_set(why, "a secret needs its name: give reference");
 	if (ra && *settings->issuer_file == '\0')
@@ -131,8 +133,8 @@ void cmp_free(struct cmp *cmp)
 	*cmp = (struct cmp){0};
 }
 
-/* May who has this certificate speak for the CA? Each phone has one from the same CA, with which it can sign. So it has
- * to be in issuer_file itself, or a CA's, or say that it is for CMP: id-kp-cmcCA, cmcRA (RFC 9483 1.5). */
+/* May the owner of this certificate answer for the CA? Phones have certificates of the same CA, which can sign. So it has
+ * to be in issuer_file itself, or be a CA's, or have the extended key usage id-kp-cmcCA or id-kp-cmcRA (RFC 9483). */
 static bool may_speak(X509 *x, STACK_OF(X509) *issuers)
 {
 	EXTENDED_KEY_USAGE *usages;
@@ -325,8 +327,9 @@ static void take_first_nonce(struct cmp_exchange *e, OSSL_CMP_CTX *ctx)
 	const struct bytes *nonce = &e->message.recipient_nonce;
 	ASN1_OCTET_STRING *first;
 
-	if (e->sent != CMP_POLLREQ || (e->message.body != CMP_IP && e->message.body != CMP_CP) || nonce->len != CMP_ID ||
-	    memcmp(nonce->p, e->ticket.first, CMP_ID) != 0 || (first = ASN1_OCTET_STRING_new()) == NULL)
+	if (e->sent != CMP_POLLREQ || (e->message.body != CMP_IP && e->message.body != CMP_CP) ||
+	    nonce->len != CMP_ID || memcmp(nonce->p, e->ticket.first, CMP_ID) != 0 ||
+	    (first = ASN1_OCTET_STRING_new()) == NULL)
 		return;
 	if (ASN1_OCTET_STRING_set(first, nonce->p, CMP_ID))
 		OSSL_CMP_CTX_set1_senderNonce(ctx, first);

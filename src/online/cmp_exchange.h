@@ -55,9 +55,9 @@ struct cmp_exchange {
 	struct cmp_message message;	/* what is in it; not yet known to be the CA's */
 };
 
-/* An exchange under this ticket. OpenSSL's context cannot be kept from one process to the next. When the CA said already
- * that the request waits, OpenSSL is let make it once more, and gets that answer again, by us and not by the CA: so it
- * goes on with the question what became of it. -1 with a reason; cmp_exchange_close frees in any case. */
+/* An exchange under this ticket. OpenSSL cannot restore a context in which a request waits at the CA. So for a ticket that
+ * waits, OpenSSL makes the request again, which is not sent: we answer it ourselves as the CA did, with the CA's nonce.
+ * OpenSSL then polls. -1 with a reason; cmp_exchange_close frees in any case. */
 int cmp_exchange_open(struct cmp_exchange *, struct online_ca *, const struct cmp_ticket *, struct reason *);
 void cmp_exchange_close(struct cmp_exchange *);
 

@@ -305,24 +305,20 @@ seed("pkcs7", "pem", run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec
 seed("pkcs7", "signed", run("openssl", "cms", "-sign", "-binary", "-nodetach", "-signer", "data/root.pem", "-inkey",
      "data/root.key", "-outform", "DER", data=b"text"))
 
+def der(tag, *values):
+    value = b"".join(values)
+    n = len(value)
+    size = bytes([n]) if n < 128 else b"\x81" + bytes([n]) if n < 256 else b"\x82" + struct.pack(">H", n)
+    return bytes([tag]) + size + value
+
+
 # Answers of EST servers: lists in DER, in BER and in base64, responses of CMC, attributes. The harness wants them bare.
-def put(tag, *bodies):
-    body = b"".join(bodies)
-    length = bytes([len(body)]) if len(body) < 128 else b"\x82" + len(body).to_bytes(2, "big")
-    return bytes([tag]) + length + body
-
-
 def cmc_response(info):
-    control = put(0x30, b"\x02\x01\x01", bytes.fromhex("06082b06010505070719"), put(0x31, put(0x30, info)))
-    data = put(0x30, put(0x30, control), put(0x30), put(0x30))
-    encap = put(0x30, bytes.fromhex("06082b06010505070c03"), put(0xa0, put(4, data)))
-    signed = put(0x30, b"\x02\x01\x03", put(0x31), encap, put(0xa0, read("data/sepec.der")), put(0x31))
-    return put(0x30, bytes.fromhex("06092a864886f70d010702"), put(0xa0, signed))
-
-
-def read(path):
-    with open(path, "rb") as file:
-        return file.read()
+    control = der(0x30, b"\x02\x01\x01", bytes.fromhex("06082b06010505070719"), der(0x31, der(0x30, info)))
+    data = der(0x30, der(0x30, control), der(0x30), der(0x30))
+    encap = der(0x30, bytes.fromhex("06082b06010505070c03"), der(0xa0, der(4, data)))
+    signed = der(0x30, b"\x02\x01\x03", der(0x31), encap, der(0xa0, read("sepec.der")), der(0x31))
+    return der(0x30, bytes.fromhex("06092a864886f70d010702"), der(0xa0, signed))
 
 
 one = run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/ec.pem", "-outform", "DER")
@@ -333,3 +329,44 @@ seed("est", "ber", bytes.fromhex("308006092a864886f70d010702a0803080020101") + o
 seed("est", "granted", cmc_response(bytes.fromhex("0201003003020101")))
 seed("est", "refused", cmc_response(bytes.fromhex("02010230030201010c026e6f020109")))
 seed("est", "attributes", bytes.fromhex("301f06092a864886f70d010907301206072b060101010116310706052b81040022"))
+
+# CMP: a byte says what is asked, then the bodies of the answers, each with its length.
+def number(n):
+    return der(2, bytes([n & 0xff]))
+
+
+def status(n, text=None, bits=None):
+    return der(0x30, number(n), *([der(0x30, der(12, text))] if text else []), *([der(3, bits)] if bits else []))
+
+
+def cmp_body(tag, *values):
+    return der(0xa0 | tag, der(0x30, *values))
+
+
+def certificates(tag, *inside):
+    return cmp_body(tag, der(0x30, der(0x30, number(0), *inside)))
+
+
+def answers(how, *bodies):
+    return bytes([how]) + b"".join(struct.pack(">H", len(b)) + b for b in bodies)
+
+
+issued = status(0) + der(0x30, der(0xa0, read("sep.der")))
+confirmed = der(0xb3, b"\5\0")
+told = der(0x30, der(6, bytes.fromhex("2b06010505070411")), der(0x30, run(
+    "openssl", "x509", "-outform", "DER", data=read("root.pem"))))
+later = cmp_body(26, der(0x30, number(0), number(60)))
+refusal = status(2, b"no \x1b[2J", b"\6\x20\x40")
+seed("cmp", "issued", answers(1, certificates(3, issued), confirmed))
+seed("cmp", "vouched", answers(5, certificates(1, issued), confirmed))
+seed("cmp", "waits", answers(1, certificates(3, status(3)), later))
+seed("cmp", "polled", answers(0x11, later))
+seed("cmp", "ready", answers(0x11, certificates(3, issued), confirmed))
+seed("cmp", "still", answers(0x11, *[certificates(3, status(3))] * 8))
+seed("cmp", "refused", answers(1, certificates(3, refusal)))
+seed("cmp", "error", answers(1, cmp_body(23, refusal, number(5), der(0x30, der(12, b"really")))))
+seed("cmp", "unconfirmed", answers(1, certificates(3, issued), cmp_body(23, refusal)))
+seed("cmp", "greeting", answers(3, cmp_body(23, refusal)))
+seed("cmp", "told", answers(0x33, cmp_body(22, told)))
+seed("cmp", "raw", answers(0x32, cmp_body(22, told)))
+seed("cmp", "ticket", b"00112233445566778899aabbccddeeff.-1.00112233445566778899aabbccddeeff.00112233")

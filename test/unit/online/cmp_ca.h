@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A CA that speaks CMP, for the tests: it really issues, over OpenSSL's server side. It answers bytes with bytes; sockets
- * and misbehaviour are its caller's. */
+/* A CA that speaks CMP, for the tests: it really issues, over OpenSSL's server side. It answers bytes with bytes;
+ * sockets and misbehaviour are its caller's. */
 #ifndef CMP_CA_H
 #define CMP_CA_H
 
@@ -26,7 +26,7 @@ struct cmp_ca {
 	EVP_PKEY *key;
 	X509 *signer;
 	EVP_PKEY *signer_key;
-	X509 *ra;		/* which may vouch; others whose certificate the CA issued may ask with their own signature */
+	X509 *ra;		/* which may vouch; other owners of the CA's certificates may ask, but not vouch */
 	const char *reference, *secret;	/* NULL: no MAC. Who knows it may vouch as well */
 	int waits;		/* polls before an answer */
 	int check_after;	/* seconds, as it says */
@@ -114,7 +114,8 @@ static X509 *cmp_ca_issue(struct cmp_ca *ca, const X509_NAME *subject, EVP_PKEY 
 	if (ca->other_name) {
 		X509_NAME_free(name);
 		name = X509_NAME_new();
-		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"SEPFFFFFFFFFFFF", -1, -1, 0);
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"SEPFFFFFFFFFFFF", -1, -1,
+		    0);
 	}
 	BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
 	BN_free(number);
@@ -130,7 +131,8 @@ static X509 *cmp_ca_issue(struct cmp_ca *ca, const X509_NAME *subject, EVP_PKEY 
 	    cmp_ca_extend(x, ca->cert, NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
 	    cmp_ca_extend(x, ca->cert, NID_ext_key_usage, "serverAuth,clientAuth,1.3.6.1.5.5.7.3.5") &&
 	    cmp_ca_extend(x, ca->cert, NID_subject_key_identifier, "hash") &&
-	    cmp_ca_extend(x, ca->cert, NID_authority_key_identifier, "keyid") && X509_sign(x, ca->key, EVP_sha256()) > 0) {
+	    cmp_ca_extend(x, ca->cert, NID_authority_key_identifier, "keyid") &&
+	    X509_sign(x, ca->key, EVP_sha256()) > 0) {
 		ca->issued++;
 		cmp_ca_log(ca, "issued", x);
 		return x;
@@ -177,8 +179,8 @@ static OSSL_CMP_PKISI *cmp_ca_request(OSSL_CMP_SRV_CTX *srv, const OSSL_CMP_MSG 
 	*out = key != NULL && name != NULL ? cmp_ca_issue(ca, name, key) : NULL;
 	EVP_PKEY_free(key);
 	if (*out == NULL)
-		return OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_rejection, 1 << OSSL_CMP_PKIFAILUREINFO_badCertTemplate,
-		    "no key, or no name");
+		return OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_rejection,
+		    1 << OSSL_CMP_PKIFAILUREINFO_badCertTemplate, "no key, or no name");
 	X509_free(ca->open[i].made);
 	X509_up_ref(*out);
 	ca->open[i].made = *out;
