@@ -148,6 +148,7 @@ static const char *distrust(const struct cmp_exchange *e)
 		{CMP_R_NO_SUITABLE_SENDER_CERT,
 		    "it is not signed by the CA or a CMP server that issuer-file vouches for: look at issuer-file"},
 		{CMP_R_UNEXPECTED_PKIBODY, "it is no answer to what was asked"},
+		{CMP_R_UNEXPECTED_PKISTATUS, "its status is no answer to what was asked"},
 		{CMP_R_MULTIPLE_RESPONSES_NOT_SUPPORTED, "it has more than one answer"},
 		{CMP_R_UNEXPECTED_PVNO, "its version is not 2"},
 	};

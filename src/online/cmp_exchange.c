@@ -262,6 +262,9 @@ static OSSL_CMP_MSG *say_again(struct cmp_exchange *e, OSSL_CMP_CTX *ctx, enum c
 	OSSL_CMP_MSG *message = NULL;
 	struct buf der = {0};
 
+	/* The one request of an ir is 0 for us, also when the CA postponed it by an error, which names none. */
+	if (request == CMP_IR)
+		e->ticket.request = 0;
 	cmp_message_put_waiting(&der, &e->ticket, request == CMP_IR ? CMP_IP : CMP_CP,
 	    (struct bytes){ecdsa_sha256, sizeof ecdsa_sha256});
 	/* The request that counts had this nonce, not the one that was made now. */

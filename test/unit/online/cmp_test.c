@@ -394,7 +394,9 @@ static void try_pending(void)
 	ca.waits = 2;
 	ca.waits_at_once = true;
 	a = attempt(&s, own, NULL);
-	ok(is(&a, ONLINE_PENDING, "again and again") && exchanges < 12, "a CA that always says that it waits ends nothing");
+	/* OpenSSL 3.0 asks again at once; since 3.4 it tells the CA that this was an error, and ends the transaction. */
+	ok(exchanges < 12 && (a.outcome == ONLINE_PENDING ? is(&a, ONLINE_PENDING, "again and again") :
+	    is(&a, ONLINE_LOST, "its status is no answer")), "a CA that always says that it waits keeps nobody busy");
 }
 
 static void try_refusals(void)
