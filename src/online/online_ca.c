@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/escape.h"
+#include "online/certsrv.h"
 #include "online/cmp.h"
 #include "online/est.h"
 #include "online/online_ca.h"
@@ -13,7 +14,7 @@
 #define AGENT "Mozilla/5.0 (capfkit)"	/* certsrv takes no other beginning */
 #define SHOWN 120	/* characters of what a CA says */
 
-static const struct online_kind *const kinds[] = {&cmp_kind, &est_kind, NULL};
+static const struct online_kind *const kinds[] = {&certsrv_kind, &cmp_kind, &est_kind, NULL};
 
 const struct online_kind *online_kind(enum online_type type)
 {
