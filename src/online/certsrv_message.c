@@ -275,7 +275,7 @@ static bool next_number(struct bytes *in, char out[CERTSRV_ID_MAX + 1])
 	for (size_t i = 0, n; i < in->len; i += n > 0 ? n : 1) {
 		const unsigned char *p = in->p + i;
 		size_t left = in->len - i;
-		bool joined = i > 0 && (is_word(p[-1]) || strchr(".,-+&#%", p[-1]) != NULL);
+		bool joined = i > 0 && (is_word(p[-1]) || strchr(".,-+&#%=/", p[-1]) != NULL);
 
 		for (n = 0; n < left && p[n] >= '0' && p[n] <= '9'; n++)
 			;

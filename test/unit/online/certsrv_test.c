@@ -104,8 +104,8 @@ static void test_errors(void)
 	is(ERRORS("6", "Revoked", ""), CERTSRV_DENIED, "", "disposition 6, revoked");
 	is(ERRORS("3", "Issued", ""), CERTSRV_FAILED, "", "disposition 3 without a certificate");
 	is(ERRORS("1", "x", "0x800706ba"), CERTSRV_FAILED, "", "disposition 1");
-	is(ERRORS("<LocID ID=locDispNeverSet>(2)</LocID>", "", "No CA. 0x800706BA (WIN32: 1722)"), CERTSRV_DENIED, "",
-	    "what stands in the place of the number counts");
+	is(ERRORS("<LocID ID=locDispNeverSet>(2)</LocID>", "", "No CA. 0x800706BA (WIN32: 1722)"), CERTSRV_FAILED, "",
+	    "no text in the place of the number is a number");
 	p = read_page(ERRORS("<LocID>(never set)</LocID>", "", "No CA. 0x800706BA (WIN32: 1722)"));
 	ok(p->state == CERTSRV_FAILED && p->disposition == -1 && certsrv_code_unreachable(p->code), "no disposition");
 	is(TOP "<P>Text 0x80094011 (-2146877423)</P>" BOTTOM, CERTSRV_DENIED, "", "no known element, a number of the CA's");
