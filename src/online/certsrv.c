@@ -12,6 +12,8 @@
 #define ADDRESS_MAX (CERTSRV_URL_MAX + 64)
 #define REVOKED 6	/* CR_DISP_REVOKED */
 #define FAILED 1	/* CR_DISP_ERROR */
+#define UNREACHABLE "the CA behind the web server is not running (0x%08x)"
+#define UNKNOWN_PAGE "the CA's page is not understood: look there for the request; is url right?"
 
 struct certsrv {
 	char base[CERTSRV_URL_MAX + 1];
@@ -44,8 +46,9 @@ static int allows(const struct online_settings *s, enum csr_proof proof, struct 
 {
 	if (proof == CSR_OWN || as_cmc(s, proof) || s->unproved)
 		return 0;
-	return reason_set(why, "the phone has not signed its request, which this CA wants. Ways out: an enrolment agent (agent, "
-	    "agent-key), CMP with raVerified, EST fullcmc, a subordinate CA (ca-init --request), capf-probe, or --send-unproved");
+	return reason_set(why, "the phone has not signed its request, which this CA wants. Ways out: an enrolment agent "
+	    "(agent, agent-key), CMP with raVerified, EST fullcmc, a subordinate CA (ca-init --request), capf-probe, or "
+	    "--send-unproved");
 }
 
 static int load_agent(struct online_ca *ca, struct cmc *cmc, struct reason *why)
@@ -158,12 +161,6 @@ static void say_denied(struct online_answer *answer, const struct certsrv_page *
 	    page->said[0] != '\0' ? ": " : "", page->said);
 }
 
-/* Pending, whatever the trouble with asking was: a request that the CA has is not asked anew. */
-static void say_unknown(struct online_answer *answer, const char *id, const char *why)
-{
-	online_say(answer, ONLINE_PENDING, "request %s: %s", id, why);
-}
-
 static void judge_page(struct online_answer *answer, const struct certsrv_page *page, const char *id,
     const struct reason *why)
 {
@@ -171,12 +168,14 @@ static void judge_page(struct online_answer *answer, const struct certsrv_page *
 		say_denied(answer, page, id);
 	else if (page->state == CERTSRV_PENDING)
 		online_say(answer, ONLINE_PENDING, "request %s waits for a manager of the CA", id);
+	else if (page->state == CERTSRV_FAILED && certsrv_code_unreachable(page->code))
+		online_say(answer, ONLINE_LATER, "request %s: " UNREACHABLE, id, page->code);
 	else if (page->state == CERTSRV_FAILED)
-		/* [unknown] what a CA says of a request that it does not have, so it is no verdict. */
+		/* [unknown] what a CA says of a request that it does not have, so this is no verdict. */
 		online_say(answer, ONLINE_PENDING, "request %s: the CA cannot say (disposition %d, 0x%08x): %s", id,
 		    page->disposition, page->code, page->said);
 	else
-		online_say(answer, ONLINE_PENDING, "request %s: the CA's answer %s, and its page is not understood", id,
+		online_say(answer, ONLINE_PENDING, "request %s: the CA's answer %s, and is no page that we know", id,
 		    why->text);
 }
 
@@ -193,20 +192,17 @@ static void fetch(struct online_ca *ca, const char *id, struct online_answer *an
 	snprintf(query, sizeof query, "?ReqID=%s&Enc=b64", id);
 	snprintf(answer->ticket, sizeof answer->ticket, "%s", id);
 	result = get(ca, "certnew.cer", query, &http, &why);
-	if (result == HTTP_UNTRUSTED)
-		online_say(answer, ONLINE_BROKEN, "%s", why.text);
-	else if (result != HTTP_ANSWERED)
-		say_unknown(answer, id, why.text);
+	if (result != HTTP_ANSWERED)
+		online_say(answer, result == HTTP_UNTRUSTED ? ONLINE_BROKEN : ONLINE_LATER, "%s", why.text);
 	else if (http.status != 200) {
+		/* A status is no verdict on a request that was taken. */
 		online_say_status(answer, &http);
-		if (answer->outcome != ONLINE_BROKEN) {
-			why = answer->why;
-			say_unknown(answer, id, why.text);
-		}
+		if (answer->outcome != ONLINE_BROKEN)
+			answer->outcome = ONLINE_LATER;
 	} else if (certsrv_put_certificate(body_of(&http), &answer->certificates, &why) == 0)
 		answer->outcome = ONLINE_ISSUED;
 	else if (why.trouble)
-		say_unknown(answer, id, why.text);
+		online_say(answer, ONLINE_LATER, "%s", why.text);
 	else {
 		certsrv_read_page(body_of(&http), &page);
 		judge_page(answer, &page, id, &why);
@@ -220,17 +216,36 @@ static void fetch_issued(struct online_ca *ca, const char *id, struct online_ans
 	struct reason why;
 
 	fetch(ca, id, answer);
-	if (answer->outcome == ONLINE_BROKEN) {
-		why = answer->why;
-		say_unknown(answer, id, why.text);
+	if (answer->outcome != ONLINE_BROKEN && answer->outcome != ONLINE_LATER)
+		return;
+	why = answer->why;
+	online_say(answer, ONLINE_PENDING, "request %s is issued, and not fetched yet: %s", id, why.text);
+}
+
+/* The number stands in a page that we do not know, and may be that of something else. The CA's word about it decides,
+ * and of a certificate its key. */
+static void fetch_numbered(struct online_ca *ca, const struct csr *c, const char *id, struct online_answer *answer)
+{
+	struct reason why;
+	struct cert *cert;
+
+	fetch(ca, id, answer);
+	if (answer->outcome == ONLINE_ISSUED) {
+		cert = cert_parse(answer->certificates.p, answer->certificates.len, &why);
+		if (cert != NULL && memcmp(cert->spki, c->spki, sizeof c->spki) == 0)
+			return cert_free(cert);
+		cert_free(cert);
+		buf_free(&answer->certificates);
 	}
+	answer->ticket[0] = '\0';
+	online_say(answer, ONLINE_LOST, UNKNOWN_PAGE);
 }
 
 /* A page of errors instead of a verdict. */
 static void judge_failed(struct online_answer *answer, const struct certsrv_page *page)
 {
 	if (certsrv_code_unreachable(page->code))
-		online_say(answer, ONLINE_LATER, "the CA behind the web server is not running (0x%08x)", page->code);
+		online_say(answer, ONLINE_LATER, UNREACHABLE, page->code);
 	else if (page->disposition == FAILED)
 		online_say(answer, ONLINE_REFUSED, "the CA failed with the request (0x%08x): %s", page->code, page->said);
 	else
@@ -238,7 +253,8 @@ static void judge_failed(struct online_answer *answer, const struct certsrv_page
 		    page->code, page->said);
 }
 
-static void judge_submit(struct online_ca *ca, struct bytes body, struct online_answer *answer)
+static void judge_submit(struct online_ca *ca, const struct csr *c, struct bytes body,
+    struct online_answer *answer)
 {
 	struct certsrv_page page;
 
@@ -262,14 +278,10 @@ static void judge_submit(struct online_ca *ca, struct bytes body, struct online_
 		judge_failed(answer, &page);
 		break;
 	case CERTSRV_NUMBERED:
-		/* It may be the number of something else. The CA's word about it decides, and nothing less. */
-		fetch(ca, page.id, answer);
-		if (answer->outcome == ONLINE_ISSUED || answer->outcome == ONLINE_REFUSED)
-			break;
-		/* fall through */
+		fetch_numbered(ca, c, page.id, answer);
+		break;
 	case CERTSRV_UNREADABLE:
-		answer->ticket[0] = '\0';
-		online_say(answer, ONLINE_LOST, "the CA's page is not understood: look there for the request; is url right?");
+		online_say(answer, ONLINE_LOST, UNKNOWN_PAGE);
 	}
 }
 
@@ -302,7 +314,7 @@ static void submit(struct online_ca *ca, const struct csr *c, const char *ticket
 	if (result != HTTP_ANSWERED)
 		online_say_unanswered(answer, result, &why);
 	else if (http.status == 200)
-		judge_submit(ca, body_of(&http), answer);
+		judge_submit(ca, c, body_of(&http), answer);
 	else {
 		online_say_status(answer, &http);
 		/* The script may have failed behind the CA's answer. */
@@ -321,10 +333,10 @@ static void poll_certsrv(struct online_ca *ca, const struct csr *c, const char *
 	if (certsrv_is_id(ticket))
 		fetch(ca, ticket, answer);
 	else if (ca->settings->lost == ONLINE_LOST_ASK)
-		online_say(answer, ONLINE_LATER, "the CA's answer was lost, and it is asked anew");
+		online_say(answer, ONLINE_NEVER, "the CA's answer was lost, and lost-answer is ask");
 	else
-		online_say(answer, ONLINE_LOST, "the CA's answer was lost, and certsrv cannot be asked for it: look there for the "
-		    "request");
+		online_say(answer, ONLINE_LOST,
+		    "the CA's answer was lost, and certsrv cannot be asked for it: look there for the request");
 }
 
 /* Is this one of those already there? */
@@ -404,7 +416,8 @@ static int check(struct online_ca *ca, struct online_report *report, struct reas
 		return buf_free(&http.body), -1;
 	if (certsrv_put_certificate(body_of(&http), &report->certificates, &cause) != 0) {
 		buf_free(&http.body);
-		return reason_because(why, &cause, "certnew.cer: the CA's certificate %s: is url that of certsrv?", cause.text);
+		return reason_because(why, &cause, "the CA's certificate, certnew.cer, %s: is url that of certsrv?",
+		    cause.text);
 	}
 	buf_free(&http.body);
 	put_line(&report->text, "renewals", known ? renewals : "not said");

@@ -51,7 +51,7 @@ int certsrv_base(const char *url, char out[CERTSRV_URL_MAX + 1], struct reason *
 /* application/x-www-form-urlencoded. A '+' of base64 that stays as it is would arrive as a space. */
 static void put_encoded(struct buf *b, struct bytes value)
 {
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._";
+	static const char plain[] = "-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 	char hex[4] = "%";
 
 	for (size_t i = 0; i < value.len; i++) {

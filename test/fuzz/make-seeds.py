@@ -370,3 +370,17 @@ seed("cmp", "greeting", answers(3, cmp_body(23, refusal)))
 seed("cmp", "told", answers(0x33, cmp_body(22, told)))
 seed("cmp", "raw", answers(0x32, cmp_body(22, told)))
 seed("cmp", "ticket", b"00112233445566778899aabbccddeeff.-1.00112233445566778899aabbccddeeff.00112233")
+# Pages of certsrv, with the elements that its parser looks for.
+errors = ("<HTML><Head><Title>7</Title></Head><Body><DL><DT ID=locDispLabel><B>x:</B></DT><DD>\n\t%s <LocID ID=locDispSpacer>"
+          "-</LocID> (3)</DD><DT ID=locDispMsgLabel>x</DT><DD>x &quot;y&quot;</DD><DT ID=locResultLabel>x</DT><DD>0x0</DD>"
+          "<DT ID=locLastStatLabel>x</DT><DD>x 0x80094014 (-2146877420)</DD></DL><!-- 1 --></Body></HTML>")
+for name, page in (("issued", '<Table><TR><TD>CA 7</TD></TR></Table><A Href="certnew.cer?ReqID=25&amp;Enc=bin">x</A><Script>'
+                    'location="certnew.cer?ReqID=25&"+x();</Script>'),
+                   ("pending", '<P ID=locInfoReqID>\n\u8981\u6c42 ID \u306f 25 \u3067\u3059\n</P><P ID="locTimeoutWarning">10</P>'),
+                   ("denied", '<P ID=locDenied>x</P><P ID=locInfoReqIDandReason>x 26. x "x 0x80094800, &quot;y&quot;".</P>'),
+                   ("errors5", errors % "5"), ("errors2", errors % "2"), ("never", errors % "<LocID>x</LocID>"),
+                   ("number", "<P Class='a>b'>x 25.</P>"), ("renewals", "<Script>\nvar nRenewals=3;\n</Script>"),
+                   ("base", "https://[::1]:1/certsrv/")):
+    seed("certsrv", name, page)
+seed("certsrv", "pem", read("ec.pem").replace(b"\n", b"\r\n"))
+seed("certsrv", "der", read("sepec.der"))

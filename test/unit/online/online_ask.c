@@ -21,7 +21,7 @@ const char program[] = "online_ask", synopsis[] = "";
 
 static const char *const words[] = {
 	[ONLINE_ISSUED] = "issued", [ONLINE_PENDING] = "pending", [ONLINE_REFUSED] = "refused", [ONLINE_LATER] = "later",
-	[ONLINE_LOST] = "lost", [ONLINE_BROKEN] = "broken",
+	[ONLINE_LOST] = "lost", [ONLINE_NEVER] = "never", [ONLINE_BROKEN] = "broken",
 };
 
 static _Noreturn void give_up(const char *what, const struct reason *why)
