@@ -6,7 +6,7 @@ ASAN = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize
 
 UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*/*_test.c))
 # What Bats files run beside the programs.
-TOOLS = $(O)/unit/online/http_ask
+TOOLS = $(addprefix $(O)/unit/online/,http_ask online_ask)
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/attack/sandbox.bats, and calls that lead there.
 CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add lacking)
