@@ -36,7 +36,7 @@ int certsrv_base(const char *url, char out[CERTSRV_URL_MAX + 1], struct reason *
 		return reason_set(why, "url does not begin with https://: certsrv is asked over TLS alone");
 	for (size_t i = 0; i < len; i++)
 		if (url[i] <= ' ' || url[i] == 0x7f || strchr("?#@\\", url[i]) != NULL)
-			return reason_set(why, "url has a character that it cannot have: https://HOST or https://HOST/certsrv");
+			return reason_set(why, "url has an illegal character: https://HOST or https://HOST/certsrv");
 	while (len > strlen(scheme) && url[len - 1] == '/')
 		len--;
 	if (len == strlen(scheme) || *host == '/')
@@ -240,7 +240,9 @@ static void take_text(struct text *to, struct bytes from)
 	static const struct {
 		const char *name;
 		char means;
-	} entities[] = {{"&quot;", '"'}, {"&nbsp;", ' '}, {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&#39;", '\''}};
+	} entities[] = {
+		{"&quot;", '"'}, {"&nbsp;", ' '}, {"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&#39;", '\''},
+	};
 
 	while (from.len > 0 && to->len < TEXT_MAX) {
 		char c = (char)*from.p;
@@ -332,7 +334,9 @@ static void look_at(struct reading *r, struct bytes text)
 /* Does an element of this kind end what went before? */
 static bool ends_text(struct bytes name)
 {
-	static const char *const blocks[] = {"p", "dd", "dt", "dl", "div", "span", "form", "table", "hr", "body", "html"};
+	static const char *const blocks[] = {
+		"p", "dd", "dt", "dl", "div", "span", "form", "table", "hr", "body", "html",
+	};
 
 	if (name.len > 0 && *name.p == '/')
 		cut_to(&name, name.p + 1);
@@ -463,9 +467,9 @@ static void judge_errors(const struct reading *r, struct certsrv_page *page)
 
 static void judge(const struct reading *r, struct bytes all, struct certsrv_page *page)
 {
-	const struct text *reason = &r->parts[REASON];
+	const struct text *reason = &r->parts[r->parts[REASON].there ? REASON : REQUEST];
 
-	if (r->denied || reason->there) {
+	if (r->denied || r->parts[REASON].there) {
 		page->state = CERTSRV_DENIED;
 		page->code = find_code(bytes_of(reason));
 		if (page->code == 0)

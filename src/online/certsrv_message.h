@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* What the web enrolment pages of Microsoft's CA, certsrv, are sent and what they say. Pure: no socket. Microsoft
- * documents no such interface: what is marked [public] is from programs that others have published and tried.
- * Pages are read by their links, the IDs of their elements and their numbers, never by words, so any language will do. */
+/* What the web enrolment pages of Microsoft's CA, certsrv, are sent and what they say. Pure: no socket. Microsoft does
+ * not document them: what is marked [public] is from programs that others have published and tried, what is marked
+ * [unknown] nobody here has seen. Pages are read by their links, the IDs of their elements and their numbers, never by
+ * words, so any language will do. */
 #ifndef CERTSRV_MESSAGE_H
 #define CERTSRV_MESSAGE_H
 

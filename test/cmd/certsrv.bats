@@ -13,6 +13,7 @@ setup_file() {
 
 setup() {
 	setup_each
+	export CAPF_SPOOL=$SPOOL
 	cp "$BATS_FILE_TMPDIR/web.crt" .
 	echo secret >password
 }

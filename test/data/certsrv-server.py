@@ -30,13 +30,14 @@ cmc = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(cmc)
 
 WORDS = {
-    "en": ("Certificate Pending", "Your Request Id is %s.", "Return within 10 days.", "Denied", "The disposition message is",
-           "Certificate Issued", "Taken Under Submission", "Denied by", "Disposition", "Error"),
-    "de": ("Zertifikat steht aus", "Ihre Anforderungs-ID lautet %s.", "Kehren Sie innerhalb von 10 Tagen zurück.", "Verweigert",
-           "Die Dispositionsmeldung lautet", "Zertifikat ausgestellt", "Zur Übermittlung angenommen", "Verweigert von",
+    "en": ("Certificate Pending", "Your Request Id is %s.", "Return within 10 days.", "Denied",
+           "The disposition message is", "Certificate Issued", "Taken Under Submission", "Denied by", "Disposition",
+           "Error"),
+    "de": ("Zertifikat steht aus", "Ihre Anforderungs-ID lautet %s.", "Kehren Sie innerhalb von 10 Tagen zurück.",
+           "Verweigert", "Die Dispositionsmeldung lautet", "Zertifikat ausgestellt", "Angenommen", "Verweigert von",
            "Disposition", "Fehler"),
-    "ja": ("保留中の証明書", "要求 ID は %s です。", "10 日以内に参照してください。", "拒否", "処理メッセージは次のとおりです:",
-           "証明書は発行されました", "送信中", "拒否:", "処理", "エラー"),
+    "ja": ("保留中の証明書", "要求 ID は %s です。", "10 日以内に参照してください。", "拒否",
+           "処理メッセージは次のとおりです:", "証明書は発行されました", "送信中", "拒否:", "処理", "エラー"),
 }
 ODDITIES = ("slow trickle other-key other-ca other-name huge garbage cut redirect retry hang-up lost fails-after fails-fetch "
             "html-type two-links no-number unavailable many-headers").split()
@@ -74,19 +75,20 @@ def note(leaf, *words):
 
 
 def frame(title, body):
-    return ('<HTML>\r\n<Head>\r\n<Meta HTTP-Equiv="Content-Type" Content="text/html; charset=UTF-8">\r\n<Title>Lab 1</Title>\r\n'
-            '</Head>\r\n<Body BgColor=#FFFFFF><Font ID=locPageFont Face="Arial">\r\n<Table Width=100%% BgColor=#008080><TR><TD>'
-            '<LocID ID=locMSCertSrv>Lab CA 07</LocID></TD><TD ID=locHomeAlign Align=Right><A Href="/certsrv">x</A></TD></TR>'
-            '</Table>\r\n<P ID=locPageTitle> <B> %s </B>\r\n<!-- Green HR --><Table Width=100%%><TR><TD><Img Src="a.gif" Height=2>'
-            '</TD></TR></Table>\r\n%s\r\n</Font>\r\n<!-- 99 -->\r\n<!-- no scripts -->\r\n</Body>\r\n</HTML>\r\n' % (title, body))
+    return ('<HTML>\r\n<Head>\r\n<Meta HTTP-Equiv="Content-Type" Content="text/html; charset=UTF-8">\r\n'
+            '<Title>Lab 1</Title>\r\n</Head>\r\n<Body BgColor=#FFFFFF><Font ID=locPageFont Face="Arial">\r\n'
+            '<Table Width=100%% BgColor=#008080><TR><TD><LocID ID=locMSCertSrv>Lab CA 07</LocID></TD>'
+            '<TD ID=locHomeAlign Align=Right><A Href="/certsrv">x</A></TD></TR></Table>\r\n'
+            '<P ID=locPageTitle> <B> %s </B>\r\n<!-- Green HR --><Table Width=100%%><TR><TD><Img Src="a.gif" Height=2>'
+            '</TD></TR></Table>\r\n%s\r\n</Font>\r\n<!-- 99 -->\r\n</Body>\r\n</HTML>\r\n' % (title, body))
 
 
 def page_pending(number):
     w = WORDS[ARGS.language]
     if "no-number" in ARGS.odd:
         number = "-"
-    return frame(w[0], "<P ID=locInfoNewReq> 3 x </P>\r\n<P ID=locInfoReqID>\r\n%s\r\n</P>\r\n<P ID=locTimeoutWarning><Font Size=-1>"
-                 "%s</Font></P>" % (w[1] % number, w[2]))
+    return frame(w[0], "<P ID=locInfoNewReq> 3 x </P>\r\n<P ID=locInfoReqID>\r\n%s\r\n</P>\r\n"
+                 "<P ID=locTimeoutWarning><Font Size=-1>%s</Font></P>" % (w[1] % number, w[2]))
 
 
 def page_denied(number, message):
@@ -101,7 +103,7 @@ def page_issued(number):
     if "two-links" in ARGS.odd:
         links += '<A Href="certnew.cer?ReqID=%d&amp;Enc=b64">x</A>' % (number + 1)
     return frame(WORDS[ARGS.language][5], "<P ID=locInfo> x </P>\r\n" + links +
-                 '<Script Language="JavaScript">\r\nfunction get() { location="certnew.cer?ReqID=%d&"+enc(); }\r\n</Script>' % number)
+                 '<Script Language="JavaScript">\r\nlocation="certnew.cer?ReqID=%d&"+enc();\r\n</Script>' % number)
 
 
 def page_errors(number, message, status):
@@ -200,9 +202,11 @@ def fetch(number):
 
 
 def ntlm_challenge():
+    """MS-NLMP 2.2.1.2: no target name, one pair of information, the end."""
     info = b"\x02\x00\x06\x00L\0A\0B\0" + b"\0\0\0\0"
-    return (b"NTLMSSP\0" + b"\x02\0\0\0" + b"\0\0\0\0\x38\0\0\0" + (0x00828201 | 0x00800000).to_bytes(4, "little") + b"12345678" +
-            b"\0" * 8 + len(info).to_bytes(2, "little") * 2 + b"\x38\0\0\0" + b"\x0a\0\0\0\0\0\0\x0f" + info)
+    size = len(info).to_bytes(2, "little")
+    return (b"NTLMSSP\0\x02\0\0\0" + b"\0\0\0\0\x38\0\0\0" + 0x00828201.to_bytes(4, "little") + b"12345678" +
+            b"\0" * 8 + size * 2 + b"\x38\0\0\0" + b"\x0a\0\0\0\0\0\0\x0f" + info)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

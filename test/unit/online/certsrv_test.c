@@ -41,10 +41,11 @@ static void is(const char *text, enum certsrv_state state, const char *id, const
 
 static void test_issued(void)
 {
-	is(TOP "<P ID=locInfo> Issued 4 you.</P>\n<A Href=\"certnew.cer?ReqID=25&Enc=bin\">a</A><A Href=\"certnew.cer?ReqID=25"
-	    "&amp;Enc=b64\">b</A><A Href=\"certnew.p7b?ReqID=25&Enc=b64\">c</A>" BOTTOM, CERTSRV_ISSUED, "25", "links");
-	is(TOP "<Script Language=\"JavaScript\">\nfunction get(){ location=\"CertNew.cer?reqid=4294967295&\"+enc(); }\n</Script>"
-	    BOTTOM, CERTSRV_ISSUED, "4294967295", "a link in a script");
+	is(TOP "<P ID=locInfo> Issued 4 you.</P>\n<A Href=\"certnew.cer?ReqID=25&Enc=bin\">a</A><A "
+	    "Href=\"certnew.cer?ReqID=25&amp;Enc=b64\">b</A><A Href=\"certnew.p7b?ReqID=25&Enc=b64\">c</A>" BOTTOM,
+	    CERTSRV_ISSUED, "25", "links");
+	is(TOP "<Script Language=\"JavaScript\">\nfunction get(){ location=\"CertNew.cer?reqid=4294967295&\"+enc(); }\n"
+	    "</Script>" BOTTOM, CERTSRV_ISSUED, "4294967295", "a link in a script");
 	is(TOP "<A Href=\"certnew.cer?ReqID=25&Enc=bin\">a</A><A Href=\"certnew.cer?ReqID=26&Enc=bin\">a</A>" BOTTOM,
 	    CERTSRV_UNREADABLE, "", "links to two requests");
 	is(TOP "<A Href=\"certnew.cer?ReqID=CACert&Renewal=1&Enc=bin\">a</A>" BOTTOM, CERTSRV_UNREADABLE, "",
@@ -69,25 +70,28 @@ static void test_pending(void)
 		    "<P ID=locInfoReqID>\n%s\n</P>\n<P ID=locInstructions>1 2 3</P>%s%s", TOP, sentences[i], DAYS, BOTTOM);
 		is(page, CERTSRV_PENDING, "25", sentences[i]);
 	}
-	is(TOP "<p title='a>b' id = \"x\"><P Class=a ID='locInfoReqID'>N\xc2\xb0 <B>25</B></P>" BOTTOM, CERTSRV_PENDING, "25",
-	    "an ID in quotes");
+	is(TOP "<p title='a>b' id = \"x\"><P Class=a ID='locInfoReqID'>N\xc2\xb0 <B>25</B></P>" BOTTOM, CERTSRV_PENDING,
+	    "25", "an ID in quotes");
 	is(TOP "<P ID=locInfoReqID>25 or 26</P>" BOTTOM, CERTSRV_UNREADABLE, "", "two numbers are none");
 	is(TOP "<P ID=locInfoReqID>none</P>" BOTTOM, CERTSRV_UNREADABLE, "", "no number");
-	is(TOP "<!-- <P ID=locInfoReqID>24</P> --><P>25</P>" DAYS BOTTOM, CERTSRV_UNREADABLE, "", "in a comment it is nothing");
+	is(TOP "<!-- <P ID=locInfoReqID>24</P> --><P>25</P>" DAYS BOTTOM, CERTSRV_UNREADABLE, "",
+	    "in a comment it is nothing");
 }
 
 static void test_denied(void)
 {
 	const struct certsrv_page *p;
 
-	is(TOP "<P ID=locDenied>No.</P>\n<P ID=locInfoReqIDandReason>\nYour Request Id is 26. The disposition message is \"Denied "
-	    "by Policy Module  0x80094800, not supported: &quot;Phone&quot;. \".\n</P>" BOTTOM, CERTSRV_DENIED, "26", "denied");
-	p = read_page(TOP "<P ID=locInfoReqIDandReason>\nIhre ID lautet 26. Die Meldung: \"Verweigert  0x80094800 \xc3\xa4\x1b[2J"
-	    "&quot;Phone&quot; \".\n</P>" BOTTOM);
+	is(TOP "<P ID=locDenied>No.</P>\n<P ID=locInfoReqIDandReason>\nYour Request Id is 26. The disposition message is "
+	    "\"Denied by Policy Module  0x80094800, not supported: &quot;Phone&quot;. \".\n</P>" BOTTOM, CERTSRV_DENIED,
+	    "26", "denied");
+	p = read_page(TOP "<P ID=locInfoReqIDandReason>\nIhre ID lautet 26. Die Meldung: \"Verweigert  0x80094800 \xc3\xa4"
+	    "\x1b[2J&quot;Phone&quot; \".\n</P>" BOTTOM);
 	ok(p->state == CERTSRV_DENIED && p->code == 0x80094800 &&
 	    strcmp(p->said, "Verweigert 0x80094800 \\xc3\\xa4\\x1b[2J\"Phone\"") == 0, "what it says: %s", p->said);
 	ok(strstr(certsrv_code_text(p->code), "template") != NULL, "what the number means");
 	is(TOP "<P ID=locDenied>No.</P>" BOTTOM, CERTSRV_DENIED, "", "denied without a reason");
+	is(TOP "<P ID=locDenied>No.</P><P ID=locInfoReqID>X 26.</P>" BOTTOM, CERTSRV_DENIED, "26", "with its number");
 	is(TOP "<P ID=locInfoReqIDandReason>26: \"see certnew.cer?ReqID=5&Enc=b64\"</P>" BOTTOM, CERTSRV_DENIED, "26",
 	    "a link in a message is no certificate");
 }
@@ -98,7 +102,8 @@ static void test_errors(void)
 
 	is(ERRORS("5", "Taken Under Submission", "Good. 0x0 (WIN32: 0)"), CERTSRV_PENDING, "", "disposition 5");
 	is(ERRORS("2", "Verweigert", "No. 0x80094014 (-2146877420)"), CERTSRV_DENIED, "", "disposition 2");
-	p = read_page(ERRORS("2", "Verweigert von LAB\\admin", "No. 0x80094014 (-2146877420 CERTSRV_E_ADMIN_DENIED_REQUEST)"));
+	p = read_page(ERRORS("2", "Verweigert von LAB\\admin",
+	    "No. 0x80094014 (-2146877420 CERTSRV_E_ADMIN_DENIED_REQUEST)"));
 	ok(p->disposition == 2 && p->code == 0x80094014 && strcmp(p->said, "Verweigert von LAB\\admin") == 0,
 	    "its message and its number");
 	is(ERRORS("6", "Revoked", ""), CERTSRV_DENIED, "", "disposition 6, revoked");
@@ -108,7 +113,8 @@ static void test_errors(void)
 	    "no text in the place of the number is a number");
 	p = read_page(ERRORS("<LocID>(never set)</LocID>", "", "No CA. 0x800706BA (WIN32: 1722)"));
 	ok(p->state == CERTSRV_FAILED && p->disposition == -1 && certsrv_code_unreachable(p->code), "no disposition");
-	is(TOP "<P>Text 0x80094011 (-2146877423)</P>" BOTTOM, CERTSRV_DENIED, "", "no known element, a number of the CA's");
+	is(TOP "<P>Text 0x80094011 (-2146877423)</P>" BOTTOM, CERTSRV_DENIED, "",
+	    "no known element, a number of the CA's");
 	is(TOP "<P>Text 0x80070005</P>" BOTTOM, CERTSRV_FAILED, "", "no known element, another number");
 }
 
@@ -161,7 +167,8 @@ static void test_base(void)
 	static const struct {
 		const char *url, *base;
 	} cases[] = {
-		{"https://ca.example", "https://ca.example/certsrv"}, {"https://ca.example/", "https://ca.example/certsrv"},
+		{"https://ca.example", "https://ca.example/certsrv"},
+		{"https://ca.example/", "https://ca.example/certsrv"},
 		{"HTTPS://ca.example:4430/certsrv///", "HTTPS://ca.example:4430/certsrv"},
 		{"https://[::1]:1/a/b", "https://[::1]:1/a/b"},
 		{"http://ca.example/certsrv", NULL}, {"ca.example", NULL}, {"https://", NULL}, {"https:///certsrv", NULL},
@@ -200,8 +207,8 @@ static void test_renewals(void)
 {
 	ok(renewals("<Script>\nvar nRenewals=3;\n</Script>", "3"), "three renewals");
 	ok(renewals("if (nRenewals>0) x(); var nRenewals = 12 ;", "12"), "what is no number is passed over");
-	ok(renewals("var nRenewals=;", NULL) && renewals("var nRenewals=123456;", NULL) && renewals("nRenewals=3", NULL) &&
-	    renewals("", NULL), "none");
+	ok(renewals("var nRenewals=;", NULL) && renewals("var nRenewals=123456;", NULL) &&
+	    renewals("nRenewals=3", NULL) && renewals("", NULL), "none");
 }
 
 static int certificate(const void *p, size_t len, struct buf *out, struct reason *why)
@@ -254,8 +261,9 @@ static void test_allows(void)
 	struct reason why;
 
 	ok(allows(CSR_OWN, "", "", 0, &why) == 0, "a request with its own key's signature");
-	ok(allows(CSR_RA, "", "", 0, &why) == -1 && strlen(why.text) < REASON_MAX - 1 && strstr(why.text, "enrolment agent") &&
-	    strstr(why.text, "raVerified") && strstr(why.text, "fullcmc") && strstr(why.text, "ca-init --request") &&
+	ok(allows(CSR_RA, "", "", 0, &why) == -1 && strlen(why.text) < REASON_MAX - 1 &&
+	    strstr(why.text, "enrolment agent") && strstr(why.text, "raVerified") && strstr(why.text, "fullcmc") &&
+	    strstr(why.text, "ca-init --request") &&
 	    strstr(why.text, "capf-probe") && strstr(why.text, "--send-unproved"), "any other: %s", why.text);
 	ok(allows(CSR_RA, "agent.pem", "", 0, &why) == 0 && allows(CSR_RA, "", "none", 0, &why) == 0, "as CMC");
 	ok(allows(CSR_RA, "", "", 1, &why) == 0, "to a CA that does not check");
@@ -282,8 +290,10 @@ static void test_open(void)
 	opens(&(struct online_settings){.url = "https://ca.example", .template = "a&b"}, "template");
 	opens(&(struct online_settings){.url = "https://ca.example", .shape = "some"}, "shape");
 	opens(&(struct online_settings){.url = "https://ca.example", .shape = "behalf"}, "wants agent");
-	opens(&(struct online_settings){.url = "https://ca.example", .agent = "a", .agent_key = "b", .shape = "none"}, "shape none");
-	opens(&(struct online_settings){.url = "https://ca.example", .agent = "/no/agent", .agent_key = "b"}, "/no/agent");
+	opens(&(struct online_settings){.url = "https://ca.example", .agent = "a", .agent_key = "b", .shape = "none"},
+	    "shape none");
+	opens(&(struct online_settings){.url = "https://ca.example", .agent = "/no/agent", .agent_key = "b"},
+	    "/no/agent");
 }
 
 /* What was never answered has no number. */
