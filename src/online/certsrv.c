@@ -28,8 +28,6 @@ static int find_shape(const struct online_settings *s, enum cmc_shape *shape, st
 	*shape = agent ? CMC_AGENT : CMC_NONE;
 	if (*s->shape != '\0' && !cmc_shape_named(s->shape, shape))
 		return reason_set(why, "shape is not one of none, agent, behalf");
-	if (agent != (*s->agent_key != '\0'))
-		return reason_set(why, "agent and agent-key go together");
 	if (agent != (*shape != CMC_NONE))
 		return reason_set(why, agent ? "shape none has no agent: leave agent out, or shape" :
 		    "shape %s wants agent and agent-key", s->shape);

@@ -272,6 +272,16 @@ agent() {
 	assert_equal "$(wc -l <ca/asked)" 0
 }
 
+@test "certsrv: the one number in a page that nobody knows counts when the CA has our certificate for it" {
+	serve --odd no-ids
+	ask submit "$CSR"
+	assert_output "issued 25 0 "
+	serve --odd no-ids --odd other-key
+	ask submit "$CSR"
+	assert_output_has "lost - 0 the CA's page is not understood"
+	counts 1 1
+}
+
 @test "certsrv: Basic, NTLM and a TLS client certificate" {
 	serve --user me --password secret
 	ask submit "$CSR" user=me password-file=password
@@ -314,6 +324,7 @@ agent() {
 	run --separate-stderr csr-submit --test -c lab
 	assert_status 0
 	assert_output_has $'type\tcertsrv\nrenewals\t2\nauthentication\tBasic\n'
+	assert_equal "$(grep -c '^certificate' <<<"$output")" 1
 	assert_output_has $'certificate\tLab root\t'
 	run --separate-stderr csr-submit --get-ca -c lab
 	assert_status 0

@@ -40,7 +40,7 @@ WORDS = {
            "処理メッセージは次のとおりです:", "証明書は発行されました", "送信中", "拒否:", "処理", "エラー"),
 }
 ODDITIES = ("slow trickle other-key other-ca other-name huge garbage cut redirect retry hang-up lost fails-after fails-fetch "
-            "html-type two-links no-number unavailable many-headers").split()
+            "html-type two-links no-number no-ids unavailable many-headers").split()
 
 
 def options():
@@ -181,7 +181,7 @@ def enrol(form):
     if ARGS.pending != 0 or ARGS.deny:
         return page_pending(number)
     state["der"] = issue(request, number)
-    return page_issued(number)
+    return frame("x", "<P>x %d.</P>" % number) if "no-ids" in ARGS.odd else page_issued(number)
 
 
 def fetch(number):
