@@ -2,6 +2,7 @@
 # Microsoft's CA through its web enrolment pages. The CA is test/data/certsrv-server.py, which shares no code with ours;
 # nobody here has the real one.
 load ../helper
+load ../serving
 
 ASK=$OBJ/unit/online/online_ask
 
@@ -19,6 +20,10 @@ setup() {
 }
 
 teardown() {
+	local pid
+	for pid in $(cat pids 2>/dev/null); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
 	stop_ca
 }
 
@@ -270,6 +275,53 @@ agent() {
 	ask lost "$CSR" 25
 	assert_output_has "pending 25 0"
 	assert_equal "$(wc -l <ca/asked)" 0
+}
+
+@test "certsrv: killed while the CA thinks, csr-submit asks for no key again" {
+	serve --odd thinks
+	configure
+	two_wait
+	csr-submit -c lab -o certificates.tgz requests.tgz >out 2>&1 3>&- &
+	echo $! >>pids
+	until_true both_issued
+	kill -KILL $!
+	submit
+	assert_status 1
+	assert_stderr_has "0 issued, 0 pending, 0 refused, 2 lost"
+	counts 2 2
+}
+both_issued() {
+	[ "$(wc -l <ca/issued)" -eq 2 ]
+}
+
+@test "certsrv: ten phones that sign nothing, an enrolment agent, and all are installed" {
+	ln -s "$FIX/key" keys
+	trust_lab
+	seq -f 'SEP%012.0f' 1 10 >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	head -n 3 names >ec
+	phone-set -f ec --key-order ec --ec 256
+	start
+	phone-sim --server $PORT --timeout 120s --pattern SEP%012d --fleet 10 >fleet.out 2>&1 3>&- &
+	echo $! >>pids
+	until_true has csr 10
+	agent
+	serve --shape agent --agent-ca "$FIX/ec.pem"
+	configure "agent = $PWD/agent.pem" "agent-key = $PWD/agent.key"
+	run --separate-stderr bash -o pipefail -c 'csr-dump | csr-submit --ca lab >certificates.tgz'
+	assert_status 0
+	run --separate-stderr cert-import certificates.tgz
+	assert_status 0
+	assert_equal "$(grep -c '^accepted' <<<"$output")" 10
+	counts 10 10
+	until_true grep -q 'done=10 failed=0' fleet.out
+	has installed 10
+	stop
+	for f in "$SPOOL"/installed/*.der; do
+		openssl x509 -inform DER -in "$f" -out phone.pem
+		openssl verify -x509_strict -CAfile "$FIX/root.pem" phone.pem
+	done
 }
 
 @test "certsrv: the one number in a page that nobody knows counts when the CA has our certificate for it" {

@@ -40,7 +40,7 @@ WORDS = {
            "処理メッセージは次のとおりです:", "証明書は発行されました", "送信中", "拒否:", "処理", "エラー"),
 }
 ODDITIES = ("slow trickle other-key other-ca other-name huge garbage cut redirect retry hang-up lost fails-after fails-fetch "
-            "html-type two-links no-number no-ids unavailable many-headers").split()
+            "html-type two-links no-number no-ids unavailable many-headers thinks").split()
 
 
 def options():
@@ -299,6 +299,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(404, "text/html", "404")
             return
         page = enrol(dict(urllib.parse.parse_qsl(body.decode("ascii"), strict_parsing=False, keep_blank_values=True)))
+        if "thinks" in ARGS.odd:
+            time.sleep(100)
         if "lost" in ARGS.odd:
             self.close_connection = True
         elif "fails-after" in ARGS.odd:
