@@ -129,7 +129,8 @@ int online_settings_check(const struct online_settings *c, struct reason *why)
 		return reason_set(why, "has no url");
 	if ((*c->certificate == '\0') != (*c->key == '\0'))
 		return reason_set(why, "certificate and key go together");
-	if ((*c->ra_certificate == '\0') != (*c->ra_key == '\0'))
+	/* SCEP makes a certificate for its transport key itself when there is none. */
+	if ((*c->ra_certificate == '\0') != (*c->ra_key == '\0') && (c->type != ONLINE_SCEP || *c->ra_key == '\0'))
 		return reason_set(why, "ra-certificate and ra-key go together");
 	if ((*c->agent == '\0') != (*c->agent_key == '\0'))
 		return reason_set(why, "agent and agent-key go together");
