@@ -471,7 +471,7 @@ int scep_parse(struct bytes in, const struct scep_ask *ask, STACK_OF(X509) *sign
     struct scep_reply *reply, struct reason *why)
 {
 	CMS_ContentInfo *cms;
-	CMS_SignerInfo *si;
+	CMS_SignerInfo *si = NULL;
 	BIO *content = NULL;
 	struct bytes inside, text;
 	char *p;
