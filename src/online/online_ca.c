@@ -9,12 +9,13 @@
 #include "online/cmp.h"
 #include "online/est.h"
 #include "online/online_ca.h"
+#include "online/scep.h"
 #include "x509/secret.h"
 
 #define AGENT "Mozilla/5.0 (capfkit)"	/* certsrv takes no other beginning */
 #define SHOWN 120	/* characters of what a CA says */
 
-static const struct online_kind *const kinds[] = {&certsrv_kind, &cmp_kind, &est_kind, NULL};
+static const struct online_kind *const kinds[] = {&certsrv_kind, &cmp_kind, &est_kind, &scep_kind, NULL};
 
 const struct online_kind *online_kind(enum online_type type)
 {

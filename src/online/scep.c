@@ -14,7 +14,6 @@
 #include "online/scep_ca.h"
 #include "online/scep_message.h"
 #include "x509/key.h"
-#include "x509/name.h"
 #include "x509/openssl_error.h"
 #include "x509/secret.h"
 #include "x509/trust.h"
@@ -32,6 +31,9 @@ struct scep {
 	STACK_OF(X509) *pinned;		/* issuer-file; NULL: none */
 	struct scep_old old;
 	OSSL_PROVIDER *providers[2];	/* of old.context */
+	bool too_old;			/* its answers cannot be read, for the reason in unreadable, */
+	struct reason unreadable;	/* which concerns each of them */
+	long status;			/* of the last answer to a message; 0: none came */
 	bool met;			/* what follows is known */
 	struct scep_caps caps;
 	struct scep_ca ca;
@@ -361,18 +363,21 @@ static bool exchange(struct online_ca *ca, enum scep_type type, const struct csr
 	question.key = own->key;
 	question.certificate = made != NULL ? made : own->certificate;
 	question.recipient = own->ca.recipient;
+	own->status = 0;
 	if (!choose_algorithms(own, &question, answer))
 		;
 	else if (scep_put(&question, csr, own->ca.issuer, &message, &why) != 0)
 		online_say(answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s", why.text);
 	else if ((result = ask(ca, "PKIOperation", &message, own->caps.post, &http, &why)) != HTTP_ANSWERED)
 		online_say_unanswered(answer, result, &why);
-	else if (http.status / 100 != 2)
+	else if ((own->status = http.status) / 100 != 2)
 		online_say_status(answer, &http);
 	else if (scep_parse((struct bytes){http.body.p, http.body.len}, &question, own->ca.signers, &own->old, reply,
 	    &why) != 0) {
 		online_say(answer, ONLINE_LOST, "%s", why.text);
 		own->met = false;	/* its certificates may be others by now */
+		own->too_old = reply->old;
+		own->unreadable = why;
 	} else
 		good = true;
 	buf_free(&http.body);
@@ -394,6 +399,22 @@ static void say_issued(struct online_answer *answer, struct scep_reply *reply)
 	reply->certificates = (struct buf){0};
 }
 
+/* Why a poll may come to nothing: the request was made with a transport key that we do not have. */
+static const char *key_remark(const struct scep *own, const char *ticket)
+{
+	const char *mark = strchr(ticket, '.');
+
+	if (mark != NULL && strcmp(mark + 1, own->mark) != 0)
+		return "; it was asked with another ra-key";
+	return mark == NULL && *own->mark == '\0' ? "; without ra-key each process has a key of its own" : "";
+}
+
+static void say_pending(struct online_answer *answer, const struct scep *own, const char *ticket)
+{
+	snprintf(answer->ticket, sizeof answer->ticket, "%s", ticket);
+	online_say(answer, ONLINE_PENDING, "the CA has not decided yet%s", key_remark(own, ticket));
+}
+
 static void scep_submit(struct online_ca *ca, const struct csr *csr, const char *ticket, struct online_answer *answer)
 {
 	const struct scep *own = ca->own;
@@ -404,34 +425,19 @@ static void scep_submit(struct online_ca *ca, const struct csr *csr, const char 
 		online_say(answer, ONLINE_REFUSED, "%s", why.text);
 		return;
 	}
+	/* One answer was lost for this; the next would be, too. */
+	if (own->too_old) {
+		online_say(answer, ONLINE_BROKEN, "%s", own->unreadable.text);
+		return;
+	}
 	if (!vouched(ca, answer) || !meet(ca, answer) || !exchange(ca, SCEP_PKCS_REQ, csr, &reply, answer))
 		return;
 	if (reply.status == SCEP_SUCCESS)
 		say_issued(answer, &reply);
 	else if (reply.status == SCEP_FAILURE)
 		say_failure(answer, reply.fail == SCEP_BAD_TIME ? ONLINE_BROKEN : ONLINE_REFUSED, &reply);
-	else {
-		snprintf(answer->ticket, sizeof answer->ticket, "%s", ticket);
-		online_say(answer, ONLINE_PENDING, "the CA has not decided yet");
-	}
-}
-
-/* Why an answer to a poll may be no use: the request was made with a transport key that we no longer have. */
-static const char *key_remark(const struct scep *own, const char *ticket)
-{
-	const char *mark = strchr(ticket, '.');
-
-	if (mark != NULL && strcmp(mark + 1, own->mark) != 0)
-		return "; it was asked with another ra-key";
-	return mark == NULL && *own->mark == '\0' ? "; without ra-key each run asks with a key of its own" : "";
-}
-
-/* What a poll that brought no verdict leaves: the request stays what it was. */
-static void stays(struct online_answer *answer, const char *ticket, bool lost)
-{
-	answer->outcome = lost ? ONLINE_LOST : ONLINE_PENDING;
-	if (!lost)
-		snprintf(answer->ticket, sizeof answer->ticket, "%s", ticket);
+	else
+		say_pending(answer, own, ticket);
 }
 
 /* A CA that keeps no transactions answers a poll with badRequest, whatever became of the request. badCertId says that it
@@ -442,7 +448,7 @@ static void say_poll_failure(struct online_answer *answer, const struct scep *ow
 	if (reply->fail == SCEP_BAD_TIME)
 		say_failure(answer, ONLINE_BROKEN, reply);
 	else if (lost && reply->fail == SCEP_BAD_CERT_ID)
-		online_say(answer, ONLINE_LATER, "the CA has neither this request nor a certificate for it (badCertId)");
+		online_say(answer, ONLINE_NEVER, "the CA has neither this request nor a certificate for it (badCertId)");
 	else if (lost || reply->fail == SCEP_BAD_MESSAGE_CHECK || reply->fail == SCEP_BAD_ALG)
 		online_say(answer, ONLINE_LOST, "asked what became of it, the CA says %s%s%s%s", scep_fail_text(reply->fail),
 		    *reply->text != '\0' ? ": " : "", reply->text, key_remark(own, ticket));
@@ -450,29 +456,39 @@ static void say_poll_failure(struct online_answer *answer, const struct scep *ow
 		say_failure(answer, ONLINE_REFUSED, reply);
 }
 
+/* What a poll leaves that brought no verdict: the request is asked about again. But a CA that does not know polls at all
+ * refuses each with some status. */
+static void say_no_verdict(struct online_answer *answer, const struct scep *own, const char *ticket, bool lost,
+    const struct scep_reply *reply)
+{
+	struct reason why = answer->why;
+	bool never = lost && (own->status == 500 || own->status == 501 || answer->outcome == ONLINE_REFUSED);
+
+	if (answer->outcome == ONLINE_BROKEN)
+		return;
+	/* Without a signature of the CA's it may be anybody's answer, which decides nothing. */
+	if (never || reply->signed_by_ca)
+		online_say(answer, ONLINE_LOST, "asked what became of it: %s%s", why.text, key_remark(own, ticket));
+	else
+		answer->outcome = ONLINE_LATER;
+}
+
 static void scep_poll(struct online_ca *ca, const struct csr *csr, const char *ticket, bool lost,
     struct online_answer *answer)
 {
 	const struct scep *own = ca->own;
 	struct scep_reply reply = {0};
-	struct reason why;
 
-	if (!vouched(ca, answer))
+	if (!vouched(ca, answer) || !meet(ca, answer))
 		return;
-	if (!meet(ca, answer) || !exchange(ca, SCEP_CERT_POLL, csr, &reply, answer)) {
-		why = answer->why;
-		if (answer->outcome == ONLINE_LOST)
-			online_say(answer, ONLINE_LOST, "%s%s", why.text, key_remark(own, ticket));
-		if (answer->outcome != ONLINE_BROKEN)
-			stays(answer, ticket, lost);
-	} else if (reply.status == SCEP_SUCCESS)
+	if (!exchange(ca, SCEP_CERT_POLL, csr, &reply, answer))
+		say_no_verdict(answer, own, ticket, lost, &reply);
+	else if (reply.status == SCEP_SUCCESS)
 		say_issued(answer, &reply);
 	else if (reply.status == SCEP_FAILURE)
 		say_poll_failure(answer, own, ticket, lost, &reply);
-	else {
-		snprintf(answer->ticket, sizeof answer->ticket, "%s", ticket);
-		online_say(answer, ONLINE_PENDING, "the CA has not decided yet");
-	}
+	else
+		say_pending(answer, own, ticket);
 }
 
 static void put_line(struct buf *b, const char *word, const char *value)
@@ -483,33 +499,31 @@ static void put_line(struct buf *b, const char *word, const char *value)
 	buf_put(b, "\n", 1);
 }
 
-/* A line for each certificate: what it is, and what an administrator compares. */
-static void put_certificate(struct buf *b, const struct scep *own, X509 *x)
+/* A line for each certificate that the server shows, which csr-submit prints besides. */
+static void put_trust(struct buf *b, const struct scep *own, bool vouched_for, X509 *x)
 {
-	char *name = name_line(X509_get_subject_name(x)), hex[65], line[256];
-	const char *word = "certificate-unknown";
+	const char *word = "untrusted";
 	unsigned char digest[32];
+	char hex[65];
 
 	for (int i = 0; i < sk_X509_num(own->ca.signers); i++)
-		if (X509_cmp(sk_X509_value(own->ca.signers, i), x) == 0)
-			word = own->pinned != NULL ? "certificate-trusted" : "certificate";
-	if (name == NULL || !X509_digest(x, EVP_sha256(), digest, NULL))
+		if (vouched_for && X509_cmp(sk_X509_value(own->ca.signers, i), x) == 0)
+			word = "trusted";
+	if (!X509_digest(x, EVP_sha256(), digest, NULL))
 		b->failed = true;
 	else {
 		bytes_hex(digest, sizeof digest, hex);
-		snprintf(line, sizeof line, "%s %.120s", hex, name);
-		put_line(b, word, line);
+		put_line(b, word, hex);
 	}
-	free(name);
 }
 
 static int scep_check(struct online_ca *ca, struct online_report *report, struct reason *why)
 {
 	struct scep *own = ca->own;
-	struct online_answer answer = {0}, none;
+	struct online_answer answer = {0};
 	const unsigned char *p;
 	X509 *x;
-	bool met = meet(ca, &answer);
+	bool met = meet(ca, &answer) && vouched(ca, &answer);
 
 	/* What is not trusted is shown, too: it is what one has to compare. */
 	if (!met && own->shown.len == 0)
@@ -518,14 +532,12 @@ static int scep_check(struct online_ca *ca, struct online_report *report, struct
 	put_line(&report->text, "cipher", own->caps.aes ? "AES" : "3DES");
 	put_line(&report->text, "digest", own->caps.sha256 ? "SHA-256" : own->caps.sha512 ? "SHA-512" : "SHA-1");
 	put_line(&report->text, "transport-key", *own->mark != '\0' ? "ra-key" :
-	    "made for this run: with ra-key another run could read answers that this one misses");
+	    "one for each process, as ra-key is not set: a CA may not know it again when it is asked later");
 	for (p = own->shown.p; p < own->shown.p + own->shown.len && (x = d2i_X509(NULL, &p,
 	    (long)(own->shown.p + own->shown.len - p))) != NULL; X509_free(x))
-		put_certificate(&report->text, own, x);
+		put_trust(&report->text, own, met, x);
 	if (!met)
 		put_line(&report->text, "problem", answer.why.text);
-	else if (!vouched(ca, &none))
-		put_line(&report->text, "problem", none.why.text);
 	buf_put(&report->certificates, own->shown.p, own->shown.len);
 	return report->text.failed || report->certificates.failed ? reason_memory(why) : 0;
 }

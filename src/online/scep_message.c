@@ -332,7 +332,7 @@ static int digit(const CMS_SignerInfo *si, const char *oid)
 }
 
 /* Is the digest good enough? -1 with a reason. */
-static int check_digest(CMS_SignerInfo *si, const struct scep_old *old, struct reason *why)
+static int check_digest(CMS_SignerInfo *si, const struct scep_old *old, struct scep_reply *reply, struct reason *why)
 {
 	X509_ALGOR *algorithm;
 	int nid;
@@ -343,8 +343,9 @@ static int check_digest(CMS_SignerInfo *si, const struct scep_old *old, struct r
 		return 0;
 	if ((nid == NID_sha1 || nid == NID_md5) && old->allowed)
 		return 0;
-	if (nid == NID_sha1 || nid == NID_md5)
-		return reason_set(why, "the CA signs its answer with %s, which allow-des takes", OBJ_nid2sn(nid));
+	reply->old = nid == NID_sha1 || nid == NID_md5;
+	if (reply->old)
+		return reason_set(why, "the CA signs its answer with %s, which is taken only with allow-des", OBJ_nid2sn(nid));
 	return reason_set(why, "the CA signs its answer with a digest that we do not take");
 }
 
@@ -365,7 +366,7 @@ static int find_signer(CMS_SignerInfo *si, STACK_OF(X509) *signers, struct reaso
 /* Checks the signature, and whether this answers our question. The content, which may be none, is appended. -1 with a
  * reason. */
 static int open_signed(CMS_ContentInfo *cms, const struct scep_ask *ask, STACK_OF(X509) *signers,
-    const struct scep_old *old, CMS_SignerInfo **one, BIO *content, struct reason *why)
+    const struct scep_old *old, CMS_SignerInfo **one, BIO *content, struct scep_reply *reply, struct reason *why)
 {
 	STACK_OF(CMS_SignerInfo) *infos = CMS_get0_SignerInfos(cms);
 	ASN1_OCTET_STRING **inside = CMS_get0_content(cms);
@@ -378,7 +379,8 @@ static int open_signed(CMS_ContentInfo *cms, const struct scep_ask *ask, STACK_O
 	/* Without signed attributes the signature would be about other bytes. */
 	if (CMS_signed_get_attr_count(*one) <= 0)
 		return reason_set(why, "the answer has no signed attributes");
-	if (check_digest(*one, old, why) != 0 || find_signer(*one, signers, why) != 0)
+	/* Whose it is comes first: what an answer of nobody's is signed with does not matter. */
+	if (find_signer(*one, signers, why) != 0 || check_digest(*one, old, reply, why) != 0)
 		return -1;
 	if ((inside == NULL || *inside == NULL) && (none = BIO_new_mem_buf("", 0)) == NULL)
 		return reason_memory(why);
@@ -392,6 +394,7 @@ static int open_signed(CMS_ContentInfo *cms, const struct scep_ask *ask, STACK_O
 		return reason_set(why, "the answer is for another transaction");
 	if (!attribute_is(*one, RECIPIENT_NONCE, ask->nonce, sizeof ask->nonce))
 		return reason_set(why, "the answer is to another message: its nonce is not ours");
+	reply->signed_by_ca = true;
 	return 0;
 }
 
@@ -424,8 +427,8 @@ static int put_certificates(struct bytes in, struct buf *out, struct reason *why
 }
 
 /* The certificates in an EnvelopedData for our key. -1 with a reason. */
-static int open_envelope(struct bytes in, const struct scep_ask *ask, const struct scep_old *old, struct buf *out,
-    struct reason *why)
+static int open_envelope(struct bytes in, const struct scep_ask *ask, const struct scep_old *old,
+    struct scep_reply *reply, struct reason *why)
 {
 	bool des = has_des(in);
 	CMS_ContentInfo *cms;
@@ -434,9 +437,9 @@ static int open_envelope(struct bytes in, const struct scep_ask *ask, const stru
 	char *p;
 	int result = -1;
 
-	if (des && !old->allowed)
-		return reason_set(why, "the CA encrypted its answer with single DES, which anybody can read: "
-		    "allow-des takes it all the same");
+	reply->old = des && !old->allowed;
+	if (reply->old)
+		return reason_set(why, "the CA encrypts its answer with single DES, which is taken only with allow-des");
 	if ((cms = read_cms(in, des ? old->context : NULL, NID_pkcs7_enveloped, "what the CA encrypted", why)) == NULL)
 		return -1;
 	if ((plain = BIO_new(BIO_s_mem())) == NULL)
@@ -446,7 +449,7 @@ static int open_envelope(struct bytes in, const struct scep_ask *ask, const stru
 	else {
 		list.len = (size_t)BIO_get_mem_data(plain, &p);
 		list.p = (unsigned char *)p;
-		result = put_certificates(list, out, why);
+		result = put_certificates(list, &reply->certificates, why);
 	}
 	BIO_free(plain);
 	CMS_ContentInfo_free(cms);
@@ -483,14 +486,14 @@ int scep_parse(struct bytes in, const struct scep_ask *ask, STACK_OF(X509) *sign
 		return -1;
 	if ((content = BIO_new(BIO_s_mem())) == NULL)
 		reason_memory(why);
-	else if (open_signed(cms, ask, signers, old, &si, content, why) == 0) {
+	else if (open_signed(cms, ask, signers, old, &si, content, reply, why) == 0) {
 		status = digit(si, PKI_STATUS);
 		reply->status = (enum scep_status)status;
 		result = 0;
 		if (status == SCEP_SUCCESS) {
 			inside.len = (size_t)BIO_get_mem_data(content, &p);
 			inside.p = (unsigned char *)p;
-			result = open_envelope(inside, ask, old, &reply->certificates, why);
+			result = open_envelope(inside, ask, old, reply, why);
 		} else if (status == SCEP_FAILURE) {
 			fail = digit(si, FAIL_INFO);
 			if (fail >= SCEP_BAD_ALG && fail < SCEP_NO_FAIL_INFO)

@@ -62,6 +62,8 @@ enum scep_fail {
 };
 
 struct scep_reply {
+	bool signed_by_ca;		/* set even when the rest cannot be read */
+	bool old;			/* it cannot be read because an algorithm is not allowed */
 	enum scep_status status;
 	enum scep_fail fail;		/* with SCEP_FAILURE */
 	char text[SCEP_TEXT_MAX + 1];	/* failInfoText, printable; "": none */

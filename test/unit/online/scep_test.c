@@ -36,7 +36,8 @@ static const char *dir;
 static struct {
 	const char *caps;
 	long status;			/* of every answer; 0: 200 */
-	enum http_result result;	/* of PKIOperation */
+	enum http_result result;	/* of PKIOperation, */
+	long pki_operation_status;	/* and its own; 0: 200 */
 	const char *type, *pki_status, *fail, *text, *transaction;
 	const unsigned char *nonce;
 	X509 *shown[4], *signer;
@@ -139,7 +140,9 @@ enum http_result http_exchange(struct http *http, const struct http_ask *ask, st
 	else if (server.result != HTTP_ANSWERED) {
 		reason_set(why, "no answer");
 		return server.result;
-	} else
+	} else if (server.pki_operation_status != 0)
+		answer->status = server.pki_operation_status;
+	else
 		operate(ask, answer);
 	return HTTP_ANSWERED;
 }
@@ -311,9 +314,19 @@ static void test_http(void)
 	server.result = HTTP_NOT_SENT;
 	submitted(ONLINE_LATER, "no answer", "a request that did not leave: later");
 	server.result = HTTP_NOT_SENT;
-	polled(false, ONLINE_PENDING, "no answer", "a poll that did not leave: the request stays pending");
+	polled(false, ONLINE_LATER, "no answer", "a poll that did not leave: again later");
 	server.result = HTTP_NO_ANSWER;
-	polled(true, ONLINE_LOST, "no answer", "and a lost one stays lost");
+	polled(true, ONLINE_LATER, "no answer", "nor does one without an answer decide anything");
+	server.pki_operation_status = 500;
+	polled(false, ONLINE_LATER, "500", "a pending request outlives a server in trouble");
+	server.pki_operation_status = 503;
+	polled(true, ONLINE_LATER, "503", "a lost one as well");
+	server.pki_operation_status = 500;
+	polled(true, ONLINE_LOST, "500", "but a CA that has no polls leaves it lost");
+	server.pki_operation_status = 400;
+	polled(true, ONLINE_LOST, "400", "whatever it calls that");
+	server.raw = (struct bytes){(const unsigned char *)"garbage", 7};
+	polled(true, ONLINE_LATER, "no CMS", "an answer to a poll that nobody signed decides nothing");
 }
 
 static void test_verdicts(void)
@@ -340,7 +353,7 @@ static void test_verdicts(void)
 	submitted(ONLINE_REFUSED, "without a reason", "a refusal without a reason");
 	server.pki_status = "2";
 	server.fail = "4";
-	polled(true, ONLINE_LATER, "badCertId", "a lost request that the CA does not know can be asked for anew");
+	polled(true, ONLINE_NEVER, "badCertId", "a lost request that the CA does not know can be asked for anew");
 	server.pki_status = "2";
 	server.fail = "2";
 	polled(true, ONLINE_LOST, "badRequest", "a CA that only does not know polls leaves it lost");
@@ -349,7 +362,7 @@ static void test_verdicts(void)
 	polled(false, ONLINE_REFUSED, "badRequest", "a request that waited and is refused");
 	server.pki_status = "2";
 	server.fail = "1";
-	polled(false, ONLINE_LOST, "without ra-key each run asks with a key of its own",
+	polled(false, ONLINE_LOST, "without ra-key each process has a key of its own",
 	    "a poll whose signature is not taken says that the transport key has changed");
 	polled(true, ONLINE_ISSUED, NULL, "a lost answer is asked for again");
 }
@@ -383,12 +396,30 @@ static void test_lies(void)
 	submitted(ONLINE_LOST, "does not have one signer", "bare certificates, which nobody signed");
 }
 
+/* One answer is lost for an algorithm that is not allowed, and no other request is sent after it. */
+static void twice(void)
+{
+	struct online_settings s = defaults();
+	struct online_ca it = {.kind = &scep_kind, .settings = &s, .http = (struct http *)"", .now = NOW};
+	struct online_answer answer = {0};
+	struct reason why;
+
+	must(scep_kind.open(&it, &why) == 0, why.text);
+	scep_kind.submit(&it, request, "t", &answer);
+	expect(answer, ONLINE_LOST, "only with allow-des", "single DES is not taken");
+	scep_kind.submit(&it, request, "t", &answer);
+	expect(answer, ONLINE_BROKEN, "only with allow-des", "and the next request is not sent");
+	ok(server.asked == 1, "so that no other certificate is lost");
+	scep_kind.close(&it);
+}
+
 static void test_old(void)
 {
 	struct online_settings s = defaults();
 
 	server.cipher = "DES-CBC";
-	submitted(ONLINE_LOST, "allow-des", "single DES is not taken");
+	twice();
+	reset();
 	server.digest = "SHA1";
 	submitted(ONLINE_LOST, "allow-des", "nor a signature with SHA-1");
 	server.digest = "MD5";
@@ -555,8 +586,8 @@ static void test_check(void)
 	must(scep_kind.open(&it, &why) == 0, why.text);
 	result = scep_kind.check(&it, &report, &why);
 	buf_put_u8(&report.text, 0);
-	ok(result == 0 && report.certificates.len == ca->der_len && strstr((char *)report.text.p, "Lab CA") != NULL &&
-	    strstr((char *)report.text.p, "problem\tover plain http") != NULL,
+	ok(result == 0 && report.certificates.len == ca->der_len && strstr((char *)report.text.p, "\nuntrusted\t") != NULL &&
+	    strstr((char *)report.text.p, "\ntrusted") == NULL && strstr((char *)report.text.p, "problem\tover plain http") != NULL,
 	    "the CA's certificate can be looked at before it is trusted");
 	ok(strcmp(server.url, "http://ca.example/scep?operation=GetCACert&message=my%20CA%2F1") == 0,
 	    "the CA is called by its name");
