@@ -325,7 +325,7 @@ static bool vouched(const struct online_ca *ca, struct online_answer *answer)
 	if (own->pinned != NULL || strncasecmp(ca->settings->url, "https://", 8) == 0)
 		return true;
 	online_say(answer, ONLINE_BROKEN, "over plain http nothing vouches for the CA's certificate: set issuer-file to it "
-	    "(csr-submit --test shows it; compare its SHA-256), or use https");
+	    "(csr-submit --get-ca writes it; compare its SHA-256 first), or use https");
 	return false;
 }
 
@@ -415,31 +415,6 @@ static void say_pending(struct online_answer *answer, const struct scep *own, co
 	online_say(answer, ONLINE_PENDING, "the CA has not decided yet%s", key_remark(own, ticket));
 }
 
-static void scep_submit(struct online_ca *ca, const struct csr *csr, const char *ticket, struct online_answer *answer)
-{
-	const struct scep *own = ca->own;
-	struct scep_reply reply = {0};
-	struct reason why;
-
-	if (own->challenge.text != NULL && scep_check_challenge(csr, own->challenge.text, &why) != 0) {
-		online_say(answer, ONLINE_REFUSED, "%s", why.text);
-		return;
-	}
-	/* One answer was lost for this; the next would be, too. */
-	if (own->too_old) {
-		online_say(answer, ONLINE_BROKEN, "%s", own->unreadable.text);
-		return;
-	}
-	if (!vouched(ca, answer) || !meet(ca, answer) || !exchange(ca, SCEP_PKCS_REQ, csr, &reply, answer))
-		return;
-	if (reply.status == SCEP_SUCCESS)
-		say_issued(answer, &reply);
-	else if (reply.status == SCEP_FAILURE)
-		say_failure(answer, reply.fail == SCEP_BAD_TIME ? ONLINE_BROKEN : ONLINE_REFUSED, &reply);
-	else
-		say_pending(answer, own, ticket);
-}
-
 /* A CA that keeps no transactions answers a poll with badRequest, whatever became of the request. badCertId says that it
  * looked, and that there is no certificate. */
 static void say_poll_failure(struct online_answer *answer, const struct scep *own, const char *ticket, bool lost,
@@ -487,6 +462,46 @@ static void scep_poll(struct online_ca *ca, const struct csr *csr, const char *t
 		say_issued(answer, &reply);
 	else if (reply.status == SCEP_FAILURE)
 		say_poll_failure(answer, own, ticket, lost, &reply);
+	else
+		say_pending(answer, own, ticket);
+}
+
+/* No answer came to a request that may have arrived: the transaction can be asked about at once. */
+static void ask_again(struct online_ca *ca, const struct csr *csr, const char *ticket, struct online_answer *answer)
+{
+	const struct reason why = answer->why;
+
+	scep_poll(ca, csr, ticket, true, answer);
+	if (answer->outcome == ONLINE_NEVER)
+		answer->outcome = ONLINE_LATER;
+	else if (answer->outcome == ONLINE_LATER || answer->outcome == ONLINE_BROKEN)
+		online_say(answer, ONLINE_LOST, "%s", why.text);
+}
+
+static void scep_submit(struct online_ca *ca, const struct csr *csr, const char *ticket, struct online_answer *answer)
+{
+	const struct scep *own = ca->own;
+	struct scep_reply reply = {0};
+	struct reason why;
+
+	if (own->challenge.text != NULL && scep_check_challenge(csr, own->challenge.text, &why) != 0) {
+		online_say(answer, ONLINE_REFUSED, "%s", why.text);
+		return;
+	}
+	/* One answer was lost for this; the next would be, too. */
+	if (own->too_old) {
+		online_say(answer, ONLINE_BROKEN, "%s", own->unreadable.text);
+		return;
+	}
+	if (!vouched(ca, answer) || !meet(ca, answer))
+		return;
+	if (!exchange(ca, SCEP_PKCS_REQ, csr, &reply, answer)) {
+		if (answer->outcome == ONLINE_LOST && own->status == 0)
+			ask_again(ca, csr, ticket, answer);
+	} else if (reply.status == SCEP_SUCCESS)
+		say_issued(answer, &reply);
+	else if (reply.status == SCEP_FAILURE)
+		say_failure(answer, reply.fail == SCEP_BAD_TIME ? ONLINE_BROKEN : ONLINE_REFUSED, &reply);
 	else
 		say_pending(answer, own, ticket);
 }

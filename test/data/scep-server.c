@@ -17,12 +17,14 @@
  *	cipher=NAME, digest=NAME
  *	noproof		the request's own signature is not checked
  *	lose=N		the first N answers to PKCSReq are not sent: hangs up when all is done
+ *	stall=N		nor are these, but the connection stays
  *	hangup=N	hangs up N times before anything is done
  *	nonce, transaction, type, garbage, empty, huge, slow, redirect, status=N
  *			what is wrong with answers to PKIOperation */
 #include <openssl/pem.h>
 #include <openssl/provider.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -45,7 +47,7 @@ static X509 *ca, *ra, *signer;
 static EVP_PKEY *ca_key, *ra_key, *signer_key;
 static const char *log_path;
 static char *const *switches;
-static int lost, hung;
+static int lost, stalled, hung;
 
 /* What stands behind "name=", "" for a bare name, NULL when it is not given. */
 static const char *given(const char *name)
@@ -103,6 +105,14 @@ static void load_pair(const char *pair, X509 **cert, EVP_PKEY **key)
 	*key = load_key(comma + 1);
 }
 
+static void extend(X509 *x, int nid, const char *value)
+{
+	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+
+	scep_need(e != NULL && X509_add_ext(x, e, -1));
+	X509_EXTENSION_free(e);
+}
+
 static X509 *issue(X509_REQ *req)
 {
 	X509 *x = X509_new();
@@ -121,6 +131,8 @@ static X509 *issue(X509_REQ *req)
 	X509_set_subject_name(x, X509_REQ_get_subject_name(req));
 	X509_set_issuer_name(x, X509_get_subject_name(ca));
 	X509_set_pubkey(x, X509_REQ_get0_pubkey(req));
+	extend(x, NID_key_usage, "critical, digitalSignature, keyEncipherment");
+	extend(x, NID_basic_constraints, "critical, CA:FALSE");
 	scep_need(X509_sign(x, ca_key, EVP_sha256()) > 0);
 	EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL);
 	for (int i = 0; i < 32; i++)
@@ -258,9 +270,14 @@ static void operate(int fd, const unsigned char *message, long len)
 		return;
 	}
 	n = answer(&q, &der);
-	if (strcmp(q.type, "19") == 0 && lost++ < number("lose"))
-		;
-	else if (given("garbage") != NULL)
+	if (strcmp(q.type, "19") == 0 && lost < number("lose"))
+		lost++;
+	else if (strcmp(q.type, "19") == 0 && stalled < number("stall")) {
+		stalled++;
+		note("stalled", "");
+		while (recv(fd, zeros, sizeof zeros, 0) > 0)
+			;
+	} else if (given("garbage") != NULL)
 		say(fd, 200, "application/x-pki-message", "\x30\x82\xff\xff garbage", 12);
 	else if (given("empty") != NULL)
 		say(fd, 200, "application/x-pki-message", "", 0);
