@@ -4,7 +4,7 @@
  *	scep-server PORTFILE LOG CA.pem CA.key [switch...]
  *
  * It listens on a free port of 127.0.0.1, which it writes to PORTFILE, and writes a line to LOG for each message:
- * "GetCACert", "PKCSReq ID", "CertPoll ID", and "issued SHA256-OF-SPKI" for each certificate. One client at a time. It ends
+ * "GetCACert", "message", "PKCSReq ID", "CertPoll ID", and "issued SHA256-OF-SPKI" for each certificate. One client at a time. It ends
  * after ten minutes in any case.
  *
  *	ra=CERT,KEY	an RA, which encrypts and signs, and is shown with the CA
@@ -250,6 +250,7 @@ static void operate(int fd, const unsigned char *message, long len)
 	unsigned char *der = NULL;
 	long n;
 
+	note("message", "");
 	if (hung++ < number("hangup"))
 		return;
 	if (given("status") != NULL || given("redirect") != NULL) {
