@@ -403,7 +403,7 @@ static bool has_des(struct bytes der)
 {
 	static const unsigned char oid[] = {DER_OID, 5, 0x2b, 0x0e, 0x03, 0x02, 0x07};
 
-	return memmem(der.p, der.len, oid, sizeof oid) != NULL;
+	return der.len > 0 && memmem(der.p, der.len, oid, sizeof oid) != NULL;
 }
 
 static int put_certificates(struct bytes in, struct buf *out, struct reason *why)

@@ -41,6 +41,8 @@ struct scep_say {
 	const EVP_CIPHER *cipher;
 	const unsigned char *list;	/* what is in the envelope */
 	long list_len;
+	const unsigned char *raw;	/* in the place of an envelope */
+	long raw_len;
 };
 
 static ASN1_OBJECT *scep_oid(int last)
@@ -158,7 +160,8 @@ __attribute__((unused)) static long scep_say(const struct scep_say *say, unsigne
 {
 	unsigned char *envelope = NULL;
 	long inside = say->recipient != NULL ? scep_envelope(say, &envelope) : 0;
-	BIO *in = BIO_new_mem_buf(envelope != NULL ? (void *)envelope : "", (int)inside);
+	BIO *in = say->raw != NULL ? BIO_new_mem_buf(say->raw, (int)say->raw_len) :
+	    BIO_new_mem_buf(envelope != NULL ? (void *)envelope : "", (int)inside);
 	CMS_ContentInfo *cms = CMS_sign(NULL, NULL, NULL, in, CMS_PARTIAL | CMS_BINARY);
 	CMS_SignerInfo *si = CMS_add1_signer(cms, say->signer, say->key, say->digest, CMS_PARTIAL | CMS_NOSMIMECAP);
 	const struct { int last; const char *value; } words[] = {

@@ -3,9 +3,9 @@
  *
  *	scep-server PORTFILE LOG CA.pem CA.key [switch...]
  *
- * It listens on a free port of 127.0.0.1, which it writes to PORTFILE, and writes a line to LOG for each message:
- * "GetCACert", "message", "PKCSReq ID", "CertPoll ID", and "issued SHA256-OF-SPKI" for each certificate. One client at a time. It ends
- * after ten minutes in any case.
+ * It listens on a free port of 127.0.0.1, which it writes to PORTFILE, and writes to LOG what comes: "GetCACert", "message",
+ * "PKCSReq ID", "CertPoll ID", and "issued SHA256-OF-SPKI" for each certificate. One client at a time. It ends after ten
+ * minutes in any case.
  *
  *	ra=CERT,KEY	an RA, which encrypts and signs, and is shown with the CA
  *	signer=CERT,KEY	signs answers, and is not shown

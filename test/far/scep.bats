@@ -240,6 +240,7 @@ issued() {
 }
 
 @test "Debian's scepserver: SHA-1 and single DES, allowed" {
+	command -v scepserver >/dev/null || skip "this Debian has no package scep"
 	scepserver ca -init -depot depot >/dev/null 2>&1
 	trust-add capf depot/ca.pem 2>/dev/null
 	setting type scep

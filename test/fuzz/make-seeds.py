@@ -384,3 +384,15 @@ for name, page in (("issued", '<Table><TR><TD>CA 7</TD></TR></Table><A Href="cer
     seed("certsrv", name, page)
 seed("certsrv", "pem", read("ec.pem").replace(b"\n", b"\r\n"))
 seed("certsrv", "der", read("sepec.der"))
+# What SCEP servers answer: capabilities, certificates, a signed message, and what a CA signs.
+certs = run("openssl", "crl2pkcs7", "-nocrl", "-certfile", "data/root.pem", "-certfile", "data/ec.pem", "-outform", "DER")
+seed("scep", "caps", b"cPOSTPKIOperation\r\nSHA-256\nAES\nSCEPStandard")
+seed("scep", "one", b"l" + run("openssl", "x509", "-in", "data/root.pem", "-outform", "DER"))
+seed("scep", "list", b"l" + certs)
+for name, cipher in (("aes", "-aes128"), ("des3", "-des3")):
+    seed("scep", "envelope-" + name, b"e" + run("openssl", "cms", "-encrypt", cipher, "-binary", "-outform", "DER",
+         "-recip", "data/sep.der", data=certs))
+    seed("scep", "stream-" + name, b"e" + run("openssl", "cms", "-encrypt", cipher, "-binary", "-stream", "-outform",
+         "DER", "-recip", "data/sep.der", data=certs))
+seed("scep", "signed", b"r" + run("openssl", "cms", "-sign", "-binary", "-nodetach", "-outform", "DER", "-signer",
+     "data/ec.pem", "-inkey", "data/ec.key", data=certs))
