@@ -224,7 +224,7 @@ int main(int argc, char *argv[])
 	struct reason why;
 	struct settings settings;
 	struct spool *s;
-	time_t now = time(NULL);
+	time_t start = time(NULL), now = start;
 	long jobs = 0;
 	const struct option_spec options[] = {
 		{'a', "all-or-nothing", OPTION_FLAG, &all, 0, 0},
@@ -247,7 +247,7 @@ int main(int argc, char *argv[])
 	if (settings_load(&settings, s->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	trust = load_trust(s);
-	rules = (struct judge_cert){trust, now};
+	rules = (struct judge_cert){.trust = trust, .clock = now - start};
 	from = task_of(&settings);
 	/* A server may attack while the archive is fetched. */
 	if (transfer_is_url(name))

@@ -43,6 +43,7 @@ const char synopsis[] =
     "       csr-submit --get-ca [-c name] [-O field=value ...] [-s spool]\n"
     "       csr-submit --status [-s spool]";
 
+#define EARLY_SECONDS 60	/* so long certificates wait until they are valid */
 #define FAILURES 3		/* in a row: then the CA is away, and another try later does what is left */
 
 struct certificate {
@@ -57,6 +58,7 @@ struct run {
 	struct certificate *list;
 	size_t n, cap;		/* certificates */
 	size_t refused, pending, lost, bad;
+	time_t valid;		/* when the last of them becomes valid */
 	bool failed;		/* memory was short */
 	bool damaged;		/* the archive: nothing of it was submitted */
 };
@@ -69,6 +71,8 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 
 	switch (a->state) {
 	case ASKED_ISSUED:
+		if (a->next > r->valid)
+			r->valid = a->next;
 		if (der.len > 0)
 			break;
 		r->refused++;
@@ -277,6 +281,9 @@ static int report(struct run *r, struct outfile *out, const struct wanted *want)
 	const char *name = want->output != NULL && strcmp(want->output, "-") != 0 ? want->output : "stdout";
 	int status = STATUS_OK;
 
+	/* A CA's clock may be ahead of ours, and whoever imports would refuse what is not valid yet. */
+	for (int i = 0; i < EARLY_SECONDS && time(NULL) + want->clock < r->valid; i++)
+		sleep(1);
 	if (r->n > 0)
 		status = write_archive(r, out, name, (int)want->level);
 	else

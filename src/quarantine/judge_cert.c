@@ -15,7 +15,7 @@ void judge_cert(void *ctx, struct bytes data, struct verdict *v, struct buf *der
 		v->ca = true;
 		reason_set(&v->reason, trust_has(rules->trust, c) ? "is in capf-trust" : "is not in capf-trust");
 	} else if (cert_check_phone(c, &v->reason) == 0 &&
-	    trust_verify(rules->trust, c, rules->now, &v->reason) >= 0) {
+	    trust_verify(rules->trust, c, rules->now != 0 ? rules->now : time(NULL) + rules->clock, &v->reason) >= 0) {
 		if (c->pem && v->reason.text[0] == '\0')
 			reason_set(&v->reason, "is PEM, taken as DER");
 		v->good = true;

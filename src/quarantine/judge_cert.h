@@ -12,7 +12,8 @@
 
 struct judge_cert {
 	const struct trust *trust;
-	time_t now;
+	time_t now;		/* 0: when it judges, by the time of day and clock: certificates may be made meanwhile */
+	time_t clock;		/* what to add to the time of day */
 };
 
 /* For struct inspect_task; ctx is a struct judge_cert. */

@@ -35,7 +35,7 @@ struct asked {
 	enum asked_state state;
 	char ticket[ASKED_TICKET_MAX + 1];	/* what the CA knows it by; may be "" */
 	time_t first, last;		/* when it was asked, and when it said something; 0: not yet */
-	time_t next;			/* not before; 0: at once */
+	time_t next;			/* not before; 0: at once. Of ISSUED: when the certificate becomes valid */
 	unsigned tries;			/* polls since then, or askings that came to nothing */
 	char reason[ASKED_REASON_MAX + 1];
 };

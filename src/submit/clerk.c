@@ -37,8 +37,8 @@ static void put_answer(int fd, enum clerk_job job, const struct online_answer *a
 	buf_free(&out);
 }
 
-/* The one that is for this request's key, of all that came; or none, with a reason. */
-static struct bytes choose(const struct csr *csr, struct bytes all, struct reason *why)
+/* The one that is for this request's key, of all that came, and when it begins to be valid; or none, with a reason. */
+static struct bytes choose(const struct csr *csr, struct bytes all, time_t *begins, struct reason *why)
 {
 	struct reason cause = {.text = "they are for other keys"};
 	struct bytes one;
@@ -47,6 +47,8 @@ static struct bytes choose(const struct csr *csr, struct bytes all, struct reaso
 		struct cert *cert = cert_parse(one.p, one.len, &cause);
 		bool good = cert != NULL && memcmp(cert->spki, csr->spki, sizeof csr->spki) == 0;
 
+		if (good)
+			*begins = cert->not_before;
 		cert_free(cert);
 		if (good)
 			return one;
@@ -62,6 +64,7 @@ static void work(struct online_ca *ca, const struct clerk_task *task, int fd, st
 	struct bytes request, certificate = {NULL, 0};
 	char ticket[ONLINE_TICKET_MAX + 1];
 	struct csr *csr;
+	time_t begins = 0;
 	uint8_t job;
 
 	ca->now = time(NULL) + task->clock;
@@ -83,9 +86,12 @@ static void work(struct online_ca *ca, const struct clerk_task *task, int fd, st
 		ca->kind->poll(ca, csr, ticket, job == CLERK_POLL_LOST, &a);
 	}
 	if (csr != NULL && job != CLERK_TICKET && a.outcome == ONLINE_ISSUED) {
-		certificate = choose(csr, (struct bytes){a.certificates.p, a.certificates.len}, &a.why);
+		certificate = choose(csr, (struct bytes){a.certificates.p, a.certificates.len}, &begins, &a.why);
 		if (certificate.len == 0)
 			a.outcome = ONLINE_REFUSED;
+		/* The CA's clock may be ahead of ours. */
+		begins -= time(NULL) + task->clock;
+		a.wait = certificate.len > 0 && begins > 0 ? begins : 0;
 	}
 	put_answer(fd, (enum clerk_job)job, &a, certificate);
 	buf_free(&a.certificates);

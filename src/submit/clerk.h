@@ -37,7 +37,7 @@ struct clerk {
 struct clerk_answer {
 	enum clerk_job job;
 	enum online_outcome outcome;	/* of submit and poll; of the others ISSUED means that it went well */
-	time_t wait;
+	time_t wait;			/* of ISSUED: until the certificate is valid */
 	char ticket[ONLINE_TICKET_MAX + 1];
 	struct reason why;
 	struct bytes certificate;	/* DER; valid until the next call */

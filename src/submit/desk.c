@@ -16,6 +16,7 @@
 #define POLL_SECONDS 30		/* when the CA does not say when */
 #define POLL_LEAST 1
 #define POLL_MOST 86400
+#define EARLY_MOST 3600		/* a certificate that is valid only later than that is somebody's mistake */
 
 enum phase {
 	PHASE_QUEUED,		/* in ready or waiting */
@@ -288,7 +289,7 @@ static void take_outcome(struct desk *d, struct errand *e, const struct clerk_an
 	switch (a->outcome) {
 	case ONLINE_ISSUED:
 		buf_put(&e->certificate, a->certificate.p, a->certificate.len);
-		set_state(d, e, ASKED_ISSUED, "", 0);
+		set_state(d, e, ASKED_ISSUED, "", a->wait > 0 && a->wait <= EARLY_MOST ? today(d) + a->wait : 0);
 		break;
 	case ONLINE_PENDING:
 		e->asked.tries++;

@@ -25,6 +25,7 @@ struct enroller {
 	struct desk *desk;
 	struct intake *intake;
 	size_t issued, refused;
+	time_t early;		/* when the first certificate becomes valid that is not yet; 0: none */
 	bool retry;		/* something has to be done again, such as after a disk that was full */
 	bool told_trouble;	/* the log has what is wrong with the CA */
 };
@@ -106,6 +107,10 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 		say(e, event[a->state], a->device, a->reason);
 	} else if (der.len == 0) {
 		say(e, "refused", a->device, "a certificate of this key was taken already; csr-submit --again asks for another");
+	} else if (a->next > now(e)) {
+		say(e, "early", a->device, "the certificate is not valid yet: the CA's clock is ahead of ours");
+		if (e->early == 0 || a->next < e->early)
+			e->early = a->next;
 	} else if (!spool_watch_key(e->watch, a->device, a->spki, waits, &reqid, &d)) {
 		say(e, "refused", a->device, "its request is no longer here");
 	} else if (intake_put(e->intake, &reqid, der) != 0) {
@@ -180,7 +185,7 @@ static bool is_done(const struct enroller *e, struct reason *why)
 		why->trouble = !broken;
 		return true;
 	}
-	return n.open == n.later && !e->retry;
+	return n.open == n.later && !e->retry && e->early == 0;
 }
 
 /* One turn: what came is done, durably. -1 with errno when the spool cannot be read. */
@@ -206,6 +211,8 @@ static int milliseconds(const struct enroller *e, long long alive)
 		ms = LOOK_MS;
 	if (e->retry && ms > AGAIN_MS)
 		ms = AGAIN_MS;
+	if (e->early != 0 && (e->early - now(e)) * 1000 < ms)
+		ms = (e->early - now(e)) * 1000;
 	return ms > 0 ? (int)ms : 0;
 }
 
@@ -224,6 +231,10 @@ static void tell_alive(struct enroller *e, long long *alive)
 
 static int look_again(struct enroller *e)
 {
+	if (e->early != 0 && e->early <= now(e)) {
+		e->early = 0;
+		e->retry = true;
+	}
 	if (!e->retry)
 		return spool_watch_fd(e->watch) >= 0 ? spool_watch_news(e->watch, take_news, e) :
 		    spool_watch_poll(e->watch, take_news, e);

@@ -127,7 +127,7 @@ static int judge(struct intake *in, struct inspect *inspect, struct import *im, 
 static int take(struct intake *in, struct import *im, struct imported *out, struct reason *why)
 {
 	struct trust *trust = trust_store_load(in->spool, SPOOL_TRUST_CAPF, why);
-	struct judge_cert rules = {trust, time(NULL) + in->clock};
+	struct judge_cert rules = {.trust = trust, .clock = in->clock};
 	const struct inspect_task task = {.judge = judge_cert, .ctx = &rules};
 	struct unpack_task from = {.limits = untar_limits_default, .most = VERDICT_DER_MAX};
 	struct inspect *inspect;
