@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "archive/manifest.h"
-#include "archive/tgz.h"
 #include "archive/untar.h"
 #include "base/device.h"
 #include "base/monotime.h"
@@ -29,6 +28,7 @@
 #include "site/asked.h"
 #include "site/capf_identity.h"
 #include "submit/desk.h"
+#include "submit/harvest.h"
 #include "submit/named_ca.h"
 #include "submit/standing.h"
 #include "x509/cert.h"
@@ -46,17 +46,10 @@ const char synopsis[] =
 #define EARLY_SECONDS 60	/* so long certificates wait until they are valid */
 #define FAILURES 3		/* in a row: then the CA is away, and another try later does what is left */
 
-struct certificate {
-	char device[DEVICE_MAX + 1];
-	size_t len;
-	unsigned char *der;
-};
-
 struct run {
 	struct spool *spool;
 	struct desk *desk;
-	struct certificate *list;
-	size_t n, cap;		/* certificates */
+	struct harvest harvest;
 	size_t refused, pending, lost, bad;
 	time_t valid;		/* when the last of them becomes valid */
 	bool failed;		/* memory was short */
@@ -67,7 +60,6 @@ struct run {
 static void tell(void *ctx, const struct asked *a, struct bytes der)
 {
 	struct run *r = ctx;
-	struct certificate *grown;
 
 	switch (a->state) {
 	case ASKED_ISSUED:
@@ -90,23 +82,7 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 	default:
 		return;
 	}
-	if (r->n == r->cap) {
-		size_t more = r->cap > 0 ? 2 * r->cap : 64;
-
-		if ((grown = reallocarray(r->list, more, sizeof *grown)) == NULL) {
-			r->failed = true;
-			return;
-		}
-		r->list = grown;
-		r->cap = more;
-	}
-	grown = &r->list[r->n];
-	strcpy(grown->device, a->device);
-	grown->len = der.len;
-	if ((grown->der = malloc(der.len)) == NULL)
-		r->failed = true;
-	else
-		memcpy(grown->der, der.p, der.len), r->n++;
+	r->failed = harvest_add(&r->harvest, a->device, der) != 0 || r->failed;
 }
 
 /* One request of the archive. An exit status. */
@@ -190,7 +166,7 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 			break;
 		}
 		n = desk_count(r->desk);
-		progress_show(&progress, r->n);
+		progress_show(&progress, r->harvest.n);
 		if (n.open == 0 || (given_up = give_up(r, ca, until)) >= 0)
 			break;
 		/* The rest is pending. */
@@ -204,40 +180,15 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 	return given_up >= 0 ? given_up : status;
 }
 
-static int by_device(const void *a, const void *b)
-{
-	return strcmp(((const struct certificate *)a)->device, ((const struct certificate *)b)->device);
-}
-
-/* A device with two keys has two. */
-static int put(struct tgz *w, const struct certificate *c, size_t again, time_t now)
-{
-	char entry[DEVICE_MAX + 32];
-
-	if (again == 0)
-		snprintf(entry, sizeof entry, "%s.der", c->device);
-	else
-		snprintf(entry, sizeof entry, "%s+%zu.der", c->device, again + 1);
-	return tgz_put(w, entry, now, c->der, c->len);
-}
-
 /* All certificates, or no archive. An exit status. */
 static int write_archive(struct run *r, struct outfile *out, const char *name, int level)
 {
-	struct tgz *w = tgz_open(out->fd, level);
-	size_t again = 0;
-	bool good = w != NULL;
-
-	qsort(r->list, r->n, sizeof *r->list, by_device);
-	for (size_t i = 0; good && i < r->n; i++) {
-		again = i > 0 && by_device(&r->list[i], &r->list[i - 1]) == 0 ? again + 1 : 0;
-		good = put(w, &r->list[i], again, r->spool->now) == 0;
-	}
-	good = good && tgz_finish(w) == 0 && outfile_commit(out) == 0;
-	if (!good)
-		status_warn_errno(name, "cannot write; the certificates are in the spool: submit the same again");
-	tgz_free(w);
-	return good ? STATUS_OK : STATUS_TROUBLE;
+	if (!r->failed && harvest_write(&r->harvest, out->fd, level, r->spool->now) == 0 && outfile_commit(out) == 0)
+		return STATUS_OK;
+	if (r->failed)
+		errno = ENOMEM;
+	status_warn_errno(name, "cannot write; the certificates are in the spool: submit the same again");
+	return STATUS_TROUBLE;
 }
 
 struct wanted {
@@ -246,7 +197,6 @@ struct wanted {
 	bool again, test, get_ca, status;
 	time_t wait, clock;
 	long level;
-	EVP_PKEY **vouchers;
 };
 
 /* What it may still do: change what is its own in the spool, write the archive, and what its clerks need. */
@@ -279,54 +229,64 @@ static int lock(const struct spool *s)
 static int report(struct run *r, struct outfile *out, const struct wanted *want)
 {
 	const char *name = want->output != NULL && strcmp(want->output, "-") != 0 ? want->output : "stdout";
+	size_t n = r->harvest.n;
 	int status = STATUS_OK;
 
 	/* A CA's clock may be ahead of ours, and whoever imports would refuse what is not valid yet. */
 	for (int i = 0; i < EARLY_SECONDS && time(NULL) + want->clock < r->valid; i++)
 		sleep(1);
-	if (r->n > 0)
+	if (n > 0)
 		status = write_archive(r, out, name, (int)want->level);
 	else
 		status_warn(NULL, "no certificate came, and no archive was written");
-	if (r->refused + r->lost + r->pending > 0 || r->n == 0)
+	if (r->refused + r->lost + r->pending > 0 || n == 0)
 		status = status_worst(status, STATUS_REFUSED);
-	if (r->n + r->refused + r->lost + r->pending > 0)
-		status_warn(NULL, "%zu issued, %zu pending, %zu refused, %zu lost", r->n, r->pending, r->refused, r->lost);
+	if (n + r->refused + r->lost + r->pending > 0)
+		status_warn(NULL, "%zu issued, %zu pending, %zu refused, %zu lost", n, r->pending, r->refused, r->lost);
 	return status;
+}
+
+/* From what is read to what is written. An exit status. */
+static int run(struct run *r, struct inspect *in, struct outfile *out, const struct online_settings *ca,
+    const struct wanted *want)
+{
+	int status = read_all(r, in, strcmp(want->file, "-") == 0 ? "stdin" : want->file);
+
+	if (r->damaged)
+		return status;
+	if (status < STATUS_USAGE && desk_count(r->desk).open > 0)
+		status = status_worst(status, ask_all(r, ca->name, want->wait));
+	return status_worst(status, report(r, out, want));
 }
 
 /* From an archive of requests to one of certificates. An exit status. */
 static int submit(struct spool *s, const struct online_settings *ca, const struct wanted *want)
 {
+	struct reason why;
+	EVP_PKEY **vouchers = capf_identity_vouchers(s, &why);
 	struct run r = {.spool = s};
-	const struct desk_task task = {.spool = s, .clerk = {ca, want->vouchers, want->clock}, .again = want->again,
+	const struct desk_task task = {.spool = s, .clerk = {ca, vouchers, want->clock}, .again = want->again,
 	    .tell = tell, .ctx = &r};
 	struct unpack_task from = {.file = &want->file, .files = 1, .limits = untar_limits_default, .most = CSR_MAX_BYTES};
-	const struct inspect_task judge = {.admit = judge_csr_admit, .judge = judge_csr, .ctx = want->vouchers};
+	const struct inspect_task judge = {.admit = judge_csr_admit, .judge = judge_csr, .ctx = vouchers};
+	int status, locked = lock(s);
 	struct outfile out;
 	struct inspect *in;
-	int status, locked = lock(s);
 
+	if (vouchers == NULL && why.trouble)
+		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
-	if (outfile_open(&out, want->output, 0644) != 0) {
-		status = status_of(errno);
-		status_warn_errno(want->output != NULL ? want->output : "stdout", "cannot write an archive there");
-		return status;
-	}
+	if (outfile_open(&out, want->output, 0644) != 0)
+		status_die_path(want->output != NULL ? want->output : "stdout", "cannot write an archive there");
 	if ((r.desk = desk_open(&task)) == NULL || (in = inspect_open(unpack_start(&from), &judge, 0)) == NULL)
 		status_die_errno(NULL, "cannot start");
 	confine(&r, ca, want->output);
-	status = read_all(&r, in, strcmp(want->file, "-") == 0 ? "stdin" : want->file);
+	status = run(&r, in, &out, ca, want);
 	inspect_close(in);
-	if (status < STATUS_USAGE && !r.damaged && desk_count(r.desk).open > 0)
-		status = status_worst(status, ask_all(&r, ca->name, want->wait));
-	if (!r.damaged)
-		status = status_worst(status, report(&r, &out, want));
 	outfile_abort(&out);
 	desk_close(r.desk);
-	for (size_t i = 0; i < r.n; i++)
-		free(r.list[i].der);
-	free(r.list);
+	harvest_free(&r.harvest);
+	capf_identity_vouchers_free(vouchers);
 	close(locked);
 	return status;
 }
@@ -462,16 +422,14 @@ int main(int argc, char *argv[])
 	s = want.test || want.get_ca || want.status ? open_spool(path, now) : open_spool_to_write(path, now);
 	if (!want.status && named_ca(s, want.ca, want.set.text, want.set.n, &ca, &why) != 0)
 		status_die(status_of_input(why.trouble), want.ca != NULL ? want.ca : SPOOL_CONF, "%s", why.text);
-	if (want.status)
-		return status_flush(show_standing(s));
-	if (want.test || want.get_ca)
-		return status_flush(look(&ca, want.get_ca, now));
-	if (strcmp(want.file, "-") == 0 && isatty(STDIN_FILENO))
+	if (!want.status && !want.test && !want.get_ca && strcmp(want.file, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive of requests, from a file or on stdin");
-	if ((want.vouchers = capf_identity_vouchers(s, &why)) == NULL && why.trouble)
-		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
-	status = submit(s, &ca, &want);
-	capf_identity_vouchers_free(want.vouchers);
+	if (want.status)
+		status = show_standing(s);
+	else if (want.test || want.get_ca)
+		status = look(&ca, want.get_ca, now);
+	else
+		status = submit(s, &ca, &want);
 	spool_close(s);
-	return status;
+	return status_flush(status);
 }

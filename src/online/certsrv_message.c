@@ -14,7 +14,8 @@
 #define VERDICTS 0x80094	/* the first digits of the HRESULTs with which a CA denies requests, MS-ERREF 2.1.1 */
 #define TEXT_MAX 600	/* bytes of an element that are looked at; those we want have about 200 */
 
-/* CR_DISP_... of certcli.h. certnew.cer shows them in hexadecimal. [public] */
+/* CR_DISP_... of certcli.h. They are below 10, so it does not matter whether a page shows
+ * them in decimal or hexadecimal. */
 enum disposition { INCOMPLETE, ERROR, DENIED, ISSUED, OUT_OF_BAND, UNDER_SUBMISSION, REVOKED };
 
 bool certsrv_is_id(const char *text)

@@ -208,21 +208,21 @@ int asked_certificate(const struct spool *s, const unsigned char spki[REQID_SPKI
 	return fileio_slurp(s->dir[SPOOL_ONLINE], name, SPOOL_FILE_MAX, out, len);
 }
 
-static int remove_one(const struct spool *s, const unsigned char *spki, const char *suffix)
+static int remove_one(struct spool *s, const unsigned char *spki, const char *suffix)
 {
 	char name[NAME_MAX_BYTES];
 
 	name_of(spki, suffix, name);
-	return unlinkat(s->dir[SPOOL_ONLINE], name, 0) == 0 || errno == ENOENT ? 0 : -1;
+	return spool_remove(s, SPOOL_ONLINE, name) == 0 || errno == ENOENT ? 0 : -1;
 }
 
-int asked_drop_certificate(const struct spool *s, const unsigned char spki[REQID_SPKI])
+int asked_drop_certificate(struct spool *s, const unsigned char spki[REQID_SPKI])
 {
 	return remove_one(s, spki, CERTIFICATE);
 }
 
 struct expiry {
-	const struct spool *spool;
+	struct spool *spool;
 	time_t issued, any;
 	size_t *n;
 };
@@ -245,7 +245,7 @@ static int expire_one(void *ctx, const struct asked *a, const char *file, const 
 	return 0;
 }
 
-int asked_expire(const struct spool *s, time_t issued, time_t any, size_t *n)
+int asked_expire(struct spool *s, time_t issued, time_t any, size_t *n)
 {
 	struct expiry x = {s, issued, any, n};
 

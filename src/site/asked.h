@@ -58,9 +58,9 @@ int asked_put_certificate(struct turn *, const struct asked *, struct bytes);
 /* Reads that; the caller frees. -1 with errno: ENOENT when it was taken. */
 int asked_certificate(const struct spool *, const unsigned char spki[REQID_SPKI], unsigned char **, size_t *);
 /* It was taken. Not durable: who finds it again takes it again. -1 with errno. */
-int asked_drop_certificate(const struct spool *, const unsigned char spki[REQID_SPKI]);
+int asked_drop_certificate(struct spool *, const unsigned char spki[REQID_SPKI]);
 
 /* Removes what was issued before a time, and anything before another; adds how many to *n. -1 with errno. */
-int asked_expire(const struct spool *, time_t issued, time_t any, size_t *n);
+int asked_expire(struct spool *, time_t issued, time_t any, size_t *n);
 
 #endif

@@ -22,9 +22,11 @@
 
 /* Its side. */
 
-static void put_answer(int fd, enum clerk_job job, const struct online_answer *a, struct bytes certificate)
+/* -1 when nobody listens any more. */
+static int put_answer(int fd, enum clerk_job job, const struct online_answer *a, struct bytes certificate)
 {
 	struct buf out = {0};
+	int result;
 
 	buf_put_u8(&out, (uint8_t)job);
 	buf_put_u8(&out, (uint8_t)a->outcome);
@@ -32,9 +34,9 @@ static void put_answer(int fd, enum clerk_job job, const struct online_answer *a
 	buf_put_text(&out, a->ticket);
 	buf_put_text(&out, a->why.text);
 	buf_put_sized(&out, certificate.p, certificate.len);
-	if (out.failed || write(fd, out.p, out.len) < 0)
-		_exit(1);
+	result = !out.failed && write(fd, out.p, out.len) >= 0 ? 0 : -1;
 	buf_free(&out);
+	return result;
 }
 
 /* The one that is for this request's key, of all that came, and when it begins to be valid; or none, with a reason. */
@@ -57,8 +59,8 @@ static struct bytes choose(const struct csr *csr, struct bytes all, time_t *begi
 	return (struct bytes){NULL, 0};
 }
 
-/* Does what it was given, and answers. */
-static void work(struct online_ca *ca, const struct clerk_task *task, int fd, struct bytes in)
+/* Does what it was given, and answers. -1 when it is over. */
+static int work(struct online_ca *ca, const struct clerk_task *task, int fd, struct bytes in)
 {
 	struct online_answer a = {.outcome = ONLINE_BROKEN};
 	struct bytes request, certificate = {NULL, 0};
@@ -66,11 +68,12 @@ static void work(struct online_ca *ca, const struct clerk_task *task, int fd, st
 	struct csr *csr;
 	time_t begins = 0;
 	uint8_t job;
+	int result;
 
 	ca->now = time(NULL) + task->clock;
 	if (!bytes_get_u8(&in, &job) || !bytes_get_sized(&in, &request.p, &request.len) ||
 	    !bytes_get_text(&in, ticket, sizeof ticket))
-		_exit(1);
+		return -1;
 	if ((csr = csr_parse(request.p, request.len, task->vouchers, &a.why)) == NULL) {
 		a.outcome = ONLINE_REFUSED;
 	} else if (ca->kind->allows(ca->settings, csr->proof, &a.why) != 0) {
@@ -93,9 +96,10 @@ static void work(struct online_ca *ca, const struct clerk_task *task, int fd, st
 		begins -= time(NULL) + task->clock;
 		a.wait = certificate.len > 0 && begins > 0 ? begins : 0;
 	}
-	put_answer(fd, (enum clerk_job)job, &a, certificate);
+	result = put_answer(fd, (enum clerk_job)job, &a, certificate);
 	buf_free(&a.certificates);
 	csr_free(csr);
+	return result;
 }
 
 /* Keys and certificates are in memory by now: no file but what libc wants to find a host. A token's library needs its
@@ -121,6 +125,7 @@ static int life(void *ctx, int fd)
 	struct online_answer hello = {.outcome = ONLINE_BROKEN};
 	unsigned char *packet = malloc(MAX_PACKET);
 	struct online_ca ca = {.kind = NULL};
+	bool goes_on;
 	ssize_t n;
 
 	/* Who started it ends it; a signal for all of them is not for this one. */
@@ -135,10 +140,10 @@ static int life(void *ctx, int fd)
 		if (confine(task->settings) != 0)
 			online_say(&hello, ONLINE_BROKEN, "cannot confine the process: %s", strerror(errno));
 	}
-	put_answer(fd, CLERK_GREET, &hello, (struct bytes){NULL, 0});
-	while (hello.outcome == ONLINE_ISSUED && ((n = read(fd, packet, MAX_PACKET)) > 0 || (n < 0 && errno == EINTR)))
+	goes_on = put_answer(fd, CLERK_GREET, &hello, (struct bytes){NULL, 0}) == 0 && hello.outcome == ONLINE_ISSUED;
+	while (goes_on && ((n = read(fd, packet, MAX_PACKET)) > 0 || (n < 0 && errno == EINTR)))
 		if (n > 0)
-			work(&ca, task, fd, (struct bytes){packet, (size_t)n});
+			goes_on = work(&ca, task, fd, (struct bytes){packet, (size_t)n}) == 0;
 	online_close(&ca);
 	free(packet);
 	return 0;
