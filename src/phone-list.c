@@ -13,6 +13,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/asked.h"
 #include "site/lsc.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
@@ -23,6 +24,8 @@ const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--lsc status] [--lsc-expires-before time]\n"
     "    [--name pattern] [--operation operation] [--show-string] [--stale] [--status status]\n"
     "    [--string digits]";
+
+#define SAID_MAX (PHONE_SAID_MAX + ASKED_SAID_MAX)
 
 struct view {
 	struct spool *spool;
@@ -47,7 +50,7 @@ static void print(const struct view *v, const struct phone *p, const struct phon
     const struct phonebook_view *lsc, const char *said, const char *string, time_t expires)
 {
 	char until[UTC_ISO + 1] = "-", when[UTC_ISO + 1] = "-";
-	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * PHONE_SAID_MAX + 1];
+	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * SAID_MAX + 1];
 
 	if (lsc->cert != NULL)
 		utc_iso(expires, until);
@@ -76,7 +79,7 @@ static bool wanted(const struct view *v, const struct phone *p, const struct pho
 static int show(struct view *v, const struct phonebook_name *name)
 {
 	const char *device = name->device;
-	char said[PHONE_SAID_MAX + 1];
+	char said[SAID_MAX + 1];
 	struct phonebook_view lsc;
 	struct phone_view look;
 	struct phone_state st, note = {.status = PHONE_PENDING};
@@ -98,6 +101,8 @@ static int show(struct view *v, const struct phonebook_name *name)
 	phonebook_look(&v->index, device, &lsc);
 	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
 		return status;
+	if (look.status == PHONE_PENDING && lsc.request != NULL)
+		asked_say(v->spool, lsc.request->reqid.spki, said, sizeof said);
 	if (lsc.cert != NULL && (v->expires || !v->null) && lsc_not_after(v->spool, lsc.cert->dir,
 	    &lsc.cert->reqid, &expires, &why) != 0) {
 		lsc.cert = NULL;

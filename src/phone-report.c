@@ -12,6 +12,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/asked.h"
 #include "site/lsc.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
@@ -74,14 +75,16 @@ static void put_header(struct report *r)
 }
 
 static void put_order(struct report *r, const struct phone *p, const struct phone_state *st,
-    const struct phone_state *note)
+    const struct phone_state *note, const struct index_entry *request)
 {
 	static const struct phone_state none = {.status = PHONE_PENDING};
 	struct phone_view look;
-	char said[PHONE_SAID_MAX + 1];
+	char said[PHONE_SAID_MAX + ASKED_SAID_MAX + 1];
 
 	phone_look(p, st, r->spool->now, &look);
 	phone_say(p, note, &look, said);
+	if (look.status == PHONE_PENDING && request != NULL)
+		asked_say(r->spool, request->reqid.spki, said, sizeof said);
 	/* Counts of an earlier order are of no interest. */
 	if (p->scheduled == 0 || st->order != p->order)
 		st = &none;
@@ -127,7 +130,7 @@ static int report(struct report *r, const struct phonebook_name *name)
 		status_warn(device, "%s", why.text);
 		status = status_worst(status, status_of_item(why.trouble));
 	}
-	put_order(r, &p, &st, &note);
+	put_order(r, &p, &st, &note, lsc.request);
 	put(r, phonebook_lscs[lsc.lsc]);
 	put_time(r, expires);
 	csv_put(&r->row, lsc.stale ? "yes" : "no", !r->show_string);

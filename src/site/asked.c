@@ -109,6 +109,22 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	return result == 0 ? 1 : -1;
 }
 
+void asked_say(const struct spool *s, const unsigned char spki[REQID_SPKI], char *said, size_t size)
+{
+	static const char *const words[] = {
+		[ASKED_SENT] = "is being asked", [ASKED_PENDING] = "has it, and has not decided",
+		[ASKED_REFUSED] = "refused it", [ASKED_LOST] = "was asked, and its answer was lost",
+		[ASKED_LATER] = "is asked again", [ASKED_ISSUED] = "has issued",
+	};
+	size_t len = strlen(said);
+	struct reason why;
+	struct asked a;
+
+	if (asked_load(s, spki, &a, &why) == 1)
+		snprintf(said + len, size - len, "%sthe CA %s %s%s%s", len > 0 ? "; " : "", a.ca, words[a.state],
+		    *a.reason != '\0' ? ": " : "", a.reason);
+}
+
 struct walk {
 	const struct spool *spool;
 	int (*each)(void *, const struct asked *, const char *, const struct reason *);

@@ -51,6 +51,10 @@ int asked_load(const struct spool *, const unsigned char spki[REQID_SPKI], struc
 int asked_each(const struct spool *, int (*each)(void *ctx, const struct asked *, const char *file,
     const struct reason *), void *ctx);
 
+/* What people read of it, after what is said of the phone already; nothing when it was never asked for. */
+#define ASKED_SAID_MAX (ASKED_CA_MAX + ASKED_REASON_MAX + 40)
+void asked_say(const struct spool *, const unsigned char spki[REQID_SPKI], char *said, size_t size);
+
 /* Puts it into a turn, for the commit. -1 when out of memory. */
 int asked_put(struct turn *, const struct asked *);
 /* Its certificate, DER: durable with the turn, and from then on it is ISSUED, also when asked_put got no further. */

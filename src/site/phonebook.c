@@ -259,6 +259,8 @@ void phonebook_look(const struct index *ix, const char *device, struct phonebook
 		    newest->dir == SPOOL_LSC ? PHONEBOOK_READY : PHONEBOOK_INSTALLED;
 	else if (v->stale)
 		v->lsc = PHONEBOOK_STALE;
+	if (v->lsc == PHONEBOOK_ASKED)
+		v->request = newest;
 }
 
 time_t phonebook_newest(const struct index *ix, const char *device)

@@ -51,6 +51,7 @@ struct phonebook_view {
 	enum phonebook_lsc lsc;		/* of the newest request or certificate */
 	bool stale;			/* it has a stale one as well */
 	const struct index_entry *cert;	/* the newest that is ready or installed, or NULL */
+	const struct index_entry *request;	/* the newest, when it waits, or NULL */
 };
 
 /* The directories that phonebook_look wants in its index. */
