@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,34 @@ static int give_up(const struct run *r, const char *ca, long long until)
 	return broken ? STATUS_USAGE : STATUS_TROUBLE;
 }
 
+/* Somebody wants an end: what is under way is waited for, or it would be lost. A second signal ends us at once. */
+static volatile sig_atomic_t stopping;
+
+static void stop(int signo)
+{
+	(void)signo;
+	stopping = 1;
+}
+
+static void watch_signals(void)
+{
+	const struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESETHAND};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+/* How long there is nothing to do. */
+static int pause_ms(const struct run *r, long long until)
+{
+	struct desk_count n = desk_count(r->desk);
+	int due = desk_due(r->desk), left = (int)(until - monotime_ms());
+
+	/* A signal that comes just before poll() is seen a second later. */
+	due = due < 0 || due > 1000 ? 1000 : due;
+	return n.later == n.open && left < due ? (left > 0 ? left : 0) : due;
+}
+
 /* Until all have an answer, or the time is over. An exit status. */
 static int ask_all(struct run *r, const char *ca, time_t wait)
 {
@@ -158,6 +187,7 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 	struct progress progress;
 	int status = STATUS_OK, given_up = -1;
 
+	watch_signals();
 	progress_start(&progress, "certificates");
 	for (;;) {
 		if (desk_work(r->desk) != 0) {
@@ -167,13 +197,14 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 		}
 		n = desk_count(r->desk);
 		progress_show(&progress, r->harvest.n);
-		if (n.open == 0 || (given_up = give_up(r, ca, until)) >= 0)
-			break;
+		if (given_up < 0)
+			given_up = stopping ? STATUS_TROUBLE : give_up(r, ca, until);
+		if (given_up >= 0)
+			desk_stop(r->desk);
 		/* The rest is pending. */
-		if (n.later == n.open && monotime_ms() >= until)
+		if (n.open == 0 || (n.asking == 0 && given_up >= 0) || (n.later == n.open && monotime_ms() >= until))
 			break;
-		poll(fd, desk_watch(r->desk, fd), n.later == n.open && until - monotime_ms() < desk_due(r->desk) ?
-		    (int)(until - monotime_ms()) : desk_due(r->desk));
+		poll(fd, desk_watch(r->desk, fd), pause_ms(r, until));
 	}
 	progress_end(&progress);
 	r->pending = desk_count(r->desk).open;

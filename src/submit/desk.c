@@ -13,7 +13,8 @@
 #define BUCKETS 4096		/* a power of two */
 #define PAUSE_FIRST_MS 1000	/* after the first request that came to nothing, and twice that after each further */
 #define PAUSE_MOST_MS 300000
-#define POLL_SECONDS 30		/* when the CA does not say when */
+#define POLL_SECONDS 10		/* the first time, when the CA does not say when; then twice that, and so on */
+#define POLL_DOUBLINGS 6
 #define POLL_LEAST 1
 #define POLL_MOST 86400
 #define EARLY_MOST 3600		/* a certificate that is valid only later than that is somebody's mistake */
@@ -46,13 +47,14 @@ struct desk {
 	struct turn *turn;
 	struct errand_queue ready, waiting, changed;
 	struct errand_chain by_key[BUCKETS];
-	size_t open;
+	size_t open, late;		/* errands, and how many of them are in waiting */
 	size_t clerks;
 	struct clerk clerk[ONLINE_PARALLEL_MAX];
 	struct errand *holds[ONLINE_PARALLEL_MAX];	/* what each has */
 	struct buf packet;
 	unsigned failures;		/* in a row */
 	bool broken, stopped;
+	bool proven;			/* the CA has answered one */
 	struct reason why;		/* of the last failure */
 	long long paused;		/* until then, monotone, nothing is begun */
 	long long next_start;		/* not before, by the rate */
@@ -83,7 +85,16 @@ static void queue(struct desk *d, struct errand *e)
 {
 	e->phase = PHASE_QUEUED;
 	e->late = e->asked.next > today(d);
+	d->late += e->late;
 	TAILQ_INSERT_TAIL(e->late ? &d->waiting : &d->ready, e, in_queue);
+}
+
+/* Takes it out of its queue. */
+static void unqueue(struct desk *d, struct errand *e)
+{
+	TAILQ_REMOVE(e->late ? &d->waiting : &d->ready, e, in_queue);
+	d->late -= e->late;
+	e->late = false;
 }
 
 static void discard(struct desk *d, struct errand *e)
@@ -210,7 +221,7 @@ void desk_forget(struct desk *d, const unsigned char spki[REQID_SPKI])
 		return;
 	e->unwanted = true;
 	if (e->phase == PHASE_QUEUED) {
-		TAILQ_REMOVE(e->late ? &d->waiting : &d->ready, e, in_queue);
+		unqueue(d, e);
 		discard(d, e);
 	}
 }
@@ -227,13 +238,10 @@ void desk_stop(struct desk *d)
 
 struct desk_count desk_count(const struct desk *d)
 {
-	struct desk_count n = {.open = d->open};
-	const struct errand *e;
+	struct desk_count n = {.open = d->open, .later = d->late};
 
 	for (size_t i = 0; i < d->clerks; i++)
 		n.asking += d->holds[i] != NULL;
-	TAILQ_FOREACH(e, &d->waiting, in_queue)
-		n.later++;
 	return n;
 }
 
@@ -262,6 +270,7 @@ static void fail(struct desk *d, bool broken, const struct reason *why, time_t w
 static void succeed(struct desk *d)
 {
 	d->failures = 0;
+	d->proven = true;
 	d->broken = false;
 	d->paused = 0;
 }
@@ -274,10 +283,10 @@ static void set_state(struct desk *d, struct errand *e, enum asked_state state, 
 	snprintf(e->asked.reason, sizeof e->asked.reason, "%.*s", ASKED_REASON_MAX, why);
 }
 
-/* When to ask again. */
-static time_t after(const struct desk *d, time_t wait)
+/* When to ask for the n-th time. */
+static time_t after(const struct desk *d, time_t wait, unsigned n)
 {
-	wait = wait == 0 ? POLL_SECONDS : wait < POLL_LEAST ? POLL_LEAST : wait > POLL_MOST ? POLL_MOST : wait;
+	wait = wait == 0 ? POLL_SECONDS << (n < POLL_DOUBLINGS ? n : POLL_DOUBLINGS) : wait < POLL_LEAST ? POLL_LEAST : wait > POLL_MOST ? POLL_MOST : wait;
 	return today(d) + wait;
 }
 
@@ -292,9 +301,8 @@ static void take_outcome(struct desk *d, struct errand *e, const struct clerk_an
 		set_state(d, e, ASKED_ISSUED, "", a->wait > 0 && a->wait <= EARLY_MOST ? today(d) + a->wait : 0);
 		break;
 	case ONLINE_PENDING:
-		e->asked.tries++;
 		snprintf(e->asked.ticket, sizeof e->asked.ticket, "%s", a->ticket);
-		set_state(d, e, ASKED_PENDING, a->why.text, after(d, a->wait));
+		set_state(d, e, ASKED_PENDING, a->why.text, after(d, a->wait, e->asked.tries++));
 		break;
 	case ONLINE_REFUSED:
 		set_state(d, e, ASKED_REFUSED, a->why.text, 0);
@@ -429,17 +437,18 @@ static void wake(struct desk *d)
 		next = TAILQ_NEXT(e, in_queue);
 		if (e->asked.next > now)
 			continue;
-		TAILQ_REMOVE(&d->waiting, e, in_queue);
+		unqueue(d, e);
 		queue(d, e);
 	}
 }
 
-/* May one more be begun now? After a failure one at a time, so that a CA that comes back is not run over. */
+/* May one more be begun now? The first alone, so that a wrong setting costs no more than one; and after a failure one at
+ * a time, so that a CA that comes back is not run over. */
 static bool may_begin(const struct desk *d)
 {
 	long long now = monotime_ms();
 
-	return !d->stopped && now >= d->paused && now >= d->next_start && (d->failures == 0 || desk_count(d).asking == 0);
+	return !d->stopped && now >= d->paused && now >= d->next_start && ((d->proven && d->failures == 0) || desk_count(d).asking == 0);
 }
 
 static void begin(struct desk *d, size_t i)
@@ -448,7 +457,7 @@ static void begin(struct desk *d, size_t i)
 	struct clerk *c = &d->clerk[i];
 	unsigned rate = d->task->clerk.settings->rate;
 
-	TAILQ_REMOVE(&d->ready, e, in_queue);
+	unqueue(d, e);
 	e->job = e->asked.state == ASKED_PENDING ? CLERK_POLL : e->asked.state == ASKED_SENT ? CLERK_POLL_LOST :
 	    CLERK_TICKET;
 	e->phase = PHASE_ASKING;
