@@ -38,17 +38,17 @@ est_start() {
 	est_stop
 	rm -f est/port est/requests est/issued
 	python3 "$TESTDIR/data/est-server.py" "$@" est >server.log 2>&1 3>&- &
-	SERVER=$!
+	EST_SERVER=$!
 	until_true test -s est/port
 	PORT=$(<est/port)
 }
 
 est_stop() {
-	if [ -n "${SERVER:-}" ]; then
-		kill "$SERVER" 2>/dev/null || true	# it may have ended by itself
-		wait "$SERVER" 2>/dev/null || true
+	if [ -n "${EST_SERVER:-}" ]; then
+		kill "$EST_SERVER" 2>/dev/null || true	# it may have ended by itself
+		wait "$EST_SERVER" 2>/dev/null || true
 	fi
-	SERVER=
+	EST_SERVER=
 }
 
 # asked: how many requests the server got.
