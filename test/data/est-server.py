@@ -58,6 +58,7 @@ def arguments():
     p.add_argument("--misbehave", default="", choices=["", "slow", "trickle", "trickle-headers", "gigabyte", "headers",
                    "hundreds", "long-header", "redirect", "hang-up", "middle", "garbage", "empty", "html", "cut", "no-certificates",
                    "second", "early"])
+    p.add_argument("--times", type=int, default=1 << 30, help="misbehave so many times, then no more")
     p.add_argument("--seconds", type=float, default=3, help="of slow")
     p.add_argument("directory")
     return p.parse_args()
@@ -67,6 +68,7 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     lock = threading.Lock()
     asked = {}
+    misbehaved = 0
 
     def handle_error(self, request, client_address):
         pass
@@ -127,6 +129,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """True when that was all of the answer."""
         how = args.misbehave
         out = self.wfile
+        with self.server.lock:
+            self.server.misbehaved += 1
+            if self.server.misbehaved > args.times:
+                return False
         if how == "slow":
             time.sleep(args.seconds)
         elif how == "hang-up":
