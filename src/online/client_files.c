@@ -48,7 +48,8 @@ static X509 *read_pem(const char *path, unsigned char **out, size_t *len, struct
 }
 
 /* The key, whose certificate is this one; NULL: it is in a token. */
-static int read_key(struct client_files *files, X509 *certificate, const char *name, const char *pass, struct reason *why)
+static int read_key(struct client_files *files, X509 *certificate, const char *name, const char *pass,
+    struct reason *why)
 {
 	struct reason cause = {.text = ""};
 	EVP_PKEY *key;

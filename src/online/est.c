@@ -21,8 +21,8 @@ static int allows(const struct online_settings *settings, enum csr_proof proof, 
 {
 	if (proof == CSR_OWN || settings->cmc || settings->unproved)
 		return 0;
-	return reason_set(why, "its key did not sign it, which EST wants. Ways out: cmc = yes with an agent, CMP, certsrv, ca-init "
-	    "--request, capf-probe, send-unproved = yes");
+	return reason_set(why, "its key did not sign it, which EST wants. Ways out: cmc = yes with an agent, CMP, certsrv, "
+	    "ca-init --request, capf-probe, send-unproved = yes");
 }
 
 static int load_agent(struct cmc *cmc, const struct online_ca *ca, struct reason *why)
@@ -174,13 +174,13 @@ static void submit(struct online_ca *ca, const struct csr *csr, const char *know
 	enrol(ca, csr, answer);
 }
 
-static void poll(struct online_ca *ca, const struct csr *csr, const char *known, bool lost, struct online_answer *answer)
+static void poll(struct online_ca *ca, const struct csr *csr, const char *known, bool lost,
+    struct online_answer *answer)
 {
 	(void)known;
 	*answer = (struct online_answer){.outcome = ONLINE_BROKEN};
 	if (lost && ca->settings->lost != ONLINE_LOST_ASK)
-		online_say(answer, ONLINE_LOST, "its answer was lost, and EST has no way to ask for it again: look at the CA "
-		    "whether it issued");
+		online_say(answer, ONLINE_LOST, "its answer was lost, and EST has no way to ask for it again");
 	else
 		enrol(ca, csr, answer);
 }

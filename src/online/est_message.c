@@ -37,8 +37,8 @@ int est_url(const char *url, const char *label, const char *operation, char out[
 		return reason_set(why, "the url of an EST server has no ? and no #");
 	if (!is_segment(label))
 		return reason_set(why, "the label cannot stand in an url");
-	n = snprintf(out, EST_URL_MAX + 1, "%.*s%s%s%s/%s", (int)len, url, strstr(url, WELL_KNOWN) == NULL ? WELL_KNOWN : "",
-	    *label != '\0' ? "/" : "", label, operation);
+	n = snprintf(out, EST_URL_MAX + 1, "%.*s%s%s%s/%s", (int)len, url,
+	    strstr(url, WELL_KNOWN) == NULL ? WELL_KNOWN : "", *label != '\0' ? "/" : "", label, operation);
 	return n >= 0 && n <= EST_URL_MAX ? 0 : reason_set(why, "the url is too long");
 }
 
@@ -143,7 +143,8 @@ static enum est_kind refuse(const struct cmc_response *r, struct reason *why)
 	}
 	said[n] = '\0';
 	if (r->status == CMC_PENDING) {
-		reason_set(why, "the CA has yet to decide, and CMC over EST has no way to ask%s%s", n > 0 ? ": " : "", said);
+		reason_set(why, "the CA has yet to decide, and CMC over EST has no way to ask%s%s", n > 0 ? ": " : "",
+		    said);
 		return EST_PENDING;
 	}
 	reason_set(why, "the CA refuses it (CMC status %u%s%s)%s%s", r->status, *r->fail != '\0' ? ", " : "", r->fail,

@@ -27,12 +27,12 @@ enum est_kind {
 	EST_UNREADABLE,
 };
 
-/* Reads the body of an answer: base64 of a list of certificates, or of a CMC response. Appends the certificates, DER, one
- * behind the other. All but EST_CERTIFICATES come with a reason, printable. */
+/* Reads the body of an answer: base64 of a list of certificates, or of a CMC response. Appends the certificates, DER,
+ * one behind the other. All but EST_CERTIFICATES come with a reason, printable. */
 enum est_kind est_read(struct bytes body, struct buf *certificates, struct reason *);
 
-/* Appends the attributes that a server wants in requests (csrattrs, RFC 7030 4.5.2) as OIDs with spaces between them, or
- * "none". -1 with a reason. */
+/* Appends the attributes that a server wants in requests (csrattrs, RFC 7030 4.5.2) as OIDs with spaces between them,
+ * or "none". -1 with a reason. */
 int est_attributes(struct bytes body, struct buf *out, struct reason *);
 
 #endif

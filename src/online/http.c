@@ -20,8 +20,8 @@
 
 #define HEADERS_MAX 65536	/* bytes of all header lines in one exchange, with those of 100 Continue and 401 */
 #define WAIT_MAX 86400		/* a Retry-After beyond a day is taken as a day */
-#define IDLE_SECONDS 3		/* how old an idle connection may be that is used again; servers give up after five or more */
-#define STALL_MS 30000		/* an answer that has begun and brings fewer bytes than STALL_BYTES in so long is given up */
+#define IDLE_SECONDS 3		/* a connection idle for longer is not used again; servers end one after five or more */
+#define STALL_MS 30000		/* an answer that brings fewer than STALL_BYTES in so long is given up, once it began */
 #define STALL_BYTES 1024
 #define TICKET_MS 1000		/* how long a server that has asked for our certificate may look at it */
 
@@ -43,7 +43,7 @@ struct http {
 	bool sent;			/* something of the request has left */
 	bool heard;			/* an answer has begun since the last header of a request left */
 	bool answered;			/* an answer has begun at all */
-	bool tls13, wants_ours;		/* what this handshake has brought: TLS 1.3, and a question for our certificate */
+	bool tls13, wants_ours;		/* this handshake is TLS 1.3's; the server asks for our certificate */
 	curl_socket_t fd[2];		/* connections that were begun; the one that stays is left when it stands */
 	uint8_t alert;			/* the last fatal alert of TLS that came; 0: none */
 	enum end end;			/* why we ended it */
@@ -114,8 +114,8 @@ static int closing(void *ctx, curl_socket_t fd)
 	return close(fd);
 }
 
-/* Before a request leaves. In TLS 1.3 we have ended the handshake before the server has looked at our certificate, and a
- * request may be lost with what it says about that. So wait for its next record: a session's ticket when all is well;
+/* Before a request leaves. In TLS 1.3 we have ended the handshake before the server has looked at our certificate, and
+ * a request may be lost with what it says about that. So wait for its next record: a session's ticket when all is well;
  * one of 19 bytes is an alert, encrypted (RFC 8446 5.2). */
 static int before(void *ctx, char *peer, char *us, int peer_port, int our_port)
 {
@@ -328,14 +328,16 @@ struct http *http_open(const struct http_settings *settings, struct reason *why)
 		reason_memory(why);
 		return NULL;
 	}
-	if (client_files_read(&h->files, settings->ca_file, settings->certificate, settings->key, settings->pass, why) != 0) {
+	if (client_files_read(&h->files, settings->ca_file, settings->certificate, settings->key, settings->pass,
+	    why) != 0) {
 		free(h);
 		return NULL;
 	}
 	h->fd[0] = h->fd[1] = CURL_SOCKET_BAD;
 	h->settings = *settings;
 	h->settings.password = h->settings.pass = NULL;
-	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup, calloc) != CURLE_OK) {
+	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
+	    calloc) != CURLE_OK) {
 		client_files_free(&h->files);
 		free(h);
 		reason_memory(why);
@@ -456,7 +458,8 @@ static void tell_certificate(struct http *h, struct reason *why)
 		    proxys == X509_V_OK ? h->host : "that https_proxy has");
 		break;
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		reason_set(why, "the %s's certificate has expired, or one above it, or this host's clock is wrong", whose);
+		reason_set(why, "the %s's certificate has expired, or one above it, or this host's clock is wrong",
+		    whose);
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		reason_set(why, "the %s's certificate is not valid yet, or this host's clock is wrong", whose);
@@ -468,7 +471,8 @@ static void tell_certificate(struct http *h, struct reason *why)
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
 		if (h->settings.ca_file != NULL && proxys == X509_V_OK)
-			reason_set(why, "the server's certificate does not come from a CA in %s", h->settings.ca_file);
+			reason_set(why, "the server's certificate does not come from a CA in %s",
+			    h->settings.ca_file);
 		else
 			reason_set(why, "the %s's certificate does not come from a CA that this system trusts%s", whose,
 			    proxys == X509_V_OK ? ": name its CA by ca-file" : "");

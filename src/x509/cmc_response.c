@@ -15,7 +15,8 @@ static const unsigned char status_info_v2[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x0
 
 /* RFC 5272 6.1.4. */
 static const char *const fails[] = {
-	"badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId", "unsupportedExt", "mustArchiveKeys", "badIdentity",
+	"badAlg", "badMessageCheck", "badRequest", "badTime", "badCertId", "unsupportedExt", "mustArchiveKeys",
+	"badIdentity",
 	"popRequired", "popFailed", "noKeyReuse", "internalCAError", "tryLater", "authDataFail",
 };
 
@@ -43,7 +44,8 @@ static bool open_signed(struct bytes der, struct bytes *certificates, struct byt
 	struct bytes info, data, outer, skip, encap;
 
 	*certificates = (struct bytes){0};
-	if (!der_expect(&der, DER_SEQUENCE, &info) || der.len > 0 || !expect_oid(&info, signed_data, sizeof signed_data) ||
+	if (!der_expect(&der, DER_SEQUENCE, &info) || der.len > 0 ||
+	    !expect_oid(&info, signed_data, sizeof signed_data) ||
 	    !der_expect(&info, DER_CONTEXT_0, &outer) || info.len > 0 || !der_expect(&outer, DER_SEQUENCE, &data) ||
 	    outer.len > 0 || !der_expect(&data, DER_INTEGER, &skip) || !der_expect(&data, DER_SET, &skip) ||
 	    !der_expect(&data, DER_SEQUENCE, &encap))

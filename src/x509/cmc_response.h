@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The full answer of a CMC server (RFC 5272 3.2, 6.1): a SignedData around a PKIResponse, with certificates beside it.
- * Its signature is not looked at: TLS says who sent it, and the certificates are judged by themselves. Pure: no OpenSSL. */
+ * Its signature is not looked at: TLS says who sent it, and the certificates are judged by themselves. Pure: no
+ * OpenSSL. */
 #ifndef CMC_RESPONSE_H
 #define CMC_RESPONSE_H
 
@@ -19,7 +20,7 @@ enum cmc_status {	/* RFC 5272 6.1.1 */
 
 struct cmc_response {
 	struct bytes certificates;	/* for pkcs7_next; may be empty */
-	unsigned status;		/* enum cmc_status, or another number: the first that is not success, if there is one */
+	unsigned status;		/* enum cmc_status, or another number: the first that is no success */
 	const char *fail;		/* CMCFailInfo in words; "": it does not say */
 	struct bytes text;		/* statusString, as it is */
 };
