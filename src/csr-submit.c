@@ -71,6 +71,10 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 		r->refused++;
 		status_warn(a->device, "has a certificate of this key that was taken already; --again asks for another");
 		return;
+	case ASKED_UNFIT:
+		r->refused++;
+		status_warn(a->device, "was not sent: %s", a->reason);
+		return;
 	case ASKED_REFUSED:
 		r->refused++;
 		status_warn(a->device, "refused: %s", a->reason);
@@ -407,7 +411,7 @@ static int show_standing(const struct spool *s)
 
 		printf("%s\t%zu\t%zu\t%zu\t%zu\t%s\t%s\t%s\t%s\n", st->ca,
 		    st->count[ASKED_SENT] + st->count[ASKED_PENDING] + st->count[ASKED_LATER], st->count[ASKED_ISSUED],
-		    st->count[ASKED_REFUSED], st->count[ASKED_LOST], when(st->oldest, oldest), when(st->success, success),
+		    st->count[ASKED_REFUSED] + st->count[ASKED_UNFIT], st->count[ASKED_LOST], when(st->oldest, oldest), when(st->success, success),
 		    when(st->error, error), *st->reason != '\0' ? st->reason : "-");
 	}
 	free(list);

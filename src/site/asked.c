@@ -17,7 +17,7 @@
 #define NAME_MAX_BYTES (2 * REQID_SPKI + sizeof SUFFIX)
 #define FILE_MAX 4096
 
-const char *const asked_states[] = {"sent", "pending", "refused", "lost", "later", "issued", NULL};
+const char *const asked_states[] = {"sent", "pending", "refused", "lost", "later", "unfit", "issued", NULL};
 
 static const char *const times[] = {"first", "last", "next"};
 
@@ -114,7 +114,7 @@ void asked_say(const struct spool *s, const unsigned char spki[REQID_SPKI], char
 	static const char *const words[] = {
 		[ASKED_SENT] = "is being asked", [ASKED_PENDING] = "has it, and has not decided",
 		[ASKED_REFUSED] = "refused it", [ASKED_LOST] = "was asked, and its answer was lost",
-		[ASKED_LATER] = "is asked again", [ASKED_ISSUED] = "has issued",
+		[ASKED_LATER] = "is asked again", [ASKED_UNFIT] = "was not asked", [ASKED_ISSUED] = "has issued",
 	};
 	size_t len = strlen(said);
 	struct reason why;

@@ -15,7 +15,7 @@
 
 #define ASKED_TICKET_MAX 180
 #define ASKED_CA_MAX 60
-#define ASKED_REASON_MAX 160
+#define ASKED_REASON_MAX 180
 
 enum asked_state {
 	ASKED_SENT,		/* it may have left, and no answer is known */
@@ -23,6 +23,7 @@ enum asked_state {
 	ASKED_REFUSED,		/* the CA will not, or what it sent is no certificate for this phone */
 	ASKED_LOST,		/* it left, and nobody can say what became of it: somebody has to look at the CA */
 	ASKED_LATER,		/* it came to nothing, and is asked again by itself */
+	ASKED_UNFIT,		/* it was not sent: the CA, as it is set up, would not take it */
 	ASKED_ISSUED,		/* KEY.der has the certificate, until somebody takes it */
 	ASKED_STATES
 };

@@ -17,6 +17,7 @@
 #define POLL_DOUBLINGS 6
 #define POLL_LEAST 1
 #define POLL_MOST 86400
+#define LOST_TRIES 5		/* so often a request is asked for again whose answers are lost, where that is allowed */
 #define EARLY_MOST 3600		/* a certificate that is valid only later than that is somebody's mistake */
 
 enum phase {
@@ -156,7 +157,7 @@ void desk_close(struct desk *d)
 /* Has it all that it will get, unless it is asked for again? */
 static bool is_settled(const struct asked *a)
 {
-	return a->state == ASKED_ISSUED || a->state == ASKED_REFUSED || a->state == ASKED_LOST;
+	return a->state == ASKED_ISSUED || a->state == ASKED_REFUSED || a->state == ASKED_LOST || a->state == ASKED_UNFIT;
 }
 
 /* Says again what is known of it. */
@@ -184,7 +185,8 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 		return 0;
 	if ((found = asked_load(d->task->spool, spki, &known, why)) < 0)
 		return -1;
-	settled = found > 0 && is_settled(&known);
+	/* What it did not fit may have changed. */
+	settled = found > 0 && known.state != ASKED_UNFIT && is_settled(&known);
 	if (settled && !d->task->again)
 		return tell_settled(d, &known, why);
 	if ((e = calloc(1, sizeof *e + request.len)) == NULL)
@@ -194,7 +196,7 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 	/* Or the old one would pass for what is asked for now. */
 	if (settled)
 		asked_drop_certificate(d->task->spool, spki);
-	if (found == 0 || settled) {
+	if (found == 0 || settled || known.state == ASKED_UNFIT) {
 		e->asked = (struct asked){.state = ASKED_LATER};
 		memcpy(e->asked.spki, spki, REQID_SPKI);
 	}
@@ -308,8 +310,12 @@ static void take_outcome(struct desk *d, struct errand *e, const struct clerk_an
 		set_state(d, e, ASKED_REFUSED, a->why.text, 0);
 		break;
 	case ONLINE_LOST:
-		set_state(d, e, d->task->clerk.settings->lost == ONLINE_LOST_ASK ? ASKED_LATER : ASKED_LOST,
-		    a->why.text, 0);
+		if (d->task->clerk.settings->lost == ONLINE_LOST_ASK && ++e->asked.tries < LOST_TRIES) {
+			fail(d, false, &a->why, a->wait);
+			set_state(d, e, ASKED_LATER, a->why.text, 0);
+		} else {
+			set_state(d, e, ASKED_LOST, a->why.text, 0);
+		}
 		break;
 	case ONLINE_NEVER:
 		set_state(d, e, ASKED_LATER, a->why.text, 0);
@@ -343,7 +349,7 @@ static void take_answer(struct desk *d, size_t i, const struct clerk_answer *a)
 		e->asked.first = today(d);
 		set_state(d, e, ASKED_SENT, "", 0);
 	} else if (a->outcome == ONLINE_REFUSED) {
-		set_state(d, e, ASKED_REFUSED, a->why.text, 0);
+		set_state(d, e, ASKED_UNFIT, a->why.text, 0);
 		d->holds[i] = NULL;
 	} else {
 		fail(d, a->outcome == ONLINE_BROKEN, &a->why, a->wait);

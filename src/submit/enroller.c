@@ -95,14 +95,14 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 {
 	static const char *const event[] = {
 		[ASKED_SENT] = "sent", [ASKED_PENDING] = "pending", [ASKED_REFUSED] = "refused",
-		[ASKED_LOST] = "lost", [ASKED_LATER] = "later",
+		[ASKED_LOST] = "lost", [ASKED_LATER] = "later", [ASKED_UNFIT] = "not-asked",
 	};
 	const unsigned waits = 1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED;
 	struct enroller *e = ctx;
 	struct reqid reqid;
 	enum spool_dir d;
 
-	e->refused += a->state == ASKED_REFUSED || a->state == ASKED_LOST;
+	e->refused += a->state == ASKED_REFUSED || a->state == ASKED_LOST || a->state == ASKED_UNFIT;
 	if (a->state != ASKED_ISSUED) {
 		say(e, event[a->state], a->device, a->reason);
 	} else if (der.len == 0) {

@@ -42,7 +42,8 @@ static int add(void *ctx, const struct asked *a, const char *file, const struct 
 		s->oldest = a->first;
 	if (a->state == ASKED_ISSUED && a->last > s->success)
 		s->success = a->last;
-	if ((a->state == ASKED_REFUSED || a->state == ASKED_LOST || a->state == ASKED_LATER) && a->last > s->error) {
+	if ((a->state == ASKED_REFUSED || a->state == ASKED_LOST || a->state == ASKED_LATER ||
+	    a->state == ASKED_UNFIT) && a->last > s->error) {
 		s->error = a->last;
 		strcpy(s->reason, a->reason);
 	}
