@@ -2,6 +2,7 @@
 # csr-submit and a CA that speaks CMP: cmp-server, which issues over OpenSSL's server side, and `openssl cmp` on either end.
 load ../helper
 load ../serving
+load ../token
 
 CMP=$OBJ/servers/cmp-server
 
@@ -142,7 +143,7 @@ confirmed() {
 	assert_stderr_has "issuer-file"
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout alien.key -out alien.pem -subj /CN=Alien 2>/dev/null
 	by_ra
-	CA+=(-O ra-certificate=alien.pem -O ra-key=alien.key -O parallel=1)
+	CA+=(-O ra-certificate=alien.pem -O ra-key=alien.key)
 	submit
 	assert_status 100
 	assert_stderr_has "the CA refuses us"
@@ -255,4 +256,37 @@ confirmed() {
 		assert_status 0
 		tar xzOf certificates.tgz SEP000000000001.der | cmp - "$FIX/der/SEP000000000001.der"
 	done
+}
+
+@test "the RA's key may be in a token" {
+	token
+	import_key ra.key ra
+	ca -a ra.pem
+	CA+=(-O 'ra-key=pkcs11:token=capf;object=ra;type=private' -O pass-file=pin)
+	archive SEP000000000001 SEP000000000002
+	submit
+	assert_status 0
+	issued 2
+	CA+=(-O 'ra-key=pkcs11:token=capf;object=none;type=private')
+	run --separate-stderr csr-submit --test "${CA[@]}"
+	assert_status 100
+	assert_stderr_has "pkcs11:token=capf;object=none"
+}
+
+@test "killed at any moment, csr-submit asks for no key twice, and what is known to be asked is not forgotten" {
+	local i
+	ca -a ra.pem -w 1 -t 1
+	archive SEP0000000000{01,02,03,04,05,06,07,08,09,10}
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		csr-submit "${CA[@]}" -O parallel=2 -o certificates.tgz requests.tgz >/dev/null 2>&1 3>&- &
+		sleep "0.$(printf %02d $((i * 3)))"
+		kill -9 $! 2>/dev/null || true
+		wait $! || true
+	done
+	submit -w 60s
+	assert_stderr_has " 0 pending, 0 refused"
+	assert_equal "$(grep ^issued issued | sort | uniq -d)" ""
+	# Each is issued, or known to be in doubt.
+	[[ $stderr =~ ([0-9]+)\ issued,\ 0\ pending,\ 0\ refused,\ ([0-9]+)\ lost ]]
+	assert_equal $((BASH_REMATCH[1] + BASH_REMATCH[2])) 10
 }
