@@ -32,6 +32,7 @@ FAULTS_results_test = malloc realloc lseek read write
 FAULTS_capfmsg_test = realloc
 FAULTS_session_test = calloc realloc
 FAULTS_cmc_test = malloc calloc realloc
+FAULTS_cmp_test = malloc calloc realloc
 
 # CAs that the tests ask.
 SERVERS = $(patsubst test/servers/%.c,$(O)/servers/%,$(wildcard test/servers/*.c))

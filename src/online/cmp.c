@@ -287,21 +287,30 @@ static void ask(struct online_ca *ca, const struct csr *csr, const struct cmp_ti
 	cmp_exchange_close(&e);
 }
 
+/* A transaction's name that nobody has had. -1 with a reason. */
+static int name_transaction(struct cmp_ticket *ticket, struct reason *why)
+{
+	*ticket = (struct cmp_ticket){.request = -1};
+	openssl_error_forget();
+	return RAND_bytes(ticket->id, CMP_ID) == 1 ? 0 : openssl_error_set(why, "OpenSSL has no random numbers");
+}
+
 /* Before the first request of a process: an empty genm. So a wrong secret, a wrong issuer-file, or a CA that is away is
  * noticed before the CA issues a certificate that we cannot take. A CA that does not support genm refuses it: with
  * protection that shows as much, without it shows nothing, and we go on. False with an answer. */
 static bool greet(struct online_ca *ca, struct online_answer *answer)
 {
 	struct reason why = {.text = ""};
-	struct cmp_ticket ticket = {.request = -1};
+	struct cmp_ticket ticket;
 	struct cmp *cmp = ca->own;
 	STACK_OF(OSSL_CMP_ITAV) *itavs = NULL;
-	struct cmp_exchange e;
+	struct cmp_exchange e = {.ctx = NULL};
 
 	if (cmp->greeted)
 		return true;
-	if (RAND_bytes(ticket.id, CMP_ID) != 1 || cmp_exchange_open(&e, ca, &ticket, &why) != 0) {
+	if (name_transaction(&ticket, &why) != 0 || cmp_exchange_open(&e, ca, &ticket, &why) != 0) {
 		online_say(answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s", why.text);
+		cmp_exchange_close(&e);
 		return false;
 	}
 	itavs = OSSL_CMP_exec_GENM_ses(e.ctx);
@@ -347,15 +356,15 @@ static void close_cmp(struct online_ca *ca)
 static int make_ticket(struct online_ca *ca, const struct csr *csr, char out[ONLINE_TICKET_MAX + 1],
     struct reason *why)
 {
-	struct cmp_ticket ticket = {.request = -1};
 	struct online_answer answer = {.outcome = ONLINE_ISSUED};
+	struct cmp_ticket ticket;
 
 	(void)csr;
 	if (!greet(ca, &answer))
 		return answer.outcome == ONLINE_LATER ? reason_trouble(why, "%s", answer.why.text) :
 		    reason_set(why, "%s", answer.why.text);
-	if (RAND_bytes(ticket.id, CMP_ID) != 1)
-		return openssl_error_set(why, "no random number can be had");
+	if (name_transaction(&ticket, why) != 0)
+		return -1;
 	cmp_ticket_write(&ticket, out);
 	return 0;
 }
@@ -460,17 +469,18 @@ static bool put_question(OSSL_CMP_CTX *ctx)
 
 static int check(struct online_ca *ca, struct online_report *report, struct reason *why)
 {
-	struct cmp_ticket ticket = {.request = -1};
 	struct online_answer answer = {.outcome = ONLINE_ISSUED};
+	struct cmp_ticket ticket;
 	STACK_OF(OSSL_CMP_ITAV) *itavs;
 	struct cmp_exchange e;
 	bool good;
 
-	if (RAND_bytes(ticket.id, CMP_ID) != 1)
-		return openssl_error_set(why, "no random number can be had");
-	if (cmp_exchange_open(&e, ca, &ticket, why) != 0 || !put_question(e.ctx)) {
+	if (name_transaction(&ticket, why) != 0)
+		return -1;
+	good = cmp_exchange_open(&e, ca, &ticket, why) == 0;
+	if (!good || !put_question(e.ctx)) {
 		cmp_exchange_close(&e);
-		return reason_memory(why);
+		return good ? reason_memory(why) : -1;
 	}
 	itavs = OSSL_CMP_exec_GENM_ses(e.ctx);
 	if (itavs == NULL)

@@ -441,12 +441,13 @@ static bool set_options(OSSL_CMP_CTX *ctx, struct cmp_exchange *e)
 int cmp_exchange_open(struct cmp_exchange *e, struct online_ca *ca, const struct cmp_ticket *ticket,
     struct reason *why)
 {
-	ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
 	const struct cmp *cmp = ca->own;
+	ASN1_OCTET_STRING *id;
 	bool good;
 
 	ERR_clear_error();
 	openssl_error_forget();
+	id = ASN1_OCTET_STRING_new();
 	*e = (struct cmp_exchange){.ca = ca, .ticket = *ticket, .resumed = ticket->waits, .resuming = ticket->waits,
 	    .sent = -1, .ctx = OSSL_CMP_CTX_new(NULL, NULL)};
 	good = e->ctx != NULL && id != NULL && ASN1_OCTET_STRING_set(id, ticket->id, CMP_ID) &&
@@ -491,7 +492,8 @@ int cmp_exchange_put(struct cmp_exchange *e, const struct csr *csr, struct reaso
 	const unsigned char *p = csr->der;
 	/* With OpenSSL's own context, which csr_parse does not use. */
 	X509_REQ *request = d2i_X509_REQ(NULL, &p, (long)csr->der_len);
-	bool good = request != NULL && (csr->proof == CSR_OWN ? OSSL_CMP_CTX_set1_p10CSR(e->ctx, request) :
+	/* Without its key, for lack of memory, OpenSSL could not copy it and would crash. */
+	bool good = request != NULL && X509_REQ_get0_pubkey(request) != NULL && (csr->proof == CSR_OWN ? OSSL_CMP_CTX_set1_p10CSR(e->ctx, request) :
 	    put_vouched(e->ctx, request));
 
 	X509_REQ_free(request);

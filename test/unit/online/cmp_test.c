@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* CMP with a CA in this process: http_exchange is ours, so each message can be looked at, lost or changed. */
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "../fault.h"
 #include "../mint.h"
 #include "cmp_ca.h"
 #include "online/cmp.h"
@@ -9,6 +11,10 @@
 #include "x509/csr_make.h"
 #include "x509/key.h"
 #include "x509/pem.h"
+
+FAULT(void *, malloc, (size_t n), (n), NULL)
+FAULT(void *, calloc, (size_t n, size_t size), (n, size), NULL)
+FAULT(void *, realloc, (void *p, size_t n), (p, n), NULL)
 
 #define DEVICE "SEP001122334455"
 
@@ -45,14 +51,12 @@ static enum http_result lose(struct reason *why)
 	return HTTP_NO_ANSWER;
 }
 
-enum http_result http_exchange(struct http *h, const struct http_ask *ask, struct http_answer *answer,
-    struct reason *why)
+static enum http_result exchange(const struct http_ask *ask, struct http_answer *answer, struct reason *why)
 {
 	static const unsigned char blank[HUGE_ANSWER * 40000];
 	struct cmp_message message = {0};
 	struct buf out = {0};
 
-	(void)h;
 	exchanges++;
 	must(strcmp(ask->type, "application/pkixcmp") == 0 && cmp_message_read(ask->body, &message), "what leaves is CMP");
 	last_body = message.body;
@@ -89,6 +93,20 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 	}
 	buf_free(&out);
 	return HTTP_ANSWERED;
+}
+
+/* The CA has memory enough, whatever we have. */
+enum http_result http_exchange(struct http *h, const struct http_ask *ask, struct http_answer *answer,
+    struct reason *why)
+{
+	unsigned at = fault_at;
+	enum http_result result;
+
+	(void)h;
+	fault_at = 0;
+	result = exchange(ask, answer, why);
+	fault_at = at;
+	return result;
 }
 
 /* Who takes part. */
@@ -550,6 +568,61 @@ static void try_check(void)
 	online_close(&online);
 }
 
+/* One submit in which an allocation fails. 0; 1 when it was no fault of ours; 2 when it was not reached. */
+static int submit_without_memory(const struct online_settings *s, unsigned n, bool vouches)
+{
+	struct online_answer a = {.outcome = ONLINE_BROKEN};
+	struct online_ca online;
+	struct reason why = {.text = ""};
+	bool struck, waits, good;
+
+	must(online_open(&online, s, time(NULL), &why) == 0, why.text);
+	fault_arm(n, ENOMEM);
+	online.kind->submit(&online, vouches ? vouched : own, "00112233445566778899aabbccddeeff", &a);
+	struck = fault_over();
+	waits = ca.waits > 0 && ca.issued == 0 && last_body == CMP_POLLREQ;
+	if (a.outcome == ONLINE_ISSUED)
+		good = a.certificates.len > 0 && ca.issued == 1;
+	else if (a.outcome == ONLINE_LATER)
+		good = ca.issued == 0 && !waits;
+	else
+		good = a.outcome == ONLINE_LOST || a.outcome == ONLINE_PENDING;
+	if (!good)
+		printf("# allocation %u: outcome %d, %u issued: %s\n", n, a.outcome, ca.issued, a.why.text);
+	fflush(stdout);
+	buf_free(&a.certificates);
+	online_close(&online);
+	return !good ? 1 : struck ? 0 : 2;
+}
+
+/* Memory is short once. The request is not at fault then, nor are the settings; and what was asked for is not taken for
+ * something that was not. OpenSSL 3.0 crashes itself now and then, such as in X509_REQ_dup, so each has its process. */
+static void try_memory(void)
+{
+	struct online_settings s = by_ra();
+	unsigned bad = 0, crashed = 0, tried = 0;
+
+	for (int kind = 0; kind < 2; kind++)
+		for (unsigned n = 1;; n += getenv("CMP_TEST_ALL") != NULL ? 1 : 61) {
+			int status = 0;
+			pid_t pid;
+
+			reset();
+			ca.waits = 2 * kind;
+			fflush(stdout);
+			if ((pid = fork()) == 0)
+				_exit(submit_without_memory(&s, n, kind == 1));
+			must(pid > 0 && waitpid(pid, &status, 0) == pid, "a process");
+			tried++;
+			crashed += WIFSIGNALED(status);
+			bad += WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 2;
+			if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
+				break;
+		}
+	printf("# %u of %u ended OpenSSL\n", crashed, tried);
+	ok(bad == 0 && crashed < tried / 4 && tried > 50, "memory that is short is no verdict");
+}
+
 int main(void)
 {
 	dir = tap_dir();
@@ -572,6 +645,7 @@ int main(void)
 	try_settings();
 	try_lost();
 	try_check();
+	try_memory();
 	cmp_ca_free(&ca);
 	buf_free(&former);
 	csr_free(own);
