@@ -290,3 +290,32 @@ confirmed() {
 	[[ $stderr =~ ([0-9]+)\ issued,\ 0\ pending,\ 0\ refused,\ ([0-9]+)\ lost ]]
 	assert_equal $((BASH_REMATCH[1] + BASH_REMATCH[2])) 10
 }
+
+@test "over TLS: the server has to be known, and then a refusal needs no protection" {
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.pem -subj /CN=localhost -days 30 \
+	    -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+	cat tls.pem tls.key >tls.both
+	ca -a ra.pem -T tls.both -o unprotected -r 'not this one'
+	archive SEP000000000001
+	CA+=(-O "url=https://127.0.0.1:$at/cmp")
+	submit
+	assert_status 100
+	assert_stderr_has "ca-file"
+	submit -O ca-file=tls.pem
+	assert_status 1
+	assert_stderr_has "refused: the CA refuses: badAlg: not this one"
+	issued 0
+	ca_gone
+	ca -a ra.pem -o unprotected -r 'not this one'
+	submit --again
+	assert_status 1
+	assert_stderr_has "it is not protected"
+	assert_stderr_has "1 lost"
+	ca_gone
+	ca -a ra.pem -T tls.both
+	CA+=(-O "url=https://127.0.0.1:$at/cmp" -O ca-file=tls.pem)
+	submit --again
+	assert_status 0
+	issued 1
+	confirmed 1
+}

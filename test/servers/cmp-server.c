@@ -3,10 +3,11 @@
  * Says its port on stdout. It ends after ten minutes in any case.
  *
  * usage: cmp-server -c CA.pem -k CA.key [-s SIGNER.pem -S SIGNER.key] [-a RA.pem] [-x SECRET] [-l LOG] [-w POLLS]
- *     [-t SECONDS] [-r TEXT -f FAILURE] [-o FLAG]... [-m FAULT [-M]]
+ *     [-t SECONDS] [-r TEXT -f FAILURE] [-o FLAG]... [-m FAULT [-M]] [-T FILE]
  * -w: an answer comes after so many polls, which may come after -t seconds. -r: it refuses, with the number of a failure.
  * -o: implicit, unprotected, no-genm, other-key, other-name, refuse-confirmation. -m, for all but greetings, with -M also
- * for these: hang-up, slow, trickle, gigabyte, garbage, redirect, retry-after, unavailable. */
+ * for these: hang-up, slow, trickle, gigabyte, garbage, redirect, retry-after, unavailable. -T: over TLS, with the
+ * certificate and key of that file. */
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
 #include "cmp_ca.h"
 #include "online/cmp_message.h"
 
@@ -24,6 +27,8 @@
 static struct cmp_ca ca;
 static const char *fault = "";
 static bool greetings;
+static SSL_CTX *tls;
+static SSL *session;		/* of the connection, NULL: none */
 
 static X509 *load_cert(const char *path)
 {
@@ -51,12 +56,17 @@ static EVP_PKEY *load_key(const char *path)
 	return key;
 }
 
+static ssize_t receive_some(int fd, char *p, size_t len)
+{
+	return session != NULL ? SSL_read(session, p, (int)len) : recv(fd, p, len, 0);
+}
+
 static bool send_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;
 
 	while (len > 0) {
-		ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+		ssize_t n = session != NULL ? SSL_write(session, p, (int)len) : send(fd, p, len, MSG_NOSIGNAL);
 
 		if (n <= 0)
 			return false;
@@ -83,7 +93,7 @@ static struct bytes receive(int fd, char room[REQUEST_MAX + 1])
 	char *end, *field;
 	ssize_t n;
 
-	while ((n = recv(fd, room + len, REQUEST_MAX - len, 0)) > 0) {
+	while ((n = receive_some(fd, room + len, REQUEST_MAX - len)) > 0) {
 		room[len += (size_t)n] = '\0';
 		if ((end = strstr(room, "\r\n\r\n")) == NULL)
 			continue;
@@ -153,6 +163,29 @@ static void serve(int fd)
 	buf_free(&out);
 }
 
+/* The same over TLS. */
+static void serve_tls(int fd)
+{
+	session = SSL_new(tls);
+	SSL_set_fd(session, fd);
+	if (SSL_accept(session) == 1)
+		serve(fd);
+	SSL_shutdown(session);
+	SSL_free(session);
+	session = NULL;
+	ERR_clear_error();
+}
+
+static void set_tls(const char *path)
+{
+	tls = SSL_CTX_new(TLS_server_method());
+	if (SSL_CTX_use_certificate_file(tls, path, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(tls, path, SSL_FILETYPE_PEM) != 1) {
+		fprintf(stderr, "cmp-server: %s: no certificate and key\n", path);
+		exit(1);
+	}
+}
+
 static void set_flag(const char *name)
 {
 	const struct {
@@ -171,7 +204,7 @@ static void read_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:f:k:l:m:Mo:r:s:S:t:w:x:")) != -1)
+	while ((c = getopt(argc, argv, "a:c:f:k:l:m:Mo:r:s:S:t:T:w:x:")) != -1)
 		switch (c) {
 		case 'a': ca.ra = load_cert(optarg); break;
 		case 'c': ca.cert = load_cert(optarg); break;
@@ -185,6 +218,7 @@ static void read_options(int argc, char **argv)
 		case 's': ca.signer = load_cert(optarg); break;
 		case 'S': ca.signer_key = load_key(optarg); break;
 		case 't': ca.check_after = (int)strtol(optarg, NULL, 10); break;
+		case 'T': set_tls(optarg); break;
 		case 'w': ca.waits = (int)strtol(optarg, NULL, 10); break;
 		case 'x': ca.reference = "ra"; ca.secret = optarg; break;
 		default: exit(100);
@@ -212,7 +246,10 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while ((fd = accept(s, NULL, NULL)) >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
-		serve(fd);
+		if (tls != NULL)
+			serve_tls(fd);
+		else
+			serve(fd);
 		close(fd);
 	}
 	return 1;
