@@ -103,12 +103,16 @@ confirmed() {
 	confirmed 0
 }
 
+both_pending() {
+	[ "$(grep -rls pending "$SPOOL/online" | wc -l)" -eq 2 ]
+}
+
 @test "a request that waits is asked for by a later program, also when the first one was killed" {
-	ca -a ra.pem -w 3 -t 1
+	ca -a ra.pem -w 4 -t 1
 	archive SEP000000000001 SEP000000000002
 	csr-submit "${CA[@]}" -o certificates.tgz -w 60s requests.tgz 2>/dev/null 3>&- &
 	pid=$!
-	until_true grep -rqs pending "$SPOOL/online"
+	until_true both_pending
 	kill -9 $pid
 	wait $pid || true
 	submit -w 60s
