@@ -614,13 +614,14 @@ static void try_memory(void)
 				_exit(submit_without_memory(&s, n, kind == 1));
 			must(pid > 0 && waitpid(pid, &status, 0) == pid, "a process");
 			tried++;
-			crashed += WIFSIGNALED(status);
-			bad += WIFEXITED(status) && WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != 2;
+			/* Under the sanitizers a crash is an exit, with 99. */
+			crashed += WIFSIGNALED(status) || WEXITSTATUS(status) > 2;
+			bad += WIFEXITED(status) && WEXITSTATUS(status) == 1;
 			if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
 				break;
 		}
 	printf("# %u of %u ended OpenSSL\n", crashed, tried);
-	ok(bad == 0 && crashed < tried / 4 && tried > 50, "memory that is short is no verdict");
+	ok(bad == 0 && crashed < tried / 20 && tried > 50, "memory that is short is no verdict");
 }
 
 int main(void)
