@@ -493,7 +493,8 @@ int cmp_exchange_put(struct cmp_exchange *e, const struct csr *csr, struct reaso
 	/* With OpenSSL's own context, which csr_parse does not use. */
 	X509_REQ *request = d2i_X509_REQ(NULL, &p, (long)csr->der_len);
 	/* Without its key, for lack of memory, OpenSSL could not copy it and would crash. */
-	bool good = request != NULL && X509_REQ_get0_pubkey(request) != NULL && (csr->proof == CSR_OWN ? OSSL_CMP_CTX_set1_p10CSR(e->ctx, request) :
+	bool good = request != NULL && X509_REQ_get0_pubkey(request) != NULL && (csr->proof == CSR_OWN ?
+	    OSSL_CMP_CTX_set1_p10CSR(e->ctx, request) :
 	    put_vouched(e->ctx, request));
 
 	X509_REQ_free(request);

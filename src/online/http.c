@@ -436,7 +436,8 @@ static bool set_request(struct http *h, const struct http_ask *ask)
 	if (ask->type == NULL ? !SET(CURLOPT_HTTPGET, 1L) :
 	    !SET(CURLOPT_POST, 1L) || !SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)ask->body.len))
 		return false;
-	return SET(CURLOPT_FRESH_CONNECT, (long)ask->fresh) && SET(CURLOPT_URL, ask->url) && SET(CURLOPT_HTTPHEADER, h->headers);
+	return SET(CURLOPT_FRESH_CONNECT, (long)ask->fresh) && SET(CURLOPT_URL, ask->url) &&
+	    SET(CURLOPT_HTTPHEADER, h->headers);
 }
 
 /* Why the server's certificate, or a proxy's, does not do. */

@@ -131,7 +131,8 @@ void online_say_status(struct online_answer *answer, const struct http_answer *h
 	enum online_outcome outcome = ONLINE_BROKEN;
 
 	shorten(&http->body, text);
-	if (s == 504)
+	/* A proxy's words about the server behind it, which may have issued. */
+	if (s == 502 || s == 504)
 		outcome = ONLINE_LOST;
 	else if (s == 429 || s >= 500)
 		outcome = ONLINE_LATER;

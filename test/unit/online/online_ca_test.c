@@ -23,7 +23,7 @@ static void test_outcomes(void)
 		{400, ONLINE_REFUSED, "the CA says 400: no"}, {401, ONLINE_BROKEN, "user or password"},
 		{403, ONLINE_BROKEN, "403"}, {404, ONLINE_BROKEN, "url and label"}, {405, ONLINE_REFUSED, "405"},
 		{407, ONLINE_BROKEN, "407"}, {409, ONLINE_REFUSED, "409"}, {429, ONLINE_LATER, "429"},
-		{500, ONLINE_LATER, "500"}, {503, ONLINE_LATER, "503"}, {504, ONLINE_LOST, "504"},
+		{500, ONLINE_LATER, "500"}, {503, ONLINE_LATER, "503"}, {502, ONLINE_LOST, "502"}, {504, ONLINE_LOST, "504"},
 		{302, ONLINE_BROKEN, "elsewhere (302)"}, {204, ONLINE_BROKEN, "204"}, {0, ONLINE_BROKEN, "0"},
 	};
 
