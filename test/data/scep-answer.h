@@ -39,6 +39,7 @@ struct scep_say {
 	const EVP_MD *digest;
 	X509 *recipient;		/* NULL: no envelope */
 	const EVP_CIPHER *cipher;
+	OSSL_LIB_CTX *context;		/* which has that cipher; NULL: OpenSSL's own */
 	const unsigned char *list;	/* what is in the envelope */
 	long list_len;
 	const unsigned char *raw;	/* in the place of an envelope */
@@ -147,7 +148,7 @@ static long scep_envelope(const struct scep_say *say, unsigned char **der)
 	int len;
 
 	sk_X509_push(to, say->recipient);
-	scep_need((cms = CMS_encrypt(to, in, say->cipher, CMS_BINARY)) != NULL);
+	scep_need((cms = CMS_encrypt_ex(to, in, say->cipher, CMS_BINARY, say->context, NULL)) != NULL);
 	*der = NULL;
 	scep_need((len = i2d_CMS_ContentInfo(cms, der)) > 0);
 	CMS_ContentInfo_free(cms);

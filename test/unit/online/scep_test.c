@@ -28,9 +28,10 @@ static const char *const sign_ext[] = {"keyUsage=critical,digitalSignature",
     "extendedKeyUsage=1.3.6.1.4.1.311.20.2.1", NULL};
 
 static EVP_PKEY *ca_key, *ra_key, *phone_key, *other_key, *ec_key;
-static struct cert *ca, *ra, *ra_sign, *leaf, *other, *ec_ca, *expired, *phone;
+static struct cert *ca, *sub, *forged, *ra, *ra_sign, *leaf, *other, *ec_ca, *expired, *phone;
 static struct csr *request;
 static const char *dir;
+static OSSL_LIB_CTX *legacy;
 
 /* What the server does. */
 static struct {
@@ -46,6 +47,7 @@ static struct {
 	const char *digest, *cipher;
 	const unsigned char *list;
 	long list_len;
+	bool bent;			/* a bit of what is signed is another */
 	struct bytes raw;		/* in place of everything */
 	/* What it saw. */
 	int asked;
@@ -114,9 +116,12 @@ static void operate(const struct http_ask *ask, struct http_answer *answer)
 		.nonce = server.nonce != NULL ? server.nonce : q->nonce, .nonce_len = q->nonce_len,
 		.signer = server.signer, .key = server.key, .digest = EVP_get_digestbyname(server.digest),
 		.cipher = EVP_get_cipherbyname(server.cipher), .list = server.list, .list_len = server.list_len,
+		.context = legacy,
 		.recipient = strcmp(server.pki_status, "0") == 0 ? q->signer : NULL,
 	};
 	len = scep_say(&say, &der);
+	if (server.bent)
+		der[200] ^= 1;
 	if (server.raw.p != NULL)
 		buf_put(&answer->body, server.raw.p, server.raw.len);
 	else
@@ -396,6 +401,12 @@ static void test_lies(void)
 	server.signer = leaf->x509;
 	server.key = phone_key;
 	submitted(ONLINE_LOST, "neither by the CA nor by its RA", "an answer signed by a phone of the same CA");
+	server.bent = true;
+	submitted(ONLINE_LOST, "is not what was signed", "an answer in which a bit is another");
+	server.list = (const unsigned char *)"nothing";
+	server.list_len = 7;
+	polled(false, ONLINE_LOST, "asked what became of it: what the CA sent as certificates is no CMS",
+	    "or in an answer to a poll: the CA itself sent that");
 	server.list = (const unsigned char *)"nothing";
 	server.list_len = 7;
 	submitted(ONLINE_LOST, "is no CMS", "something else in the envelope");
@@ -479,6 +490,14 @@ static void test_trust(void)
 	server.shown[1] = ca->x509;
 	server.decrypt = ca_key;
 	submitted(ONLINE_ISSUED, NULL, "a phone that the server shows as an RA gets no request");
+	server.shown[0] = forged->x509;
+	server.shown[1] = ca->x509;
+	submitted(ONLINE_ISSUED, NULL, "nor does an RA that only says who made it one");
+	server.shown[0] = ca->x509;
+	server.shown[1] = sub->x509;
+	server.decrypt = server.key = ra_key;
+	server.signer = sub->x509;
+	submitted(ONLINE_ISSUED, NULL, "a CA below the one in issuer-file gets the request");
 	server.shown[0] = ec_ca->x509;
 	snprintf(s.issuer_file, sizeof s.issuer_file, "%s", path_of("ec.pem"));
 	expect(once(&s, false, false, NULL), ONLINE_BROKEN, "no RSA key that may encrypt", "a CA with an EC key and no RA");
@@ -492,6 +511,29 @@ static void test_trust(void)
 	server.shown[1] = ca->x509;
 	server.decrypt = phone_key;
 	expect(once(&s, false, false, NULL), ONLINE_ISSUED, NULL, "an RA without a sign of it is one when issuer-file has it");
+	reset();
+}
+
+/* An RA that has changed its certificate since it was asked for. */
+static void test_rollover(void)
+{
+	struct online_settings s = defaults();
+	struct online_ca it = {.kind = &scep_kind, .settings = &s, .http = (struct http *)"", .now = NOW};
+	struct online_answer answer = {0};
+	struct reason why;
+
+	must(scep_kind.open(&it, &why) == 0, why.text);
+	server.signer = ra->x509;
+	server.key = ra_key;
+	scep_kind.submit(&it, request, "t", &answer);
+	expect(answer, ONLINE_LOST, "neither by the CA nor by its RA", "an answer that an unknown RA signs");
+	server.shown[0] = ra->x509;
+	server.shown[1] = ca->x509;
+	server.decrypt = ra_key;
+	answer = (struct online_answer){0};
+	scep_kind.submit(&it, request, "t", &answer);
+	expect(answer, ONLINE_ISSUED, NULL, "makes us ask for the CA's certificates again");
+	scep_kind.close(&it);
 	reset();
 }
 
@@ -623,6 +665,8 @@ static void prepare(void)
 	other = mint("Lab CA", other_key, NULL, other_key, EVP_sha256(), NOW - DAY, NOW + DAY, ca_ext);
 	expired = mint("Lab CA", ca_key, NULL, ca_key, EVP_sha256(), NOW - 2 * DAY, NOW - DAY, ca_ext);
 	ec_ca = mint("EC CA", ec_key, NULL, ec_key, EVP_sha256(), NOW - DAY, NOW + DAY, ca_ext);
+	sub = mint("Lab sub CA", ra_key, ca, ca_key, EVP_sha256(), NOW - DAY, NOW + DAY, ca_ext);
+	forged = mint("RA", other_key, ca, other_key, EVP_sha256(), NOW - DAY, NOW + DAY, ra_ext);
 	ra = mint("RA", ra_key, ca, ca_key, EVP_sha256(), NOW - DAY, NOW + DAY, ra_ext);
 	ra_sign = mint("RA 2", other_key, ca, ca_key, EVP_sha256(), NOW - DAY, NOW + DAY, sign_ext);
 	leaf = mint("SEP000000000001", phone_key, ca, ca_key, EVP_sha256(), NOW - DAY, NOW + DAY, leaf_ext);
@@ -633,9 +677,9 @@ static void prepare(void)
 	write_certs("ec.pem", ec_ca->x509, NULL);
 	write_certs("expired.pem", expired->x509, NULL);
 	write_certs("both.pem", ca->x509, leaf->x509);
-	/* For the server; what is tested has a context of its own. */
-	OSSL_PROVIDER_load(NULL, "default");
-	OSSL_PROVIDER_load(NULL, "legacy");
+	/* For the server; what is tested has one of its own. */
+	legacy = OSSL_LIB_CTX_new();
+	must(OSSL_PROVIDER_load(legacy, "default") != NULL && OSSL_PROVIDER_load(legacy, "legacy") != NULL, "single DES");
 	reset();
 }
 
@@ -658,6 +702,7 @@ int main(void)
 	test_lies();
 	test_old();
 	test_trust();
+	test_rollover();
 	test_transport();
 	test_challenge();
 	test_allows();
