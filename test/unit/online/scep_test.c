@@ -581,7 +581,7 @@ static struct csr *with_challenge(const char *text)
 	unsigned char *der = NULL;
 	struct reason why;
 	struct csr *c;
-	int n;
+	int n = 0;
 
 	X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(req), NID_commonName, MBSTRING_UTF8,
 	    (const unsigned char *)"SEP001122334455", -1, -1, 0);
