@@ -168,19 +168,6 @@ static void scep_close(struct online_ca *ca)
 	ca->own = NULL;
 }
 
-/* The transaction id, and which transport key the answer will be encrypted for. */
-static int scep_ticket(struct online_ca *ca, const struct csr *csr, char out[ONLINE_TICKET_MAX + 1], struct reason *why)
-{
-	const struct scep *own = ca->own;
-	size_t len = 2 * sizeof csr->spki;
-
-	(void)why;
-	bytes_hex(csr->spki, sizeof csr->spki, out);
-	if (*own->mark != '\0')
-		snprintf(out + len, ONLINE_TICKET_MAX + 1 - len, ".%s", own->mark);
-	return 0;
-}
-
 /* Text into a query, RFC 3986 2. */
 static void put_escaped(struct buf *b, const char *text, size_t len)
 {
@@ -327,6 +314,37 @@ static bool vouched(const struct online_ca *ca, struct online_answer *answer)
 	online_say(answer, ONLINE_BROKEN, "over plain http nothing vouches for the CA's certificate: set issuer-file to it "
 	    "(csr-submit --get-ca writes it; compare its SHA-256 first), or use https");
 	return false;
+}
+
+/* Can a request be sent, and will its answer be read? False with an answer. */
+static bool ready(struct online_ca *ca, struct online_answer *answer)
+{
+	const struct scep *own = ca->own;
+
+	/* One answer was lost for this; the next would be, too. */
+	if (own->too_old) {
+		online_say(answer, ONLINE_BROKEN, "%s", own->unreadable.text);
+		return false;
+	}
+	return vouched(ca, answer) && meet(ca, answer);
+}
+
+/* The transaction id, and which transport key the answer will be encrypted for. The server is asked about itself first:
+ * when that fails, no request is in doubt. */
+static int scep_ticket(struct online_ca *ca, const struct csr *csr, char out[ONLINE_TICKET_MAX + 1], struct reason *why)
+{
+	const struct scep *own = ca->own;
+	size_t len = 2 * sizeof csr->spki;
+	struct online_answer answer = {0};
+
+	bytes_hex(csr->spki, sizeof csr->spki, out);
+	if (*own->mark != '\0')
+		snprintf(out + len, ONLINE_TICKET_MAX + 1 - len, ".%s", own->mark);
+	if (ready(ca, &answer))
+		return 0;
+	*why = answer.why;
+	why->trouble = answer.outcome == ONLINE_LATER;
+	return -1;
 }
 
 /* AES and SHA-2 where the server has them. Triple DES still hides what it encrypts; SHA-1 wants allow-des. False with an
@@ -488,12 +506,7 @@ static void scep_submit(struct online_ca *ca, const struct csr *csr, const char 
 		online_say(answer, ONLINE_REFUSED, "%s", why.text);
 		return;
 	}
-	/* One answer was lost for this; the next would be, too. */
-	if (own->too_old) {
-		online_say(answer, ONLINE_BROKEN, "%s", own->unreadable.text);
-		return;
-	}
-	if (!vouched(ca, answer) || !meet(ca, answer))
+	if (!ready(ca, answer))
 		return;
 	if (!exchange(ca, SCEP_PKCS_REQ, csr, &reply, answer)) {
 		if (answer->outcome == ONLINE_LOST && own->status == 0)

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: ISC
-# CAs that speak SCEP: a server of ours, which can misbehave (test/data/scep-server.c says how), and Debian's scepserver.
+# CAs that speak SCEP: a server of ours, which can misbehave (test/servers/scep-server.c says how), and Debian's scepserver.
 load ../helper
 
-setup_file() {
-	cc -O1 -D_GNU_SOURCE -o "$BATS_FILE_TMPDIR/scep-server" "$TESTDIR/data/scep-server.c" -lcrypto
-}
 setup() {
 	setup_each
 	server=
@@ -19,7 +16,7 @@ teardown() {
 # start_server [switch...]: scep-server with the lab's CA; ca.conf's settings reach it.
 start_server() {
 	rm -f port
-	"$BATS_FILE_TMPDIR/scep-server" port log "$FIX/root.pem" "$FIX/root.key" "$@" 3>&- &
+	"$OBJ/servers/scep-server" port log "$FIX/root.pem" "$FIX/root.key" "$@" 3>&- &
 	server=$!
 	until_true test -s port
 	trust_lab 2>/dev/null

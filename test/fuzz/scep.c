@@ -3,7 +3,7 @@
  * the envelope in an answer that a CA has signed (e), which a CA gone bad can send. */
 #include <openssl/pem.h>
 
-#include "../data/scep-answer.h"
+#include "../unit/online/scep_answer.h"
 #include "fuzz.h"
 #include "online/scep_message.h"
 #include "x509/pkcs7.h"

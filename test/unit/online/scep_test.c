@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "../../data/scep-answer.h"
+#include "scep_answer.h"
 #include "../mint.h"
 #include "online/online_ca.h"
 #include "online/scep.h"
@@ -227,7 +227,11 @@ static struct online_answer once(const struct online_settings *s, bool poll, boo
 	struct reason why;
 
 	must(scep_kind.open(&it, &why) == 0, why.text);
-	must(scep_kind.ticket(&it, request, own, &why) == 0, "a ticket");
+	if (ticket == NULL && scep_kind.ticket(&it, request, own, &why) != 0 && !poll) {
+		online_say(&answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s", why.text);
+		scep_kind.close(&it);
+		return answer;
+	}
 	if (ticket == NULL)
 		ticket = own;
 	if (poll)

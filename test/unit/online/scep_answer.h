@@ -16,7 +16,7 @@
 
 _Noreturn __attribute__((unused)) static void scep_needed(int line, const char *claim)
 {
-	fprintf(stderr, "scep-answer.h:%d: %s\n", line, claim);
+	fprintf(stderr, "scep_answer.h:%d: %s\n", line, claim);
 	exit(3);
 }
 

@@ -33,7 +33,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "scep-answer.h"
+#include "scep_answer.h"
 
 #define MESSAGE_MAX 200000
 
