@@ -108,7 +108,8 @@ static int load_key(struct scep *own, const struct online_settings *settings, st
 		openssl_error_set(why, "ra-certificate %s: is no certificate", settings->ra_certificate);
 	else if (c != NULL && EVP_PKEY_eq(X509_get0_pubkey(own->certificate), own->key) != 1)
 		reason_set(why, "ra-certificate %s: is not for ra-key", settings->ra_certificate);
-	else if ((len = i2d_PUBKEY(own->key, &spki)) <= 0 || !EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL))
+	else if ((len = i2d_PUBKEY(own->key, &spki)) <= 0 ||
+	    !EVP_Digest(spki, (size_t)len, digest, NULL, EVP_sha256(), NULL))
 		openssl_error_set(why, "ra-key %s: has no public half", settings->ra_key);
 	else {
 		bytes_hex(digest, MARK / 2, own->mark);
@@ -221,8 +222,8 @@ static enum http_result ask(struct online_ca *ca, const char *operation, const s
 	return result;
 }
 
-/* What asking the server about itself came to, when it is no use: nothing has been asked for, so nothing is lost, and no
- * request was refused. */
+/* The server said nothing useful about itself. Nothing has been asked for yet, so nothing is lost, and no request was
+ * refused. */
 static void say_not_met(struct online_answer *answer)
 {
 	if (answer->outcome == ONLINE_LOST)
@@ -278,7 +279,8 @@ static bool ask_certificates(struct online_ca *ca, struct online_answer *answer)
 	else if (http.status / 100 != 2)
 		online_say_status(answer, &http);
 	else if ((shown = scep_certificates((struct bytes){http.body.p, http.body.len}, &why)) == NULL)
-		online_say(answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s: look at url and jurisdiction", why.text);
+		online_say(answer, why.trouble ? ONLINE_LATER : ONLINE_BROKEN, "%s: look at url and jurisdiction",
+		    why.text);
 	else {
 		keep(own, shown);
 		scep_ca_free(&own->ca);
@@ -311,8 +313,8 @@ static bool vouched(const struct online_ca *ca, struct online_answer *answer)
 
 	if (own->pinned != NULL || strncasecmp(ca->settings->url, "https://", 8) == 0)
 		return true;
-	online_say(answer, ONLINE_BROKEN, "over plain http nothing vouches for the CA's certificate: set issuer-file to it "
-	    "(csr-submit --get-ca writes it; compare its SHA-256 first), or use https");
+	online_say(answer, ONLINE_BROKEN, "over plain http nothing vouches for the CA's certificate: set issuer-file to "
+	    "it (csr-submit --get-ca writes it; compare its SHA-256 first), or use https");
 	return false;
 }
 
@@ -347,19 +349,19 @@ static int scep_ticket(struct online_ca *ca, const struct csr *csr, char out[ONL
 	return -1;
 }
 
-/* AES and SHA-2 where the server has them. Triple DES still hides what it encrypts; SHA-1 wants allow-des. False with an
- * answer. */
+/* AES and SHA-2 where the server has them. Triple DES still hides what it encrypts; SHA-1 wants allow-des. False with
+ * an answer. */
 static bool choose_algorithms(const struct scep *own, struct scep_ask *question, struct online_answer *answer)
 {
 	question->cipher = own->caps.aes ? EVP_aes_128_cbc() : EVP_des_ede3_cbc();
 	question->digest = own->caps.sha256 ? EVP_sha256() : own->caps.sha512 ? EVP_sha512() : EVP_sha1();
 	if (own->caps.sha256 || own->caps.sha512 || own->old.allowed)
 		return true;
-	online_say(answer, ONLINE_BROKEN, "the CA names no digest better than SHA-1 in GetCACaps, which allow-des takes");
+	online_say(answer, ONLINE_BROKEN, "the CA names no digest better than SHA-1, which is taken only with allow-des");
 	return false;
 }
 
-/* Sends one message, and reads the answer. False with an answer, in which lost stands for what may have been decided. */
+/* Sends one message, and reads the reply. False with an answer; in it LOST means that the CA may have decided. */
 static bool exchange(struct online_ca *ca, enum scep_type type, const struct csr *csr, struct scep_reply *reply,
     struct online_answer *answer)
 {
@@ -433,8 +435,8 @@ static void say_pending(struct online_answer *answer, const struct scep *own, co
 	online_say(answer, ONLINE_PENDING, "the CA has not decided yet%s", key_remark(own, ticket));
 }
 
-/* A CA that keeps no transactions answers a poll with badRequest, whatever became of the request. badCertId says that it
- * looked, and that there is no certificate. */
+/* A CA that keeps no transactions answers a poll with badRequest, whatever became of the request. badCertId says that
+ * it looked, and that there is no certificate. */
 static void say_poll_failure(struct online_answer *answer, const struct scep *own, const char *ticket, bool lost,
     const struct scep_reply *reply)
 {
@@ -443,14 +445,14 @@ static void say_poll_failure(struct online_answer *answer, const struct scep *ow
 	else if (lost && reply->fail == SCEP_BAD_CERT_ID)
 		online_say(answer, ONLINE_NEVER, "the CA has neither this request nor a certificate for it (badCertId)");
 	else if (lost || reply->fail == SCEP_BAD_MESSAGE_CHECK || reply->fail == SCEP_BAD_ALG)
-		online_say(answer, ONLINE_LOST, "asked what became of it, the CA says %s%s%s%s", scep_fail_text(reply->fail),
-		    *reply->text != '\0' ? ": " : "", reply->text, key_remark(own, ticket));
+		online_say(answer, ONLINE_LOST, "asked what became of it, the CA says %s%s%s%s",
+		    scep_fail_text(reply->fail), *reply->text != '\0' ? ": " : "", reply->text, key_remark(own, ticket));
 	else
 		say_failure(answer, ONLINE_REFUSED, reply);
 }
 
-/* What a poll leaves that brought no verdict: the request is asked about again. But a CA that does not know polls at all
- * refuses each with some status. */
+/* A poll that brought no verdict: the request is asked about again. But a CA that does not know polls at all refuses
+ * each with some status. */
 static void say_no_verdict(struct online_answer *answer, const struct scep *own, const char *ticket, bool lost,
     const struct scep_reply *reply)
 {

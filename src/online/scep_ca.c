@@ -150,13 +150,14 @@ static int say_none(const struct scep_ca *ca, STACK_OF(X509) *shown, time_t now,
 	if (!is_current(x, now))
 		reason_set(why, "the server's certificate %.80s is not valid now", name);
 	else if (has(ca->signers, x))
-		reason_set(why, "the server's certificate %.80s has no RSA key that may encrypt, which SCEP needs", name);
+		reason_set(why, "the server's certificate %.80s has no RSA key that may encrypt: SCEP needs one",
+		    name);
 	else if (!X509_digest(x, EVP_sha256(), digest, &len))
 		reason_memory(why);
 	else {
 		bytes_hex(digest, len, hex);
-		reason_set(why, "the server's certificate %.80s is not in issuer-file: compare its SHA-256, and add it: %s",
-		    name, hex);
+		reason_set(why, "the server's certificate %.80s is not in issuer-file: "
+		    "compare its SHA-256, and add it: %s", name, hex);
 	}
 	free(name);
 	return -1;

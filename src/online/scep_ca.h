@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Which of the certificates that a SCEP server shows as its own are believed: whose answers count, and whom requests are
- * encrypted for. */
+/* Which of the certificates that a SCEP server shows as its own are believed: whose answers count, and whom requests
+ * are encrypted for. */
 #ifndef SCEP_CA_H
 #define SCEP_CA_H
 

@@ -23,7 +23,7 @@
 
 #define TRANSPORT_FROM "20200101000000Z"
 #define TRANSPORT_UNTIL "20491231235959Z"	/* the last that is written as UTCTime, RFC 5280 4.1.2.5 */
-#define ANSWER_MAX (512 * 1024)	/* bytes that OpenSSL is given at once: its structures are up to 30 times as large */
+#define ANSWER_MAX (512 * 1024)	/* bytes that OpenSSL is given at once: it makes up to 30 times as many of them */
 
 static bool word_is(struct bytes word, const char *want)
 {
@@ -137,7 +137,8 @@ static bool set_serial(X509 *x, const X509_NAME *subject)
 		good = !both.failed && openssl_sha256(both.p, both.len, hash, &none) == 0;
 	}
 	hash[0] = good ? (hash[0] & 0x3f) | 0x40 : 0;	/* positive, and always of the same length */
-	good = good && (n = BN_bin2bn(hash, 16, NULL)) != NULL && BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL;
+	good = good && (n = BN_bin2bn(hash, 16, NULL)) != NULL &&
+	    BN_to_ASN1_INTEGER(n, X509_get_serialNumber(x)) != NULL;
 	BN_free(n);
 	buf_free(&both);
 	OPENSSL_free(spki);
@@ -283,7 +284,8 @@ int scep_put(const struct scep_ask *ask, const struct csr *csr, const X509_NAME 
 	if (result == 0 && (result = put_envelope(ask, content, &envelope, why)) == 0) {
 		if ((in = BIO_new_mem_buf(envelope.p, (int)envelope.len)) == NULL ||
 		    (cms = CMS_sign(NULL, NULL, NULL, in, CMS_PARTIAL | CMS_BINARY)) == NULL ||
-		    (si = CMS_add1_signer(cms, ask->certificate, ask->key, ask->digest, CMS_PARTIAL | CMS_NOSMIMECAP)) == NULL ||
+		    (si = CMS_add1_signer(cms, ask->certificate, ask->key, ask->digest,
+		    CMS_PARTIAL | CMS_NOSMIMECAP)) == NULL ||
 		    !add_attributes(si, ask) || !CMS_final(cms, in, NULL, CMS_BINARY))
 			result = openssl_error_set(why, "cannot sign with the transport key");
 		else
@@ -345,12 +347,13 @@ static int check_digest(CMS_SignerInfo *si, const struct scep_old *old, struct s
 		return 0;
 	reply->old = nid == NID_sha1 || nid == NID_md5;
 	if (reply->old)
-		return reason_set(why, "the CA signs its answer with %s, which is taken only with allow-des", OBJ_nid2sn(nid));
+		return reason_set(why, "the CA signs its answer with %s, which is taken only with allow-des",
+		    OBJ_nid2sn(nid));
 	return reason_set(why, "the CA signs its answer with a digest that we do not take");
 }
 
-/* Finds the key that signed. CMS looks for the certificate that the signer names; we try each, for a CA's certificate may
- * have been renewed with the same key. -1 with a reason. */
+/* Finds the key that signed. CMS looks for the certificate that the signer names; we try each, for a CA's certificate
+ * may have been renewed with the same key. -1 with a reason. */
 static int find_signer(CMS_SignerInfo *si, STACK_OF(X509) *signers, struct reason *why)
 {
 	for (int i = 0; i < sk_X509_num(signers); i++) {
@@ -439,7 +442,8 @@ static int open_envelope(struct bytes in, const struct scep_ask *ask, const stru
 
 	reply->old = des && !old->allowed;
 	if (reply->old)
-		return reason_set(why, "the CA encrypts its answer with single DES, which is taken only with allow-des");
+		return reason_set(why,
+		    "the CA encrypts its answer with single DES, which is taken only with allow-des");
 	if ((cms = read_cms(in, des ? old->context : NULL, NID_pkcs7_enveloped, "what the CA encrypted", why)) == NULL)
 		return -1;
 	if ((plain = BIO_new(BIO_s_mem())) == NULL)

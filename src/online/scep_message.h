@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The messages of SCEP, RFC 8894: builds the requests, and reads what a server answers. Opens nothing and sends nothing. */
+/* The messages of SCEP, RFC 8894: builds the requests, and reads what a server answers. Opens and sends nothing. */
 #ifndef SCEP_MESSAGE_H
 #define SCEP_MESSAGE_H
 
@@ -28,8 +28,8 @@ void scep_caps_parse(struct bytes, struct scep_caps *);
  * sk_X509_pop_free. NULL with a reason. */
 STACK_OF(X509) *scep_certificates(struct bytes, struct reason *);
 
-/* The transport certificate that goes with a key of ours, RFC 8894 2.3: signed with that key, and always the same for the
- * same key and subject, so that a poll in another run has the certificate of the request. NULL with a reason. */
+/* The transport certificate that goes with a key of ours, RFC 8894 2.3: signed with that key, and always the same for
+ * the same key and subject, so that a poll in another run has the certificate of the request. NULL with a reason. */
 X509 *scep_transport(EVP_PKEY *, const X509_NAME *subject, struct reason *);
 
 /* Does the request have a challenge password, and is it this one? -1 with a reason. */
@@ -70,7 +70,7 @@ struct scep_reply {
 	struct buf certificates;	/* with SCEP_SUCCESS: DER, one behind the other; the caller frees */
 };
 
-/* What old algorithms are taken: SHA-1 and older, and single DES with this context, which has OpenSSL's legacy provider. */
+/* Are old algorithms taken: SHA-1 and older, and single DES with this context, which has OpenSSL's legacy provider? */
 struct scep_old {
 	bool allowed;
 	OSSL_LIB_CTX *context;

@@ -504,7 +504,8 @@ static void test_trust(void)
 	submitted(ONLINE_ISSUED, NULL, "a CA below the one in issuer-file gets the request");
 	server.shown[0] = ec_ca->x509;
 	snprintf(s.issuer_file, sizeof s.issuer_file, "%s", path_of("ec.pem"));
-	expect(once(&s, false, false, NULL), ONLINE_BROKEN, "no RSA key that may encrypt", "a CA with an EC key and no RA");
+	expect(once(&s, false, false, NULL), ONLINE_BROKEN, "no RSA key that may encrypt",
+	    "a CA with an EC key and no RA");
 	reset();
 	server.shown[0] = expired->x509;
 	snprintf(s.issuer_file, sizeof s.issuer_file, "%s", path_of("expired.pem"));
