@@ -486,7 +486,7 @@ static void scep_poll(struct online_ca *ca, const struct csr *csr, const char *t
 		say_pending(answer, own, ticket);
 }
 
-/* No answer came to a request that may have arrived: the transaction can be asked about at once. */
+/* No answer of the CA's came to a request that may have arrived: the transaction can be asked about at once. */
 static void ask_again(struct online_ca *ca, const struct csr *csr, const char *ticket, struct online_answer *answer)
 {
 	const struct reason why = answer->why;
@@ -511,7 +511,7 @@ static void scep_submit(struct online_ca *ca, const struct csr *csr, const char 
 	if (!ready(ca, answer))
 		return;
 	if (!exchange(ca, SCEP_PKCS_REQ, csr, &reply, answer)) {
-		if (answer->outcome == ONLINE_LOST && own->status == 0)
+		if (answer->outcome == ONLINE_LOST && !reply.signed_by_ca && !reply.old)
 			ask_again(ca, csr, ticket, answer);
 	} else if (reply.status == SCEP_SUCCESS)
 		say_issued(answer, &reply);

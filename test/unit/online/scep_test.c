@@ -47,6 +47,7 @@ static struct {
 	const char *digest, *cipher;
 	const unsigned char *list;
 	long list_len;
+	bool garbled;			/* the first answer to a message is a web page */
 	bool bent;			/* a bit of what is signed is another */
 	struct bytes raw;		/* in place of everything */
 	/* What it saw. */
@@ -122,11 +123,14 @@ static void operate(const struct http_ask *ask, struct http_answer *answer)
 	len = scep_say(&say, &der);
 	if (server.bent)
 		der[200] ^= 1;
-	if (server.raw.p != NULL)
+	if (server.garbled)
+		buf_put_text(&answer->body, "<html>");
+	else if (server.raw.p != NULL)
 		buf_put(&answer->body, server.raw.p, server.raw.len);
 	else
 		buf_put(&answer->body, der, (size_t)len);
 	OPENSSL_free(der);
+	server.garbled = false;
 }
 
 enum http_result http_exchange(struct http *http, const struct http_ask *ask, struct http_answer *answer,
@@ -416,6 +420,8 @@ static void test_lies(void)
 	submitted(ONLINE_LOST, "is no CMS", "something else in the envelope");
 	server.raw = (struct bytes){(const unsigned char *)"\x30\x80garbage", 9};
 	submitted(ONLINE_LOST, "the answer is no CMS", "garbage");
+	server.garbled = true;
+	submitted(ONLINE_ISSUED, NULL, "garbage from somebody on the way, when the CA can be asked again");
 	server.raw = (struct bytes){(const unsigned char *)"", 0};
 	submitted(ONLINE_LOST, "the answer is empty", "nothing");
 	server.raw = (struct bytes){ca->der, ca->der_len};
