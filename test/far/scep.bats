@@ -281,3 +281,13 @@ issued() {
 	openssl verify -CAfile depot/ca.pem one.pem
 	assert_equal "$(openssl x509 -in one.pem -noout -pubkey)" "$(openssl pkey -in "$FIX/key/rsa1.pem" -pubout)"
 }
+
+# What the tests above speak with is our own: another client says whether it speaks SCEP.
+@test "scepclient takes a certificate from the test's own server" {
+	command -v scepclient >/dev/null || skip "this Debian has no package scep"
+	start_server
+	scepclient -server-url "http://127.0.0.1:$(cat port)/scep" -private-key client.key -certificate client.crt -cn one \
+	    >client.log 2>&1
+	openssl verify -CAfile "$FIX/root.pem" client.crt
+	issued 1
+}
