@@ -474,6 +474,7 @@ no_call="Function not implemented"
 # asked_for DEVICE: a phone comes, and its worker asks for another device's certificate.
 asked_for() {
 	phone-set SEP000000000001 --operation install --auth null
+	: >log
 	CAPTIVE_ASK=$1 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
 	started
 	sim SEP000000000001
@@ -510,6 +511,7 @@ asked_for() {
 	refute grep -q "SEP000000000002.*issued" log
 	# The mechanism is no dummy: with an order it is signed, and the worker has it.
 	phone-set SEP000000000002 --operation install --auth null
+	: >log
 	CAPTIVE_ASK=SEP000000000002 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
 	started
 	phone-set SEP000000000001 --operation install --auth null
@@ -638,6 +640,7 @@ names_other() {
 	ended installed
 	stop
 	phone-set SEP000000000001 --operation install --auth existing-lsc
+	: >log
 	CAPTIVE_ASK=SEP000000000002 "$CAPTIVE/capf-serve" -l 127.0.0.1:0 </dev/null >out 2>log 3>&- &
 	started
 	sim SEP000000000001 --mode existing-lsc --lsc 1.pem --lsc-key keys/rsa1.pem
