@@ -47,7 +47,7 @@
 
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
-#define FILE_BYTES ((size_t)4 << 20)
+#define FILE_BYTES ((size_t)1 << 20)
 #define MAX_FD 4096
 
 struct shared {
