@@ -13,13 +13,14 @@ FIX=${CAPFKIT_FIX:?"is not set: run this by test/run FILE"}
 PATH=$BIN:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C TZ=UTC PATH
 
-# A file with a setup of its own calls this first.
+# setup_each [SPOOL]: a file with a setup of its own calls this first. SPOOL is one of the fixtures'.
 setup_each() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	unset CAPF_SPOOL
 	SPOOL=$BATS_TEST_TMPDIR/spool
 	if [ -d "$FIX/spool" ]; then
-		new_spool "$SPOOL"
+		[ ! -e "$SPOOL" ] || rm -rf "$SPOOL"
+		cp -a "$FIX/${1:-spool}" "$SPOOL"
 	fi
 }
 setup() {

@@ -8,10 +8,14 @@ CA=$TESTDIR/data/cmc-ca.py
 RA=1.3.6.1.4.1.311.20.2.1
 NO_SIGNATURE='signer CN=Dummy Signer 0 1.3.6.1.5.5.7.6.2 0500 -'
 
-setup() {
-	setup_server
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
 	agent_key agent
 	agent_cert agent
+}
+setup() {
+	setup_server
+	cp "$BATS_FILE_TMPDIR"/agent.* .
 }
 
 agent_key() {

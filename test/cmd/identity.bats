@@ -7,7 +7,7 @@ load ../serving
 # outside [FILE [OPTION...]]: an outside CA, root.pem, signs r.pem into FILE, sent.pem, with these options of openssl
 # x509 besides.
 outside() {
-	[ -f root.pem ] || ca-init -n "CN=Outside root" root
+	[ -f root.pem ] || ca-init -t ec:256 -n "CN=Outside root" root
 	printf '%s\n' "basicConstraints = critical, CA:TRUE, pathlen:0" \
 	    "keyUsage = critical, digitalSignature, keyCertSign" "subjectKeyIdentifier = hash" >ext
 	openssl x509 -req -in r.pem -CA root.pem -CAkey root.key -days 30 -extfile ext -out "${1:-sent.pem}" "${@:2}" \
@@ -129,7 +129,7 @@ reloaded() {
 @test "capf-init --complete: what is not for this key, or no certificate for CAPF, is refused" {
 	capf-init --request >r.pem
 	outside
-	ca-init -n "CN=Outside root" stranger
+	ca-init -t ec:256 -n "CN=Outside root" stranger
 	refused "sent.pem: is signed by a CA that is not trusted: CN=Outside root" sent.pem stranger.pem
 	refused "root.pem: no certificate here is for this key" root.pem
 	refused "nosuch: " nosuch

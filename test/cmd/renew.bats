@@ -125,7 +125,7 @@ vouched_by() {
 	openssl x509 -inform DER -in "$SPOOL/ca/CAPF.cer" -out capf.pem
 	openssl verify -CAfile capf.pem new.pem
 	# Not those of a certificate that CAPF never had.
-	capf-init -s other
+	capf-init -t ec:256 -s other
 	{ printf 'issuer = capf\n'; printf 'issuer-certificate = %s\n' "$PWD/other/ca/CAPF.cer"
 	    printf 'issuer-key = %s\n' "$PWD/other/ca/capf.pem"; } >>"$SPOOL/capf.conf"
 	sed -i '1,/^issuer = capf/{/^issuer = capf/d}' "$SPOOL/capf.conf"
@@ -144,7 +144,7 @@ vouched_by() {
 	run --separate-stderr spool-check -v
 	assert_silent
 	# The name alone is not enough.
-	capf-init -s other
+	capf-init -t ec:256 -s other
 	cp other/ca/CAPF-*.0 foreign.0
 	run --separate-stderr trust-add capf foreign.0
 	assert_status 1

@@ -3,11 +3,18 @@
 load ../helper
 load ../serving
 
-# site NAME: another spool, with a CAPF of its own.
+# The spools of three sites, each with a CAPF of its own, for all tests here.
+setup_file() {
+	local name
+	cd "$BATS_FILE_TMPDIR" || return 1
+	for name in A B C; do
+		cp -a "$FIX/trusting" $name
+		capf-init -s $name --renew
+	done
+}
+# site NAME: A, B or C.
 site() {
-	cp -a "$FIX/spool" "$1"
-	capf-init -s "$1" --renew
-	trust_lab "$1" 2>/dev/null
+	cp -a "$BATS_FILE_TMPDIR/$1" "$1"
 	cp "$1/ca/CAPF.cer" "$1.cer"
 }
 # requests NAME KEY:DEVICE...: the archive NAME.tgz of that site, which vouches for the last one only.

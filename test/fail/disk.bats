@@ -26,7 +26,8 @@ teardown() {
 		wait "$SERVER" 2>/dev/null || :
 	fi
 	if [ -n "${SMALL:-}" ]; then
-		"${AS_ROOT[@]}" umount "$SMALL"
+		# A server that was killed may have processes that end a moment later.
+		until_true "${AS_ROOT[@]}" umount "$SMALL"
 	fi
 }
 

@@ -111,7 +111,7 @@ issues() {
 outside() {
 	local to=$1
 	shift
-	[ -f root.pem ] || ca-init -n "CN=Outside root" root
+	[ -f root.pem ] || ca-init -t ec:256 -n "CN=Outside root" root
 	printf '%s\n' "basicConstraints = critical, CA:TRUE, pathlen:0" \
 	    "keyUsage = critical, digitalSignature, keyCertSign" "subjectKeyIdentifier = hash" >sub.ext
 	openssl x509 -req -in sub.csr -CA root.pem -CAkey root.key -days 30 -extfile sub.ext -out "$to" "$@" \
@@ -147,9 +147,9 @@ refused() {
 @test "what is not for this key, is no CA, is from another CA, or out of date, is refused" {
 	request
 	outside sent.pem
-	ca-init -n "CN=Outside root" stranger
+	ca-init -t ec:256 -n "CN=Outside root" stranger
 	refused "sent.pem: is signed by a CA that is not trusted: CN=Outside root" sent.pem stranger.pem
-	ca-init -n "CN=Unrelated" unrelated
+	ca-init -t ec:256 -n "CN=Unrelated" unrelated
 	refused "sent.pem: is signed by a CA that is not trusted: CN=Outside root" sent.pem unrelated.pem
 	refused "root.pem: no certificate here is for this key" root.pem
 	refused "nosuch: " nosuch
