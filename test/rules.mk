@@ -14,8 +14,8 @@ CAPTIVE_CALLS = untar_next cert_parse csr_parse manifest_verify verdict_encode b
 	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask outcome_load load_put trace_files_begin \
 	prctl
 # Those that take longest are started first, so that no processor is idle at the end.
-LONG = $(patsubst %,test/%.bats,cmd/service fail/fleet fail/crash law/oracle cmd/visits cmd/serve fail/clock \
-	fail/concurrent fail/disk attack/hostile)
+LONG = $(patsubst %,test/%.bats,attack/sandbox attack/hostile cmd/phone-sim cmd/service fail/fleet cmd/transfer \
+	attack/refused cmd/probe cmd/visits cmd/phones cmd/serve cmd/programs far/offline_ca fail/disk)
 TESTS = $(LONG) $(filter-out $(LONG),$(wildcard test/*/*.bats)) $(UNITS)
 ENV = CAPFKIT_BIN='$(abspath $(BIN))' CAPFKIT_OBJ='$(abspath $(O))'
 
