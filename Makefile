@@ -107,8 +107,8 @@ install: all
 	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
 	install -m 755 $(filter-out %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(filter %.md,$(EXAMPLES)) $(DOCDIR)/examples
-	for f in completion/capf.bash cron/capfkit logrotate/capfkit systemd/capf-serve.service \
-	    systemd/capf-serve.socket; do \
+	for f in completion/capf.bash cron/capfkit logrotate/capfkit systemd/capf-enroll.service \
+	    systemd/capf-serve.service systemd/capf-serve.socket; do \
 	    sed 's|/usr/local/|$(PREFIX)/|g' share/$$f >$(SHAREDIR)/$$f && chmod 644 $(SHAREDIR)/$$f || exit; done
 
 uninstall:

@@ -42,7 +42,7 @@ const char synopsis[] =
     "                  [-w time] [-z level] [file]\n"
     "       csr-submit --test [-c name] [-O field=value ...] [-s spool]\n"
     "       csr-submit --get-ca [-c name] [-O field=value ...] [-s spool]\n"
-    "       csr-submit --status [-s spool]";
+    "       csr-submit --status [-H] [-s spool]";
 
 #define EARLY_SECONDS 60	/* so long certificates wait until they are valid */
 #define FAILURES 3		/* in a row: then the CA is away, and another try later does what is left */
@@ -229,7 +229,7 @@ static int write_archive(struct run *r, struct outfile *out, const char *name, i
 struct wanted {
 	const char *ca, *output, *file;
 	struct option_texts set;
-	bool again, test, get_ca, status;
+	bool again, test, get_ca, status, header;
 	time_t wait, clock;
 	long level;
 };
@@ -395,7 +395,7 @@ static void tell_damaged(const char *file, const struct reason *why)
 }
 
 /* --status: a line for each CA. An exit status. */
-static int show_standing(const struct spool *s)
+static int show_standing(const struct spool *s, bool header)
 {
 	char oldest[UTC_ISO + 1], success[UTC_ISO + 1], error[UTC_ISO + 1];
 	struct standing *list;
@@ -406,6 +406,8 @@ static int show_standing(const struct spool *s)
 		status_warn_errno(s->path, "cannot read");
 		return STATUS_TROUBLE;
 	}
+	if (header)
+		puts("ca\topen\tissued\trefused\tlost\toldest\tsuccess\terror\treason");
 	for (size_t i = 0; i < n; i++) {
 		const struct standing *st = &list[i];
 
@@ -422,6 +424,8 @@ static void check_options(const struct wanted *want, int args)
 {
 	if (want->test + want->get_ca + want->status > 1)
 		status_usage("--test, --get-ca and --status exclude each other");
+	if (want->header && !want->status)
+		status_usage("--header is for --status");
 	if (args > 1 || ((want->test || want->get_ca || want->status) && args > 0))
 		status_usage(args > 1 ? "takes one archive" : "takes no archive with that option");
 }
@@ -433,6 +437,7 @@ int main(int argc, char *argv[])
 	struct wanted want = {.file = "-", .level = 6};
 	const struct option_spec options[] = {
 		{'a', "again", OPTION_FLAG, &want.again, 0, 0},
+		{'H', "header", OPTION_FLAG, &want.header, 0, 0},
 		{'c', "ca", OPTION_TEXT, &want.ca, 0, 0},
 		{'O', "option", OPTION_TEXTS, &want.set, 0, 0},
 		{'o', "output", OPTION_TEXT, &want.output, 0, 0},
@@ -460,7 +465,7 @@ int main(int argc, char *argv[])
 	if (!want.status && !want.test && !want.get_ca && strcmp(want.file, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive of requests, from a file or on stdin");
 	if (want.status)
-		status = show_standing(s);
+		status = show_standing(s, want.header);
 	else if (want.test || want.get_ca)
 		status = look(&ca, want.get_ca, now);
 	else

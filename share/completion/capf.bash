@@ -4,8 +4,8 @@
 # For all: a copy in /usr/share/bash-completion/completions, named capf, with links to it that are
 # named after the programs. Options come from -h, names of devices and CAs from the spool.
 
-_capf_programs='ca-init capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign
-capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
+_capf_programs='ca-init capf-enroll capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list
+csr-sign csr-submit capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
 stale-lsc trust-add trust-del trust-list'
 
 # The option letters and long options of a program, from its usage text.
@@ -30,12 +30,23 @@ _capf_arguments() {
 	esac
 }
 
-# The words that may stand behind an option.
+# The fields of a CA on the network, capf.conf(5), with what a word is chosen of.
+_capf_fields() {
+	printf '%s=\n' url label template jurisdiction user {password,challenge,ca,pass,secret,issuer}-file certificate key \
+	    ra-certificate ra-key reference agent agent-key parallel rate connect-timeout timeout
+	printf '%s\n' type={est,scep,cmp,certsrv} shape={none,agent,behalf} {cmc,send-unproved,allow-des,ntlm}={no,yes} \
+	    lost-answer={hold,ask}
+}
+
+# The words that may stand behind option $2 of program $1; the spool is $3.
 _capf_values() {
 	case "$1 $2" in
 	'csr-dump -F' | 'csr-dump --format') echo pem der cmc cmc-der spki ;;
 	'csr-dump --shape') echo none agent behalf ;;
 	'csr-dump --proof') echo own ra ;;
+	'csr-submit -c' | 'csr-submit --ca' | 'capf-enroll -c' | 'capf-enroll --ca')
+		sed -n 's/^ca\.\([A-Za-z0-9_-]*\)\..*/\1/p' "${3:-/var/spool/capf}/capf.conf" 2>/dev/null | sort -u ;;
+	'csr-submit -O' | 'csr-submit --option' | 'capf-enroll -O' | 'capf-enroll --option') _capf_fields ;;
 	esac
 }
 
@@ -53,7 +64,7 @@ _capf_program() {
 	done
 	# Nothing but ours is run. Behind -s stands the name of a directory.
 	[[ " ${_capf_programs//$'\n'/ } " == *" $program "* ]] && [ "$skip" != spool ] || return 0
-	word=$(_capf_values "$program" "${@: -1}")
+	word=$(_capf_values "$program" "${@: -1}" "$spool")
 	if [ -n "$word" ]; then
 		:
 	elif [[ $current == -* ]]; then
@@ -77,16 +88,17 @@ _capf() {
 		return
 	fi
 	case "${#before[@]} ${before[0]-}" in
-	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool probe set -h -s -V' ;;
+	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool enroll probe set -h -s -V' ;;
 	'1 ca') words=init ;;
 	'1 trust') words='add list del' ;;
 	'1 phone') words='add set list report del' ;;
-	'1 csr') words='add count list dump delete sign' ;;
+	'1 csr') words='add count list dump delete sign submit' ;;
 	'1 cert') words=import ;;
 	'1 lsc') words=list ;;
 	'1 spool') words=check ;;
 	'1 set') words=keep_alive ;;
 	*' init') _capf_program capf-init "$current" "${before[@]:1}"; return ;;
+	*' enroll') _capf_program capf-enroll "$current" "${before[@]:1}"; return ;;
 	*' probe') _capf_program capf-probe "$current" "${before[@]:1}"; return ;;
 	*' stale-lsc') _capf_program stale-lsc "$current" "${before[@]:1}"; return ;;
 	*) _capf_program "${before[0]}-${before[1]-}" "$current" "${before[@]:2}"; return ;;

@@ -21,7 +21,7 @@ make_here() {
 		name=dest/opt/capfkit/share/doc/capfkit/examples/${name##*/}
 		[[ $name == *.md || -x $name ]] && [ -f "$name" ] || fail "$name is not installed"
 	done
-	for name in completion/capf.bash cron/capfkit systemd/capf-serve.service; do
+	for name in completion/capf.bash cron/capfkit systemd/capf-{enroll,serve}.service; do
 		name=dest/opt/capfkit/share/capfkit/$name
 		assert_equal "$(stat -c %a "$name")" 644
 		grep -q /opt/capfkit/ "$name" || fail "$name does not know where we are"
@@ -103,7 +103,7 @@ complete_here() {
 		option=
 	done
 	csr-add "$FIX"/csr/SEP00000000000{1,2}.csr >/dev/null
-	assert_equal "$(complete_here 'capf ')" 'init ca trust phone csr cert lsc stale-lsc spool probe set -h -s -V'
+	assert_equal "$(complete_here 'capf ')" 'init ca trust phone csr cert lsc stale-lsc spool enroll probe set -h -s -V'
 	assert_equal "$(complete_here 'capf csr d')" 'dump delete'
 	assert_equal "$(complete_here 'capf csr dump --si')" '--since'
 	assert_equal "$(complete_here 'csr-delete SEP')" 'SEP000000000001 SEP000000000002'
@@ -115,6 +115,10 @@ complete_here() {
 	assert_equal "$(CAPF_SPOOL=/nowhere complete_here "csr-delete -s $SPOOL SEP")" \
 	    'SEP000000000001 SEP000000000002'
 	assert_equal "$(complete_here 'trust-add ca')" 'capf callmanager'
+	printf '%s\n' 'ca.office.type = est' 'ca.office.url = https://ca.example.com' 'ca.lab.type = cmp' >>"$SPOOL/capf.conf"
+	assert_equal "$(complete_here 'csr-submit -c ')" 'lab office'
+	assert_equal "$(complete_here 'capf csr submit --ca o')" office
+	assert_equal "$(complete_here 'capf-enroll -O type=c')" 'type=cmp type=certsrv'
 	assert_equal "$(complete_here 'stale-lsc delete ')" all
 	assert_equal "$(complete_here 'capf make up -')" ''
 }
