@@ -262,6 +262,24 @@ static void keep_going(struct service *v)
 	}
 }
 
+static int any(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strstr(name, ".pem") != NULL;
+}
+
+/* Without a CA that is trusted each certificate would be refused when it came, and each key would have been asked for. */
+static void check_trust(const struct spool *s)
+{
+	int found = spool_each(s, SPOOL_TRUST_CAPF, any, NULL);
+
+	if (found < 0)
+		status_die_errno(s->path, "cannot read capf-trust");
+	if (found == 0)
+		status_die(STATUS_USAGE, s->path, "capf-trust has no CA, so no certificate could be taken: compare what "
+		    "csr-submit --get-ca brings, and add it with trust-add capf");
+}
+
 int main(int argc, char *argv[])
 {
 	time_t begin = time(NULL), now = begin;
@@ -291,6 +309,7 @@ int main(int argc, char *argv[])
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (read_settings(&v, &v.ca, &why) != 0)
 		status_die(status_of_input(why.trouble), v.ca_name != NULL ? v.ca_name : SPOOL_CONF, "%s", why.text);
+	check_trust(s);
 	if (log_output_open(&v.sink, log != NULL ? log : settings.log, program, &why) != 0)
 		status_die(status_of_input(why.trouble), NULL, "%s", why.text);
 	v.log = (struct log){log_output_write, &v.sink};

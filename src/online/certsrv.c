@@ -44,9 +44,8 @@ static int allows(const struct online_settings *s, enum csr_proof proof, struct 
 {
 	if (proof == CSR_OWN || as_cmc(s, proof) || s->unproved)
 		return 0;
-	return reason_set(why, "the phone has not signed its request, which this CA wants. Ways out: an enrolment agent "
-	    "(agent, agent-key), CMP with raVerified, EST fullcmc, a subordinate CA (ca-init --request), capf-probe, or "
-	    "--send-unproved");
+	return reason_set(why, "CAPF signed it, not its phone. Ways out: agent and agent-key; CMP; "
+	    "a subordinate CA (ca-init --request); capf-probe; send-unproved = yes; see csr-submit(1)");
 }
 
 static int load_agent(struct online_ca *ca, struct cmc *cmc, struct reason *why)

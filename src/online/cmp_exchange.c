@@ -101,6 +101,7 @@ int cmp_load(struct cmp *cmp, const struct online_settings *settings, time_t now
 {
 	bool ra = *settings->ra_certificate != '\0' || *settings->ra_key != '\0';
 	bool secret = *settings->secret_file != '\0';
+	struct reason cause = {.text = ""};
 
 	if (ra && secret)
 		return reason_set(why, "give ra-certificate and ra-key, or reference and secret-file, not both");
@@ -119,8 +120,8 @@ int cmp_load(struct cmp *cmp, const struct online_settings *settings, time_t now
 	if (ra)
 		return load_ra(cmp, settings, now, why);
 	secret_guard();
-	if (secret_read(&cmp->secret, settings->secret_file, why) != 0)
-		return -1;
+	if (secret_read(&cmp->secret, settings->secret_file, &cause) != 0)
+		return reason_because(why, &cause, "secret-file %.100s: %s", settings->secret_file, cause.text);
 	return *cmp->secret.text != '\0' ? 0 : reason_set(why, "%.100s: the secret is empty", settings->secret_file);
 }
 

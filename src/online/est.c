@@ -21,8 +21,8 @@ static int allows(const struct online_settings *settings, enum csr_proof proof, 
 {
 	if (proof == CSR_OWN || settings->cmc || settings->unproved)
 		return 0;
-	return reason_set(why, "its key did not sign it, which EST wants. Ways out: cmc = yes with an agent, CMP, certsrv, "
-	    "ca-init --request, capf-probe, send-unproved = yes");
+	return reason_set(why, "CAPF signed it, not its phone. Ways out: CMP; an agent (cmc = yes); "
+	    "a subordinate CA (ca-init --request); capf-probe; send-unproved = yes; see csr-submit(1)");
 }
 
 static int load_agent(struct cmc *cmc, const struct online_ca *ca, struct reason *why)

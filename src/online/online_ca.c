@@ -31,6 +31,16 @@ static const char *given(const char *text)
 	return *text != '\0' ? text : NULL;
 }
 
+/* The first line of the file that a field names, if it names one. */
+static int read_secret(struct secret *secret, const char *field, const char *path, struct reason *why)
+{
+	struct reason cause = {.text = ""};
+
+	if (*path == '\0' || secret_read(secret, path, &cause) == 0)
+		return 0;
+	return reason_because(why, &cause, "%s %.100s: %s", field, path, cause.text);
+}
+
 int online_open(struct online_ca *ca, const struct online_settings *settings, time_t now, struct reason *why)
 {
 	struct secret password = {NULL}, pass = {NULL};
@@ -40,16 +50,15 @@ int online_open(struct online_ca *ca, const struct online_settings *settings, ti
 		.connect_seconds = (long)settings->connect_timeout, .seconds = (long)settings->timeout,
 		.most = 2 * ONLINE_CERTIFICATES_MAX,
 	};
-	int result = 0;
+	int result;
 
 	*ca = (struct online_ca){.kind = online_kind((enum online_type)settings->type), .settings = settings, .now = now};
 	if (ca->kind == NULL)
 		return reason_set(why, "has no type: est, scep, cmp or certsrv");
 	http.plain = ca->kind->plain;
-	if (*settings->password_file != '\0')
-		result = secret_read(&password, settings->password_file, why);
-	if (result == 0 && *settings->pass_file != '\0')
-		result = secret_read(&pass, settings->pass_file, why);
+	result = read_secret(&password, "password-file", settings->password_file, why);
+	if (result == 0)
+		result = read_secret(&pass, "pass-file", settings->pass_file, why);
 	http.password = password.text;
 	http.pass = pass.text;
 	if (result == 0 && (ca->http = http_open(&http, why)) == NULL)

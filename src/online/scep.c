@@ -44,8 +44,8 @@ static int allows(const struct online_settings *settings, enum csr_proof proof, 
 {
 	if (proof == CSR_OWN || settings->unproved)
 		return 0;
-	return reason_set(why, "its own key did not sign it, which SCEP demands; ways out: a subordinate CA (ca-init "
-	    "--request), CMP, certsrv or EST with an enrolment agent, phones that sign (capf-probe), --send-unproved");
+	return reason_set(why, "CAPF signed it, not its phone. Ways out: CMP; an agent (certsrv, EST); "
+	    "a subordinate CA (ca-init --request); capf-probe; send-unproved = yes; see csr-submit(1)");
 }
 
 /* Decodes each with OpenSSL's whole context: the one that cert_parse has cannot check every signature. */

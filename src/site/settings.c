@@ -70,8 +70,9 @@ static const struct setting {
 	{"enable-ipv6", "no", WORD, AT(enable_ipv6), .words = NO_YES},
 	{"issuer", "offline", WORD, AT(issuer), .words = "offline\0online\0capf\0",
 	    .above = "\n"
-	    "# Who issues: offline (requests wait in the spool for a CA), online (the same), or capf (at once, with\n"
-	    "# this certificate and key; CAPF's own when they are not set).\n"},
+	    "# Who issues: offline (requests wait in the spool until csr-dump takes them to a CA), online (until\n"
+	    "# capf-enroll has asked the CA that online-ca names), or capf (the server, at once, with this\n"
+	    "# certificate and key; CAPF's own when they are not set).\n"},
 	{"online-ca", "", TEXT, AT(online_ca), .example = "office"},
 	{"issuer-certificate", "", TEXT, AT(issuer_certificate), .example = "/etc/capf/issuer.pem"},
 	{"issuer-key", "", TEXT, AT(issuer_key), .example = "/etc/capf/issuer.key"},

@@ -210,7 +210,7 @@ agent() {
 	ask submit ra.csr
 	assert_status 1
 	assert_output_has "the phone has not signed its request"
-	assert_output_has "enrolment agent (agent, agent-key), CMP with raVerified, EST fullcmc"
+	assert_output_has "agent and agent-key; CMP; a subordinate CA (ca-init --request)"
 	assert_equal "$(wc -l <ca/log)" 0
 	ask submit ra.csr agent=agent.pem agent-key=agent.key
 	assert_output "issued 25 0 "
