@@ -209,7 +209,7 @@ agent() {
 	serve --shape agent --agent-ca "$FIX/ec.pem"
 	ask submit ra.csr
 	assert_status 1
-	assert_output_has "the phone has not signed its request"
+	assert_output_has "CAPF signed it, not its phone"
 	assert_output_has "agent and agent-key; CMP; a subordinate CA (ca-init --request)"
 	assert_equal "$(wc -l <ca/log)" 0
 	ask submit ra.csr agent=agent.pem agent-key=agent.key

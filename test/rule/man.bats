@@ -2,6 +2,7 @@
 # Manual pages: there, clean, in step with the programs, and the commands that they show run.
 load ../helper
 load ../serving
+load ../online_cmp
 load ../pages
 setup() {
 	setup_each
@@ -31,7 +32,8 @@ another_site() {
 }
 
 # What an example may use: a spool of its own that trusts the lab CA, where the requests of ten phones wait that came
-# through a server, the CA, both archives, requests that signed themselves. `ssh HOST command` runs the command here.
+# through a server, the CA, both archives, requests that signed themselves; and the CA on the network `office`, which takes
+# what CAPF vouches for. `ssh HOST command` runs the command here.
 prepare() {
 	phones 10
 	stop
@@ -49,6 +51,7 @@ prepare() {
 	cp "$FIX/key/rsa10.pem" agent.key
 	openssl req -new -key agent.key -subj /CN=Agent -out agent.csr
 	sign_openssl agent.csr agent.pem root -extfile <(echo 'extendedKeyUsage = 1.3.6.1.4.1.311.20.2.1')
+	online_cmp office
 }
 
 pages() {
@@ -128,7 +131,7 @@ pages() {
 		cp -a template "$dir"
 		page "$page" | section EXAMPLES | commands >"$dir.sh"
 		[ -s "$dir.sh" ] || bad+="$name: no example"$'\n'
-		(cd "$dir" && CAPF_SPOOL=$dir/spool bash -o pipefail "$dir.sh" </dev/null) \
+		(cd "$dir" && CAPF_SPOOL=$dir/spool timeout -k 5 120 bash -o pipefail "$dir.sh" </dev/null) \
 		    >"$dir.log" 2>&1 || bad+="$name: $(cat "$dir.log")"$'\n'
 	done
 	[ -z "$bad" ] || fail "$bad"
