@@ -86,6 +86,48 @@ pages() {
 	[ -z "$bad" ] || fail "$bad"
 }
 
+# online_fields: those of a CA on the network, with their defaults, as the program has them.
+online_fields() {
+	sed -nE 's/^\t\{"([a-z-]+)", "([^"]*)", .*/\1 \2/p' "$ROOT/src/online/online_settings.c"
+}
+
+@test "capf.conf(5) has every field of a CA on the network, with its default, and so has completion" {
+	local field initial text bad=
+	page "$ROOT/man/capf.conf.5" | section 'CAs on the network' >online
+	bash -c '. "$1" && _capf_fields' - "$ROOT/share/completion/capf.bash" >offered
+	[ "$(online_fields | wc -l)" -ge 29 ] || fail "$(online_fields)"
+	while read -r field initial; do
+		text=$(awk -v f="$field" '/^     [^ ]/ { on = (" " $0 " ") ~ "[ ,]" f "[ ,]" } on' online)
+		[ -n "$text" ] || bad+="$field: not in the page"$'\n'
+		[ -z "$initial" ] || [[ $text == *"default is $initial."* || $text == *"default is $initial,"* || \
+		    $text == *"$initial, which is the default"* ]] || bad+="$field: another default than $initial"$'\n'
+		grep -q "^$field=" offered || bad+="$field: not completed"$'\n'
+	done < <(online_fields)
+	[ -z "$bad" ] || fail "$bad"
+}
+
+@test "the CAs on the network that capf.conf(5) shows are understood, each" {
+	local conf n=0
+	mkdir etc
+	cp "$FIX/root.pem" etc/ca.pem
+	cp "$FIX/root.key" etc/ca.key
+	echo secret >etc/secret
+	page "$ROOT/man/capf.conf.5" | section EXAMPLES | sed -n 's/^ *ca\.office\./ca.office./p' >all
+	csplit -sz -f block all '/type = /' '{*}'
+	for conf in block*; do
+		cp "$FIX/spool/capf.conf" "$SPOOL/capf.conf"
+		sed -E "s#(agent|ra-certificate|ca-file|issuer-file) = .*#\1 = $PWD/etc/ca.pem#
+		    s#(agent-key|ra-key) = .*#\1 = $PWD/etc/ca.key#; s#(password-file|secret-file) = .*#\1 = $PWD/etc/secret#
+		    s#ca\.example\.com(:[0-9]+)?#127.0.0.1:1#" "$conf" >>"$SPOOL/capf.conf"
+		run --separate-stderr csr-submit --test
+		# All is there but the CA, or a certificate for an agent.
+		[[ $stderr == *"Failed to connect to 127.0.0.1 port 1 "* || $stderr == *"is no enrolment agent's"* ]] ||
+		    fail "$(cat "$conf")" "$(show_run)"
+		n=$((n + 1))
+	done
+	assert_equal $n 5
+}
+
 @test "no page shows a macro as text" {
 	local page bad=
 	for page in "$ROOT"/man/*.[157]; do
