@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 # Every script in examples/, run as it is.
 load ../helper
+load ../online_est
+load ../online_cmp
 
 EX=$ROOT/examples
 
@@ -12,6 +14,14 @@ setup() {
 	trust_lab 2>/dev/null
 	csr-add -s "$SPOOL" "$FIX"/csr/*.csr >/dev/null
 	export CAPF_SPOOL=$SPOOL DROP_QUIET=0
+}
+
+teardown() {
+	local pid
+	est_stop
+	for pid in $(cat pids 2>/dev/null); do
+		kill "$pid" 2>/dev/null || true
+	done
 }
 
 nothing_left() {
@@ -169,6 +179,86 @@ nothing_runs() {
 	assert_equal "$(csr-count)" 10
 	run --separate-stderr "$EX/two-hosts" one
 	assert_status 100
+}
+
+# online TYPE URL [FIELD=VALUE...]: the example does what it says with this CA, which is not trusted before.
+online() {
+	local sha other=$(printf '%064d' 1)
+	cp "$FIX/spool/capf.conf" "$SPOOL/capf.conf"
+	rm -f "$SPOOL"/trust/capf/*
+	spool_state >before
+	run --separate-stderr "$EX/online-ca" "$@"
+	assert_status 1
+	assert_one_line 'compare the SHA-256'
+	sha=$(awk -F '\t' '$1 == "certificate" && $2 == "Lab root" { print $4 }' <<<"$output")
+	assert_equal "$sha" "$(openssl x509 -in "$FIX/root.pem" -outform DER | sha256sum | cut -d' ' -f1)"
+	run --separate-stderr "$EX/online-ca" "$1" "$2" "$other" "${@:3}"
+	assert_status 1
+	assert_one_line 'the CA has no certificate with that SHA-256'
+	spool_state | diff before -
+	run --separate-stderr "$EX/online-ca" "$1" "$2" "$sha" "${@:3}"
+	assert_status 0
+	assert_equal "$(grep -c ^accepted <<<"$output")" 10
+	assert_equal "$(csr-count) $(lsc-list | wc -l)" '0 10'
+	# Its name is known from now on.
+	csr-submit --test -c office >/dev/null
+	run --separate-stderr "$EX/online-ca" "$1" "$2" "$sha" "${@:3}"
+	assert_status 0
+	assert_equal "$(grep -c "^ca\.office\.url" "$SPOOL/capf.conf")" 1
+	nothing_left
+}
+
+@test "online-ca: EST" {
+	est_place
+	est_start --basic capf:secret
+	echo secret >password
+	online est "https://localhost:$PORT" ca-file="$PWD/tls-ca.pem" user=capf password-file="$PWD/password"
+	assert_equal "$(wc -l <est/issued)" 10
+}
+
+@test "online-ca: CMP" {
+	online_cmp lab
+	online cmp "http://127.0.0.1:$(<cmp.port)/cmp" issuer-file="$FIX/root.pem" ra-certificate="$PWD/ra.pem" ra-key="$PWD/ra.key"
+	assert_equal "$(grep -c ^issued issued)" 10
+}
+
+@test "online-ca: SCEP over plain http: the certificate that was compared becomes issuer-file" {
+	cc -O1 -D_GNU_SOURCE -o scep-server "$TESTDIR/data/scep-server.c" -lcrypto
+	./scep-server scep.port scep.log "$FIX/root.pem" "$FIX/root.key" 3>&- &
+	echo $! >>pids
+	until_true test -s scep.port
+	openssl genrsa -out transport.key 2048 2>/dev/null
+	online scep "http://127.0.0.1:$(<scep.port)/scep" issuer-file="$PWD/pinned.pem" ra-key="$PWD/transport.key"
+	assert_equal "$(openssl x509 -in pinned.pem -outform DER | sha256sum)" "$(openssl x509 -in "$FIX/root.pem" -outform DER | sha256sum)"
+	assert_equal "$(grep -c '^issued ' scep.log)" 10
+}
+
+@test "online-ca: Microsoft's web pages" {
+	tls_ca tls
+	tls_certificate tls localhost IP:127.0.0.1
+	cat localhost.pem localhost.key >web.pem
+	echo secret >password
+	mkdir ca
+	touch ca/issued ca/asked ca/log
+	python3 "$TESTDIR/data/certsrv-server.py" --user 'LAB\capf' --password secret ca "$FIX/root.pem" "$FIX/root.key" \
+	    "$FIX/phone.ext" web.pem >ca/out 2>&1 3>&- &
+	echo $! >>pids
+	until_true test -s ca/port
+	online certsrv "https://127.0.0.1:$(<ca/port)" template=Phone ca-file="$PWD/tls-ca.pem" user='LAB\capf' \
+	    password-file="$PWD/password"
+	assert_equal "$(wc -l <ca/issued)" 10
+}
+
+@test "online-ca: wrong usage, a CA that is away" {
+	run --separate-stderr "$EX/online-ca" est
+	assert_status 100
+	run --separate-stderr "$EX/online-ca" est https://127.0.0.1:1 nonsense
+	assert_status 100
+	run --separate-stderr "$EX/online-ca" est https://127.0.0.1:1 foo=bar
+	assert_status 100
+	run --separate-stderr "$EX/online-ca" est https://127.0.0.1:1
+	assert_status 111
+	nothing_left
 }
 
 # The devices in the archives of out/, each archive a line.

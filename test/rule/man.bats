@@ -226,6 +226,16 @@ runs() {
 	runs 11 20 <overview
 }
 
+@test "the overview's commands for a CA on the network run" {
+	phones 10
+	stop
+	rm "$SPOOL"/trust/capf/*
+	online_cmp office
+	page "$ROOT/man/capf.7" | section 'CAs on the network' | timeout 120 bash -c "$(declare -f commands runs fail); runs"
+	assert_equal "$(lsc-list | wc -l)" 10
+	assert_equal "$(csr-submit --status | cut -f 1-5)" $'office\t0\t10\t0\t0'
+}
+
 @test "README: the pipeline runs while phones wait, and is the only one" {
 	PATH=$TESTDIR/data/bin:$PATH
 	phones 10
