@@ -359,7 +359,7 @@ static int get_page(struct online_ca *ca, const char *page, const char *query, s
 	if (http->status == 200)
 		return 0;
 	online_say_status(&status, http);
-	return reason_set(why, "%s: %s", page, status.why.text);
+	return online_fail(why, page, &status);
 }
 
 /* The chain of the CA's certificate, which is a list of certificates, DER. Without it the CA's own has to do. */

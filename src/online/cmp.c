@@ -492,7 +492,7 @@ static int check(struct online_ca *ca, struct online_report *report, struct reas
 		report_line(&report->text, "genm", itavs != NULL ? "answered" : answer.why.text);
 		report_certificates(&e, report);
 	} else
-		reason_set(why, "%s", answer.why.text);
+		online_fail(why, "", &answer);
 	sk_OSSL_CMP_ITAV_pop_free(itavs, OSSL_CMP_ITAV_free);
 	cmp_exchange_close(&e);
 	if (report->text.failed || report->certificates.failed)

@@ -197,7 +197,7 @@ static int report_attributes(struct online_ca *ca, struct buf *text, struct reas
 	if (http.status == 401 || http.status == 403) {
 		online_say_status(&status, &http);
 		buf_free(&http.body);
-		return reason_set(why, "csrattrs: %s", status.why.text);
+		return online_fail(why, "csrattrs", &status);
 	}
 	buf_put(text, "csrattrs\t", 9);
 	if (http.status != 200)
@@ -228,7 +228,7 @@ static int check(struct online_ca *ca, struct online_report *report, struct reas
 	buf_free(&http.body);
 	report->certificates = answer.certificates;
 	if (answer.outcome != ONLINE_ISSUED)
-		return reason_set(why, "cacerts: %s", answer.why.text);
+		return online_fail(why, "cacerts", &answer);
 	all = (struct bytes){report->certificates.p, report->certificates.len};
 	while (pkcs7_next(&all, &one))
 		n++;

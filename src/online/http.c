@@ -661,5 +661,7 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 		return HTTP_ANSWERED;
 	}
 	buf_free(&answer->body);
-	return judge(h, code, why);
+	result = judge(h, code, why);
+	why->trouble = result != HTTP_UNTRUSTED;
+	return result;
 }

@@ -53,7 +53,8 @@ struct http;
 struct http *http_open(const struct http_settings *, struct reason *);
 void http_close(struct http *);
 
-/* One exchange: never a redirect, never another protocol. All but HTTP_ANSWERED come with a reason. */
+/* One exchange: never a redirect, never another protocol. All but HTTP_ANSWERED come with a reason,
+ * which is trouble when another try may help. */
 enum http_result http_exchange(struct http *, const struct http_ask *, struct http_answer *, struct reason *);
 
 #endif

@@ -91,6 +91,15 @@ void online_say(struct online_answer *answer, enum online_outcome outcome, const
 	va_end(ap);
 }
 
+int online_fail(struct reason *why, const char *what, const struct online_answer *answer)
+{
+	const char *between = *what != '\0' ? ": " : "";
+
+	if (answer->outcome == ONLINE_LATER || answer->outcome == ONLINE_LOST)
+		return reason_trouble(why, "%s%s%s", what, between, answer->why.text);
+	return reason_set(why, "%s%s%s", what, between, answer->why.text);
+}
+
 void online_say_unanswered(struct online_answer *answer, enum http_result result, const struct reason *why)
 {
 	static const enum online_outcome means[] = {

@@ -86,6 +86,8 @@ void online_say(struct online_answer *, enum online_outcome, const char *fmt, ..
     __attribute__((format(printf, 3, 4)));
 /* What an exchange that did not end in HTTP_ANSWERED means for a request: BROKEN, LATER or LOST. */
 void online_say_unanswered(struct online_answer *, enum http_result, const struct reason *);
+/* The reason of an answer that is no success, as check gives it: trouble when another try may help. Returns -1. */
+int online_fail(struct reason *, const char *what, const struct online_answer *);
 /* What an HTTP status other than 2xx means: 401, 403, 404 and 407 are BROKEN, 502 and 504 LOST, 429 and other 5xx
  * LATER, the rest of 4xx REFUSED with the beginning of the text, anything else BROKEN. */
 void online_say_status(struct online_answer *, const struct http_answer *);

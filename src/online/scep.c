@@ -557,7 +557,7 @@ static int scep_check(struct online_ca *ca, struct online_report *report, struct
 
 	/* What is not trusted is shown, too: it is what one has to compare. */
 	if (!met && own->shown.len == 0)
-		return reason_set(why, "%s", answer.why.text);
+		return online_fail(why, "", &answer);
 	put_line(&report->text, "method", own->caps.post ? "POST" : "GET");
 	put_line(&report->text, "cipher", own->caps.aes ? "AES" : "3DES");
 	put_line(&report->text, "digest", own->caps.sha256 ? "SHA-256" : own->caps.sha512 ? "SHA-512" : "SHA-1");

@@ -4,10 +4,18 @@
 load ../helper
 load ../serving
 load ../online_cmp
+load ../online_est
 load ../pages
 
 setup() {
 	setup_server
+}
+teardown() {
+	local pid
+	est_stop
+	for pid in $(cat pids 2>/dev/null); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
 }
 
 # requests_of_phones N: so many requests wait that CAPF has signed.
@@ -97,6 +105,27 @@ requests_of_phones() {
 	run --separate-stderr csr-submit --test -O ra-key= -O ra-certificate= -O reference=x -O secret-file=/nowhere/c
 	assert_status 100
 	assert_one_line 'lab: secret-file /nowhere/c: No such file'
+}
+
+@test "--test of a CA that is away or overloaded is trouble, of one that is not believed is a wrong setting" {
+	local type
+	for type in est scep certsrv cmp; do
+		run --separate-stderr csr-submit --test -c new -O type=$type -O url=https://127.0.0.1:1/ -O reference=x -O secret-file="$FIX/phone.ext"
+		assert_status 111
+		assert_one_line 'new: Failed to connect to 127.0.0.1 port 1'
+	done
+	est_place
+	est_start
+	run --separate-stderr csr-submit --test -c new -O type=est -O url="https://localhost:$PORT"
+	assert_status 100
+	assert_one_line 'name its CA by ca-file'
+	run --separate-stderr csr-submit --test -c new -O type=est -O url="https://localhost:$PORT" -O ca-file=tls-ca.pem -O label=nosuch
+	assert_status 100
+	assert_one_line '(404)'
+	online_cmp busy -m unavailable -M
+	run --separate-stderr csr-submit --test -c busy
+	assert_status 111
+	assert_one_line '503'
 }
 
 @test "csr-submit --status -H names its columns, and without --status there are none" {
