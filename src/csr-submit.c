@@ -90,20 +90,22 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 	r->failed = harvest_add(&r->harvest, a->device, der) != 0 || r->failed;
 }
 
-/* One request of the archive. An exit status. */
-static int add(struct run *r, const struct verdict *v)
+/* One request of the archive of this name. An exit status. */
+static int add(struct run *r, const struct verdict *v, const char *name)
 {
+	/* A file that is no archive is one entry without a name. */
+	const char *entry = v->entry[0] != '\0' ? v->entry : name;
 	struct reason why;
 
 	if (!v->good) {
-		status_warn(v->entry, "%s", v->reason.text);
+		status_warn(entry, "%s", v->reason.text);
 		r->bad++;
 		return STATUS_REFUSED;
 	}
 	/* A process that only says that it has checked it must not name a file. */
 	if (!device_ok(v->facts.cn, strlen(v->facts.cn))) {
 		errno = EPROTO;
-		status_warn_errno(v->entry, "cannot submit");
+		status_warn_errno(entry, "cannot submit");
 		return STATUS_TROUBLE;
 	}
 	if (desk_add(r->desk, v->facts.cn, v->facts.spki, (struct bytes){v->facts.der, v->facts.der_len}, &why) == 0)
@@ -125,7 +127,7 @@ static int read_all(struct run *r, struct inspect *in, const char *name)
 		if (result == INSPECT_FILE)
 			continue;
 		if (result == INSPECT_VERDICT) {
-			status = status_worst(status, add(r, &v));
+			status = status_worst(status, add(r, &v, name));
 			continue;
 		}
 		r->damaged = true;

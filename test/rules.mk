@@ -123,7 +123,7 @@ check-oracle: all
 	@$(ENV) test/oracle/run -t $(or $(SECONDS),600) -n $(or $(PHONES),2000)
 
 # The units of share/systemd in a Debian that is made and booted for it; as root. MIRROR is apt's, if not set.
-check-systemd: all
+check-systemd: all servers
 	@test/systemd/run
 
 # The two commands of the README on a fresh Debian 12 and 13, or on RELEASES=trixie; as root. MIRROR is apt's, if not set.

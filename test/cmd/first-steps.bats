@@ -128,6 +128,17 @@ requests_of_phones() {
 	assert_one_line '503'
 }
 
+@test "csr-submit: an input that is empty is called by its name" {
+	online_cmp lab
+	run --separate-stderr csr-submit </dev/null
+	assert_status 1
+	assert_stderr_has 'csr-submit: stdin: is empty'
+	: >none.tgz
+	run --separate-stderr csr-submit none.tgz
+	assert_status 1
+	assert_stderr_has 'csr-submit: none.tgz: is empty'
+}
+
 @test "csr-submit --status -H names its columns, and without --status there are none" {
 	run --separate-stderr csr-submit --status -H
 	assert_status 0
