@@ -156,7 +156,7 @@ here() {
 	# A spool that is to be made in a directory of his.
 	mkdir empty
 	chown nobody empty
-	run --separate-stderr capf-init -s empty
+	run --separate-stderr capf-init -t ec:256 -s empty
 	assert_status 100
 	assert_one_line "empty: belongs to nobody"
 	assert_equal "$(ls -A empty)" ""
@@ -562,7 +562,7 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	assert_silent
 	run --separate-stderr trust-add -s "$SPOOL" callmanager "$SPOOL"/ca/CAPF-*.0
 	assert_silent
-	capf-init -s other
+	capf-init -t ec:256 -s other
 	run --separate-stderr trust-add -s other capf "$SPOOL/ca/CAPF.cer"
 	assert_status 1
 }
@@ -697,7 +697,7 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	run --separate-stderr capf-init -s new -t rsa:1024
 	assert_status 100
 	assert_one_line "rsa:1024"
-	run --separate-stderr capf-init -s new -n rubbish
+	run --separate-stderr capf-init -t ec:256 -s new -n rubbish
 	assert_status 100
 	# And they are in nobody's way afterwards.
 	capf-init -s new
@@ -707,19 +707,19 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 @test "capf-init: a spool is never overwritten, nor anything else" {
 	ready
 	spool_state >before
-	run --separate-stderr capf-init -s "$SPOOL"
+	run --separate-stderr capf-init -t ec:256 -s "$SPOOL"
 	assert_status 100
 	assert_one_line "a spool is here already"
 	spool_state | diff before -
 	mkdir home
 	echo precious >home/letter
-	run --separate-stderr capf-init -s home
+	run --separate-stderr capf-init -t ec:256 -s home
 	assert_status 100
 	assert_equal "$(ls -A home)" letter
-	run --separate-stderr capf-init -s home/letter
+	run --separate-stderr capf-init -t ec:256 -s home/letter
 	assert_status 100
 	assert_equal "$(cat home/letter)" precious
-	run --separate-stderr capf-init -s nosuch/spool
+	run --separate-stderr capf-init -t ec:256 -s nosuch/spool
 	assert_status 100
 	# An empty directory will do.
 	mkdir empty
@@ -739,7 +739,7 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	    sed -n 's/.*= //p')
 	openssl x509 -in "$SPOOL/ca/$cn.0" -outform DER | cmp - "$SPOOL/ca/CAPF.cer"
 	spool-check -s "$SPOOL"
-	run --separate-stderr capf-init -s nosuch --renew
+	run --separate-stderr capf-init -t ec:256 -s nosuch --renew
 	assert_status 100
 	[ ! -e nosuch ]
 }
@@ -791,7 +791,7 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	local there
 	for there in my.key my.pem; do
 		echo precious >$there
-		run --separate-stderr ca-init my
+		run --separate-stderr ca-init -t ec:256 my
 		assert_status 100
 		assert_one_line "$there: "
 		assert_equal "$(ls | grep my)" $there
@@ -800,9 +800,9 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 	done
 	run --separate-stderr ca-init -t rsa:1024 my
 	assert_status 100
-	run --separate-stderr ca-init -n rubbish my
+	run --separate-stderr ca-init -t ec:256 -n rubbish my
 	assert_status 100
-	run --separate-stderr ca-init nosuch/my
+	run --separate-stderr ca-init -t ec:256 nosuch/my
 	assert_one_line "nosuch/my.key: "
 	assert_equal "$(here)" spool
 }
