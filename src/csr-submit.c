@@ -251,7 +251,7 @@ static void confine(struct run *r, const struct online_settings *ca, const char 
 }
 
 /* One CA at a time is asked by one program. A descriptor to close. */
-static int lock(const struct spool *s)
+static int lock(struct spool *s)
 {
 	int fd = asked_lock(s);
 

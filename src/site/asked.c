@@ -27,10 +27,13 @@ static void name_of(const unsigned char *spki, const char *suffix, char out[NAME
 	strcat(out, suffix);
 }
 
-int asked_lock(const struct spool *s)
+int asked_lock(struct spool *s)
 {
-	int fd = openat(s->dir[SPOOL_ONLINE], SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd;
 
+	if (spool_make_online(s) != 0)
+		return -1;
+	fd = openat(s->dir[SPOOL_ONLINE], SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return fileio_give_up(fd);
 	return fd;

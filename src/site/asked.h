@@ -42,8 +42,8 @@ struct asked {
 };
 
 /* For who asks, of whom a spool has one at a time: a descriptor to close, -1 with errno, EWOULDBLOCK when another is
- * at work. */
-int asked_lock(const struct spool *);
+ * at work. A spool of an older version gets its online/ here. */
+int asked_lock(struct spool *);
 
 /* What is known of this key. 1; 0 when it was never asked for; -1 with a reason. */
 int asked_load(const struct spool *, const unsigned char spki[REQID_SPKI], struct asked *, struct reason *);

@@ -59,10 +59,8 @@ struct spool *spool_open_at(const char *path, int root, const char *who, time_t 
 	for (int d = 0; d < SPOOL_DIRS; d++)
 		s->dir[d] = -1;
 	for (int d = 0; d < SPOOL_DIRS; d++) {
-		if (d == SPOOL_ONLINE)
-			mkdirat(root, dir_name[d], 0700);
 		s->dir[d] = openat(root, dir_name[d], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (s->dir[d] < 0) {
+		if (s->dir[d] < 0 && (d != SPOOL_ONLINE || errno != ENOENT)) {
 			saved = errno;
 			spool_close(s);
 			errno = saved;
@@ -83,6 +81,18 @@ struct spool *spool_open(const char *path, const char *who, time_t now)
 		return NULL;
 	}
 	return spool_open_at(path, root, who, now);
+}
+
+int spool_make_online(struct spool *s)
+{
+	const char *name = dir_name[SPOOL_ONLINE];
+
+	if (mkdirat(s->root, name, 0700) != 0 && errno != EEXIST)
+		return -1;
+	if (s->dir[SPOOL_ONLINE] < 0)
+		s->dir[SPOOL_ONLINE] = openat(s->root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Also when it was there: whoever made it may have died before it was durable. */
+	return s->dir[SPOOL_ONLINE] < 0 ? -1 : fsync(s->root);
 }
 
 void spool_close(struct spool *s)
@@ -106,9 +116,12 @@ int spool_each(const struct spool *s, enum spool_dir d, int (*each)(void *ctx, c
     void *ctx)
 {
 	struct dirent *e;
-	int fd = openat(s->dir[d], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), result = 0, failed;
+	int fd, result = 0, failed;
 	DIR *dir;
 
+	if (d == SPOOL_ONLINE && s->dir[d] < 0)
+		return 0;
+	fd = openat(s->dir[d], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
 		return fd < 0 ? -1 : fileio_give_up(fd);
 	while (errno = 0, result == 0 && (e = readdir(dir)) != NULL)

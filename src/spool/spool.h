@@ -34,7 +34,7 @@ enum spool_dir {
 
 #define SPOOL_CONF "capf.conf"	/* in the spool's own directory; made last, so no spool without it */
 #define SPOOL_JOURNAL "journal"
-#define SPOOL_LOCK ".lock"	/* in phone/ and online/; nothing is in it, see phone_lock and asked_open */
+#define SPOOL_LOCK ".lock"	/* in phone/ and online/; nothing is in it, see phone_lock and asked_lock */
 #define SPOOL_FILE_MAX 65536	/* no request, certificate or key is larger */
 
 struct spool {
@@ -52,12 +52,14 @@ struct spool {
 const char *spool_default(void);
 const char *spool_dir_name(enum spool_dir);
 
-/* Opens a spool; who is kept, not copied. ENOENT when there is none. One of an older version has no online/, and gets
- * it. */
+/* Opens a spool; who is kept, not copied. ENOENT when there is none. One of an older version may lack online/: its
+ * descriptor is -1 then, and spool_each finds nothing there. */
 struct spool *spool_open(const char *path, const char *who, time_t now);
 /* The same for the directory root of that path, which need not have a capf.conf yet. Takes root, also when it fails. */
 struct spool *spool_open_at(const char *path, int root, const char *who, time_t now);
 void spool_close(struct spool *);
+/* For the owner: makes online/ if it is not there, durably, and opens it. -1 with errno. */
+int spool_make_online(struct spool *);
 
 /* Has this directory requests, rather than certificates? */
 bool spool_holds_requests(enum spool_dir);

@@ -36,6 +36,7 @@ struct errand {
 	struct buf certificate;
 	bool late;			/* it is in waiting */
 	bool unwanted;
+	bool renewed;			/* online/ may have the certificate of an earlier time */
 	size_t len;
 	unsigned char request[];
 };
@@ -193,9 +194,7 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 		return reason_memory(why);
 	if (found > 0)
 		e->asked = known;
-	/* Or the old one would pass for what is asked for now. */
-	if (settled)
-		asked_drop_certificate(d->task->spool, spki);
+	e->renewed = settled;
 	if (found == 0 || settled || known.state == ASKED_UNFIT) {
 		e->asked = (struct asked){.state = ASKED_LATER};
 		memcpy(e->asked.spki, spki, REQID_SPKI);
@@ -401,6 +400,10 @@ static int save(struct desk *d)
 	struct errand *e;
 
 	TAILQ_FOREACH(e, &d->changed, in_queue) {
+		/* Or the old one would pass for what is asked for now. */
+		if (e->renewed && e->asked.state == ASKED_SENT &&
+		    asked_drop_certificate(d->task->spool, e->asked.spki) != 0)
+			return -1;
 		if (e->asked.state == ASKED_ISSUED)
 			asked_put_certificate(d->turn, &e->asked, (struct bytes){e->certificate.p, e->certificate.len});
 		asked_put(d->turn, &e->asked);
@@ -467,7 +470,16 @@ static void begin(struct desk *d, size_t i)
 	e->phase = PHASE_ASKING;
 	e->clerk = c;
 	d->holds[i] = e;
-	clerk_ask(c, e->job, (struct bytes){e->request, e->len}, e->asked.ticket);
+	if (clerk_ask(c, e->job, (struct bytes){e->request, e->len}, e->asked.ticket) != 0) {
+		struct reason why;
+
+		/* It did not get it. One that died is buried when its end is heard. */
+		reason_errno(&why);
+		fail(d, false, &why, 0);
+		d->holds[i] = NULL;
+		queue(d, e);
+		return;
+	}
 	if (rate > 0)
 		d->next_start = monotime_ms() + 60000 / rate;
 }
