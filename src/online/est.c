@@ -239,6 +239,6 @@ static int check(struct online_ca *ca, struct online_report *report, struct reas
 }
 
 const struct online_kind est_kind = {
-	.type = ONLINE_EST, .name = "est", .allows = allows, .open = est_open, .close = est_close, .ticket = ticket,
+	.type = ONLINE_EST, .name = "est", .resends = true, .allows = allows, .open = est_open, .close = est_close, .ticket = ticket,
 	.submit = submit, .poll = poll, .check = check,
 };

@@ -47,6 +47,7 @@ struct online_kind {
 	enum online_type type;
 	const char *name;
 	bool plain;		/* the protocol protects itself, so http:// will do */
+	bool resends;		/* it polls by sending the request again, so each poll may issue */
 	/* Can a request that its own key did not sign be sent to this CA as it is set up? 0; -1 with a reason that names
 	 * the ways out. */
 	int (*allows)(const struct online_settings *, enum csr_proof, struct reason *);

@@ -343,7 +343,8 @@ static void take_answer(struct desk *d, size_t i, const struct clerk_answer *a)
 		d->holds[i] = NULL;
 	} else if (a->outcome == ONLINE_ISSUED) {
 		snprintf(e->asked.ticket, sizeof e->asked.ticket, "%s", a->ticket);
-		e->asked.first = today(d);
+		if (e->asked.state != ASKED_PENDING)
+			e->asked.first = today(d);
 		set_state(d, e, ASKED_SENT, "", 0);
 	} else if (a->outcome == ONLINE_REFUSED) {
 		set_state(d, e, ASKED_UNFIT, a->why.text, 0);
@@ -465,8 +466,9 @@ static void begin(struct desk *d, size_t i)
 	unsigned rate = d->task->clerk.settings->rate;
 
 	unqueue(d, e);
-	e->job = e->asked.state == ASKED_PENDING ? CLERK_POLL : e->asked.state == ASKED_SENT ? CLERK_POLL_LOST :
-	    CLERK_TICKET;
+	/* A poll that may issue is durable before it leaves, as the first request was. */
+	e->job = e->asked.state == ASKED_PENDING && !online_kind(d->task->clerk.settings->type)->resends ? CLERK_POLL :
+	    e->asked.state == ASKED_SENT ? CLERK_POLL_LOST : CLERK_TICKET;
 	e->phase = PHASE_ASKING;
 	e->clerk = c;
 	d->holds[i] = e;

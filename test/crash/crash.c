@@ -6,6 +6,8 @@
  *	CRASH_PROGRAM=NAME	only in this program
  *	CRASH_UNDER=DIR		only calls for files under it
  *	CRASH_READERS=all	reading is counted in children too; usually their turns are any
+ *	CRASH_WHOM=all		in a child the kill only counts, and the child waits until its parent is killed by whoever
+ *				sees that in CRASH_FILE
  *	CRASH_AT=N		the Nth call, from 1
  *	CRASH_HOW=before	SIGKILL instead of the call (the default)
  *	CRASH_HOW=half		SIGKILL after half of a write; another call is as before
@@ -15,8 +17,8 @@
  *
  * The log has a line for each call, "N<tab>kind<tab>call<tab>path", and for some a second path. Kinds
  * are "change", "read", "failed" and "killed" by us, "new" for a process that was not heard before, and
- * "say": a line goes to stdout, or a message to a phone, with the text instead of the path, its tabs as
- * blanks. It is written to mapped memory, which also a process can do that may open nothing and a kill
+ * "say": a line goes to stdout, a message to a phone, or a request to a CA, or its answer is read, with the text
+ * instead of the path, its tabs as blanks. It is written to mapped memory, which also a process can do that may open nothing and a kill
  * does not undo: the file begins with a struct shared and ends with NULs.
  *
  * What the library cannot count it refuses by a message and SIGABRT: stdio opened for writing, and calls
@@ -66,6 +68,7 @@ static enum how how;
 static int error;
 static const char *under;
 static pid_t reader;	/* 0: all are */
+static pid_t leader;	/* the only one that is killed; 0: whichever it is */
 static pid_t self;	/* who wrote the last line here; a child inherits its parent's */
 static char cwd[PATH_MAX];
 
@@ -99,6 +102,7 @@ __attribute__((constructor)) static void start(void)
 		return;
 	under = getenv("CRASH_UNDER");
 	reader = getenv("CRASH_READERS") == NULL ? getpid() : 0;
+	leader = getenv("CRASH_WHOM") == NULL ? 0 : getpid();
 	if (getcwd(cwd, sizeof cwd) == NULL)
 		abort();
 	at = text != NULL ? strtoul(text, NULL, 10) : 0;
@@ -118,6 +122,9 @@ __attribute__((constructor)) static void start(void)
 
 _Noreturn static void die(void)
 {
+	/* Without a call, which a sandbox might not let it make. */
+	while (leader != 0 && getpid() != leader)
+		atomic_thread_fence(memory_order_seq_cst);
 	syscall(SYS_kill, getpid(), SIGKILL);
 	/* Who may not even do that dies of this. */
 	for (;;)
@@ -543,6 +550,36 @@ EXPORT int fflush(FILE *f)
 }
 
 /* A message to a phone: its number is the second byte. */
+/* The first line of a text. */
+static void tell_line(const char *call, const char *text, size_t len)
+{
+	const char *end = memchr(text, '\r', len);
+
+	tell(call, text, end != NULL ? (size_t)(end - text) : len);
+}
+
+/* What libcurl says to a CA, and that an answer begins. */
+EXPORT int SSL_write(void *ssl, const void *data, int len)
+{
+	int (*real)(void *, const void *, int);
+
+	if (len > 4 && (memcmp(data, "GET ", 4) == 0 || memcmp(data, "POST", 4) == 0))
+		tell_line("ca", data, (size_t)len);
+	*(void **)&real = dlsym(RTLD_NEXT, "SSL_write");
+	return real(ssl, data, len);
+}
+
+EXPORT int SSL_read(void *ssl, void *to, int len)
+{
+	int (*real)(void *, void *, int), n;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "SSL_read");
+	n = real(ssl, to, len);
+	if (n > 4 && memcmp(to, "HTTP", 4) == 0)
+		tell_line("answer", to, (size_t)n);
+	return n;
+}
+
 EXPORT int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written)
 {
 	int (*real)(void *, const void *, size_t, size_t *);
