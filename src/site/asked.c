@@ -110,8 +110,10 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	if (result == 0 && *a->device == '\0')
 		result = reason_set(why, "names no device");
 	/* What was refused afterwards is kept to be looked at. */
-	if (result == 0 && a->state != ASKED_REFUSED && has_certificate(s, spki))
+	if (result == 0 && a->state != ASKED_REFUSED && has_certificate(s, spki)) {
+		a->unsaid = a->state != ASKED_ISSUED;
 		a->state = ASKED_ISSUED;
+	}
 	return result == 0 ? 1 : -1;
 }
 

@@ -34,6 +34,7 @@ struct asked {
 	char device[DEVICE_MAX + 1];
 	char ca[ASKED_CA_MAX + 1];	/* its name in capf.conf */
 	enum asked_state state;
+	bool unsaid;		/* its certificate is there, and the file has yet to say ISSUED */
 	char ticket[ASKED_TICKET_MAX + 1];	/* what the CA knows it by; may be "" */
 	time_t first, last;		/* when it was asked, and when it said something; 0: not yet */
 	time_t next;			/* not before; 0: at once. Of ISSUED: when the certificate becomes valid */

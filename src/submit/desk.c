@@ -188,6 +188,9 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 		return -1;
 	/* What it did not fit may have changed. */
 	settled = found > 0 && known.state != ASKED_UNFIT && is_settled(&known);
+	/* Without its certificate, which somebody may take, it would pass for one whose answer was lost. */
+	if (found > 0 && known.unsaid && asked_put(d->turn, &known) != 0)
+		return reason_memory(why);
 	if (settled && !d->task->again)
 		return tell_settled(d, &known, why);
 	if ((e = calloc(1, sizeof *e + request.len)) == NULL)

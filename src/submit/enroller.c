@@ -26,6 +26,8 @@ struct enroller {
 	struct intake *intake;
 	size_t issued, refused;
 	time_t early;		/* when the first certificate becomes valid that is not yet; 0: none */
+	struct reason stuck;	/* why a run that shall end cannot go on, if it cannot */
+	bool unsaved;		/* what the CA said of some is not written, so nothing more can be done for them */
 	bool retry;		/* something has to be done again, such as after a disk that was full */
 	bool told_trouble;	/* the log has what is wrong with the CA */
 };
@@ -142,6 +144,17 @@ static void said(void *ctx, const struct reqid *reqid, const struct imported *ou
 	desk_save(e->desk, &a);
 }
 
+/* Disks that are full, and the like: a service tries again, a run that shall end begins nothing more. */
+static void give_up(struct enroller *e, const char *what, const struct reason *why)
+{
+	e->retry = true;
+	if (!e->task->once)
+		return;
+	reason_set(&e->stuck, "%s: %.*s", what, REASON_MAX - 40, why->text);
+	e->stuck.trouble = why->trouble;
+	desk_stop(e->desk);
+}
+
 static void take_in(struct enroller *e)
 {
 	struct reason why = {.text = ""};
@@ -155,7 +168,7 @@ static void take_in(struct enroller *e)
 	}
 	/* They are in online/, and are found again. */
 	log_say(e->task->log, "cannot-import", "why", why.text, NULL);
-	e->retry = true;
+	give_up(e, "cannot import", &why);
 }
 
 /* When the CA is away, and when it is back, each in one line. */
@@ -180,6 +193,10 @@ static bool is_done(const struct enroller *e, struct reason *why)
 	bool broken;
 	const char *trouble = desk_trouble(e->desk, &broken, &failures);
 
+	if (*e->stuck.text != '\0') {
+		*why = e->stuck;
+		return e->unsaved || n.asking == 0;
+	}
 	if (trouble != NULL && (broken || failures >= FAILURES)) {
 		reason_set(why, "%s", trouble);
 		why->trouble = !broken;
@@ -188,16 +205,23 @@ static bool is_done(const struct enroller *e, struct reason *why)
 	return n.open == n.later && !e->retry && e->early == 0;
 }
 
-/* One turn: what came is done, durably. -1 with errno when the spool cannot be read. */
-static int turn(struct enroller *e)
+/* One turn: what came is done, durably. */
+static void turn(struct enroller *e)
 {
-	if (desk_work(e->desk) != 0) {
-		log_say(e->task->log, "cannot-write", "why", strerror(errno), NULL);
-		e->retry = true;
+	struct reason why;
+
+	if (desk_work(e->desk) == 0) {
+		e->unsaved = false;
+		take_in(e);
+	} else {
+		reason_errno(&why);
+		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
+		/* What is not known to have come may not be taken; they are found again. */
+		intake_forget(e->intake);
+		e->unsaved = true;
+		give_up(e, "cannot write", &why);
 	}
-	take_in(e);
 	tell_of_trouble(e);
-	return 0;
 }
 
 static int milliseconds(const struct enroller *e, long long alive)
@@ -250,13 +274,15 @@ static int work(struct enroller *e, struct reason *why)
 	size_t n;
 
 	for (;;) {
-		if (turn(e) != 0)
-			return -1;
+		turn(e);
 		tell_alive(e, &alive);
+		/* A turn may have left something to be written. */
 		if (stopping && desk_count(e->desk).asking == 0)
-			return 0;
-		if (e->task->once && is_done(e, why))
-			return why->text[0] != '\0';
+			return desk_work(e->desk);
+		if (e->task->once && is_done(e, why)) {
+			desk_stop(e->desk);
+			return *why->text != '\0' ? 1 : desk_work(e->desk);
+		}
 		fd[0] = (struct pollfd){.fd = stopping ? -1 : e->task->stop, .events = POLLIN};
 		fd[1] = (struct pollfd){.fd = spool_watch_fd(e->watch), .events = POLLIN};
 		n = 2 + desk_watch(e->desk, fd + 2);

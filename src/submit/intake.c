@@ -31,7 +31,7 @@ struct intake *intake_new(struct spool *s, time_t clock)
 	return in;
 }
 
-static void forget(struct intake *in)
+void intake_forget(struct intake *in)
 {
 	while (in->n > 0)
 		buf_free(&in->der[--in->n]);
@@ -41,7 +41,7 @@ void intake_free(struct intake *in)
 {
 	if (in == NULL)
 		return;
-	forget(in);
+	intake_forget(in);
 	free(in->request);
 	free(in->der);
 	free(in);
@@ -169,6 +169,6 @@ int intake_commit(struct intake *in, void (*said)(void *ctx, const struct reqid 
 	}
 	import_close(im);
 	free(out);
-	forget(in);
+	intake_forget(in);
 	return result;
 }

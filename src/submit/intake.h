@@ -15,6 +15,8 @@ void intake_free(struct intake *);
 
 /* A certificate for this request. -1 when out of memory. */
 int intake_put(struct intake *, const struct reqid *, struct bytes der);
+/* Takes back all that was put in. */
+void intake_forget(struct intake *);
 size_t intake_count(const struct intake *);
 /* Takes all, and says of each what became of it; nothing is left. What is said is durable. -1 with a reason: of those
  * that were not said nothing is known, and they can be put again. */
