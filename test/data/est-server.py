@@ -40,6 +40,7 @@ cmc = sibling("cmc-ca")
 def arguments():
     p = argparse.ArgumentParser(usage=__doc__)
     p.add_argument("--plain", action="store_true")
+    p.add_argument("--port", type=int, default=0, help="of a server that was away, and is back; 0: any")
     p.add_argument("--client-ca", help="whose certificates a client must have")
     p.add_argument("--tls12", action="store_true", help="nothing newer")
     p.add_argument("--basic", metavar="USER:PASSWORD")
@@ -307,7 +308,7 @@ def indefinite(der):
 
 
 def main():
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", args.port), Handler)
     if not args.plain:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain("tls.pem", "tls.key")
