@@ -230,9 +230,14 @@ void desk_forget(struct desk *d, const unsigned char spki[REQID_SPKI])
 	}
 }
 
-void desk_save(struct desk *d, const struct asked *a)
+void desk_note(struct desk *d, const struct asked *a)
 {
 	asked_put(d->turn, a);
+}
+
+int desk_save(struct desk *d)
+{
+	return turn_empty(d->turn) ? 0 : turn_commit(d->turn);
 }
 
 void desk_stop(struct desk *d)

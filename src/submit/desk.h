@@ -31,8 +31,10 @@ int desk_add(struct desk *, const char *device, const unsigned char spki[REQID_S
 /* Nobody wants this one any more: unless it is with the CA just now, it is not asked about again. */
 void desk_forget(struct desk *, const unsigned char spki[REQID_SPKI]);
 
-/* Writes what somebody else found out about one that has its answer, with what is written next. */
-void desk_save(struct desk *, const struct asked *);
+/* What somebody else found out about one that has its answer, to be written by desk_save. */
+void desk_note(struct desk *, const struct asked *);
+/* Makes that durable. -1 with errno: it is as it was. */
+int desk_save(struct desk *);
 /* Begins nothing more. */
 void desk_stop(struct desk *);
 

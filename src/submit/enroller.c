@@ -141,7 +141,7 @@ static void said(void *ctx, const struct reqid *reqid, const struct imported *ou
 	a.state = ASKED_REFUSED;
 	a.last = now(e);
 	snprintf(a.reason, sizeof a.reason, "%.*s", ASKED_REASON_MAX, why.text);
-	desk_save(e->desk, &a);
+	desk_note(e->desk, &a);
 }
 
 /* Disks that are full, and the like: a service tries again, a run that shall end begins nothing more. */
@@ -218,6 +218,13 @@ static void turn(struct enroller *e)
 		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
 		/* What is not known to have come may not be taken; they are found again. */
 		intake_forget(e->intake);
+		e->unsaved = true;
+		give_up(e, "cannot write", &why);
+	}
+	/* Why certificates were refused: this may be the last turn. */
+	if (!e->unsaved && desk_save(e->desk) != 0) {
+		reason_errno(&why);
+		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
 		e->unsaved = true;
 		give_up(e, "cannot write", &why);
 	}
