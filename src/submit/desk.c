@@ -182,8 +182,10 @@ int desk_add(struct desk *d, const char *device, const unsigned char spki[REQID_
 	bool settled;
 	int found;
 
-	if (find(d, spki) != NULL)
+	if ((e = find(d, spki)) != NULL) {
+		e->unwanted = false;
 		return 0;
+	}
 	if ((found = asked_load(d->task->spool, spki, &known, why)) < 0)
 		return -1;
 	/* What it did not fit may have changed. */

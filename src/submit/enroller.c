@@ -42,21 +42,52 @@ static void say(const struct enroller *e, const char *event, const char *device,
 	log_say(e->task->log, event, "ca", e->task->ca->name, "device", device, "why", why, NULL);
 }
 
+/* Is it its device's newest? Then nobody wants a certificate for an older key of the phone, wherever that is by now. */
+static bool is_newest(struct enroller *e, const struct reqid *reqid)
+{
+	const struct index *index = spool_watch_index(e->watch);
+	const struct index_entry *other = NULL;
+
+	if (index == NULL) {
+		e->retry = true;
+		return false;
+	}
+	while ((other = index_device(index, reqid->device, other)) != NULL)
+		if (other->dir == SPOOL_CSR && reqid_newer(&other->reqid, reqid) &&
+		    spool_has(e->task->spool, SPOOL_CSR, &other->reqid, (enum reqid_kind)other->reqid.kind) == 1)
+			return false;
+	while ((other = index_device(index, reqid->device, other)) != NULL)
+		if (reqid_newer(reqid, &other->reqid))
+			desk_forget(e->desk, other->reqid.spki);
+	return true;
+}
+
+/* The request of a key, though it may have been superseded while the CA thought. False when there is none. */
+static bool find_request(struct enroller *e, const struct asked *a, struct reqid *out)
+{
+	static const enum spool_dir dirs[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
+	const struct index *index = spool_watch_index(e->watch);
+	const struct index_entry *i = NULL;
+
+	while (index != NULL && (i = index_device(index, a->device, i)) != NULL)
+		for (size_t d = 0; d < sizeof dirs / sizeof dirs[0]; d++)
+			if (i->reqid.kind != REQID_DER && memcmp(i->reqid.spki, a->spki, REQID_SPKI) == 0 &&
+			    spool_has(e->task->spool, dirs[d], &i->reqid, (enum reqid_kind)i->reqid.kind) == 1) {
+				*out = i->reqid;
+				return true;
+			}
+	return false;
+}
+
 /* A request that waits: to be asked for, if it is its device's newest. */
 static void want(struct enroller *e, const struct reqid *reqid)
 {
-	const struct index_entry *other = NULL;
 	unsigned char *pem = NULL;
 	struct reason why;
 	size_t len;
 
-	while ((other = spool_watch_each(e->watch, reqid->device, 1u << SPOOL_CSR, other)) != NULL) {
-		if (reqid_newer(&other->reqid, reqid))
-			return;
-		/* Nobody wants a certificate for an older key of the phone. */
-		if (reqid_newer(reqid, &other->reqid))
-			desk_forget(e->desk, other->reqid.spki);
-	}
+	if (!is_newest(e, reqid))
+		return;
 	if (spool_read_request(e->task->spool, reqid, &pem, &len) != 0) {
 		if (errno != ENOENT)
 			say(e, "unreadable", reqid->device, strerror(errno));
@@ -99,10 +130,8 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 		[ASKED_SENT] = "sent", [ASKED_PENDING] = "pending", [ASKED_REFUSED] = "refused",
 		[ASKED_LOST] = "lost", [ASKED_LATER] = "later", [ASKED_UNFIT] = "not-asked",
 	};
-	const unsigned waits = 1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_INSTALLED;
 	struct enroller *e = ctx;
 	struct reqid reqid;
-	enum spool_dir d;
 
 	e->refused += a->state == ASKED_REFUSED || a->state == ASKED_LOST || a->state == ASKED_UNFIT;
 	if (a->state != ASKED_ISSUED) {
@@ -113,7 +142,7 @@ static void tell(void *ctx, const struct asked *a, struct bytes der)
 		say(e, "early", a->device, "the certificate is not valid yet: the CA's clock is ahead of ours");
 		if (e->early == 0 || a->next < e->early)
 			e->early = a->next;
-	} else if (!spool_watch_key(e->watch, a->device, a->spki, waits, &reqid, &d)) {
+	} else if (!find_request(e, a, &reqid)) {
 		say(e, "refused", a->device, "its request is no longer here");
 	} else if (intake_put(e->intake, &reqid, der) != 0) {
 		e->retry = true;

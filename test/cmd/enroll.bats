@@ -223,7 +223,7 @@ unusable() {
 	issued 0
 	ca scep
 	setting issuer-file "$FIX/ec.pem"
-	unusable "the CA's certificate"
+	unusable "the server's certificate C=DE, O=Example, CN=Lab root is not in issuer-file"
 }
 
 @test "a wrong password is mended while phones wait: told once, and SIGHUP is enough" {
