@@ -45,6 +45,7 @@ const char synopsis[] =
     "       csr-submit --status [-H] [-s spool]";
 
 #define EARLY_SECONDS 60	/* so long certificates wait until they are valid */
+#define PATIENCE_MS 30000	/* a CA that is away and wants more time gets it from another run */
 #define FAILURES 3		/* in a row: then the CA is away, and another try later does what is left */
 
 struct run {
@@ -150,7 +151,7 @@ static int give_up(const struct run *r, const char *ca, long long until)
 	unsigned failures;
 	const char *why = desk_trouble(r->desk, &broken, &failures);
 
-	if (why == NULL || (!broken && (failures < FAILURES || monotime_ms() < until)))
+	if (why == NULL || (!broken && ((failures < FAILURES && desk_due(r->desk) < PATIENCE_MS) || monotime_ms() < until)))
 		return -1;
 	status_warn(ca, "%s", why);
 	return broken ? STATUS_USAGE : STATUS_TROUBLE;
@@ -177,11 +178,12 @@ static void watch_signals(void)
 static int pause_ms(const struct run *r, long long until)
 {
 	struct desk_count n = desk_count(r->desk);
-	int due = desk_due(r->desk), left = (int)(until - monotime_ms());
+	long long left = until - monotime_ms();
+	int due = desk_due(r->desk);
 
 	/* A signal that comes just before poll() is seen a second later. */
 	due = due < 0 || due > 1000 ? 1000 : due;
-	return n.later == n.open && left < due ? (left > 0 ? left : 0) : due;
+	return n.later == n.open && left < due ? (left > 0 ? (int)left : 0) : due;
 }
 
 /* Until all have an answer, or the time is over. An exit status. */

@@ -19,6 +19,7 @@
 
 #define MAX_PACKET (96 * 1024)	/* a request or a certificate, each of at most 64 KiB, and some text */
 #define MEMORY (64 << 20)
+#define WAIT_MOST UINT32_MAX	/* a certificate may begin in the year 9999 */
 
 /* Its side. */
 
@@ -94,7 +95,7 @@ static int work(struct online_ca *ca, const struct clerk_task *task, int fd, str
 			a.outcome = ONLINE_REFUSED;
 		/* The CA's clock may be ahead of ours. */
 		begins -= time(NULL) + task->clock;
-		a.wait = certificate.len > 0 && begins > 0 ? begins : 0;
+		a.wait = certificate.len == 0 || begins <= 0 ? 0 : begins < WAIT_MOST ? begins : WAIT_MOST;
 	}
 	result = put_answer(fd, (enum clerk_job)job, &a, certificate);
 	buf_free(&a.certificates);

@@ -263,17 +263,21 @@ const char *desk_trouble(const struct desk *d, bool *broken, unsigned *failures)
 	return d->failures > 0 ? d->why.text : NULL;
 }
 
-/* It came to nothing, and so would the next. */
+/* It came to nothing, and so would the next. What was under way at the same time tells nothing new. */
 static void fail(struct desk *d, bool broken, const struct reason *why, time_t wait)
 {
-	long long pause = PAUSE_FIRST_MS << (d->failures < 16 ? d->failures : 16);
+	long long pause;
 
-	d->failures++;
+	if (d->failures == 0 || monotime_ms() >= d->paused)
+		d->failures++;
+	pause = PAUSE_FIRST_MS << (d->failures < 16 ? d->failures - 1 : 15);
 	d->broken = broken;
 	d->why = *why;
 	if (pause > PAUSE_MOST_MS)
 		pause = PAUSE_MOST_MS;
-	if (wait > 0 && wait < POLL_MOST && (long long)wait * 1000 > pause)
+	if (wait > POLL_MOST)
+		wait = POLL_MOST;
+	if ((long long)wait * 1000 > pause)
 		pause = (long long)wait * 1000;
 	d->paused = monotime_ms() + pause;
 }

@@ -17,6 +17,7 @@
 #define LOOK_MS 2000		/* how often csr/ is read where the file system cannot tell */
 #define AGAIN_MS 5000		/* after a disk that was full */
 #define ALIVE_MS 10000
+#define PATIENCE_MS 30000	/* a CA that wants more time gets it from another run, when this one shall end */
 #define FAILURES 3		/* in a row: then a run that shall end ends */
 
 struct enroller {
@@ -226,7 +227,7 @@ static bool is_done(const struct enroller *e, struct reason *why)
 		*why = e->stuck;
 		return e->unsaved || n.asking == 0;
 	}
-	if (trouble != NULL && (broken || failures >= FAILURES)) {
+	if (trouble != NULL && (broken || failures >= FAILURES || desk_due(e->desk) >= PATIENCE_MS)) {
 		reason_set(why, "%s", trouble);
 		why->trouble = !broken;
 		return true;
@@ -320,7 +321,8 @@ static int work(struct enroller *e, struct reason *why)
 			return *why->text != '\0' ? 1 : desk_work(e->desk);
 		}
 		fd[0] = (struct pollfd){.fd = stopping ? -1 : e->task->stop, .events = POLLIN};
-		fd[1] = (struct pollfd){.fd = spool_watch_fd(e->watch), .events = POLLIN};
+		/* What came meanwhile is found with what is done again. */
+		fd[1] = (struct pollfd){.fd = e->retry ? -1 : spool_watch_fd(e->watch), .events = POLLIN};
 		n = 2 + desk_watch(e->desk, fd + 2);
 		poll(fd, n, milliseconds(e, alive));
 		if (fd[0].revents != 0) {
