@@ -662,6 +662,7 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 	}
 	buf_free(&answer->body);
 	result = judge(h, code, why);
+	/* It may come by itself, unless a setting has to change. */
 	why->trouble = result != HTTP_UNTRUSTED;
 	return result;
 }

@@ -168,14 +168,23 @@ entries() {
 	run --separate-stderr bash -c 'csr-submit --get-ca -O type=est -O url=https://127.0.0.1:'"$AT"' \
 	    -O ca-file='"$BATS_FILE_TMPDIR"'/tls/good.pem >/dev/full'
 	assert_status 111
-	# It is away: that is for later, and no wrong usage.
-	ca_gone
-	run --separate-stderr csr-submit --test -O type=est -O url="https://127.0.0.1:$AT"
-	assert_status 111
-	assert_one_line ""
 	run --separate-stderr csr-submit --test -O type=est -O url="https://127.0.0.1:$AT" -O ca-file=nosuch
 	assert_status 100
 	assert_one_line "nosuch"
+}
+
+@test "--test with a CA of any kind: there, and away, which is for later and no wrong usage" {
+	local kind
+	for kind in est cmp scep certsrv; do
+		ca $kind
+		run --separate-stderr csr-submit --test
+		assert_status 0
+		assert_output_has $'type\t'$kind
+		ca_gone
+		run --separate-stderr csr-submit --test
+		assert_status 111
+		assert_one_line "csr-submit: lab: "
+	done
 }
 
 @test "options in place of capf.conf, or beside it; wrong ones" {
