@@ -15,7 +15,6 @@
 #define PAUSE_MOST_MS 300000
 #define POLL_SECONDS 10		/* the first time, when the CA does not say when; then twice that, and so on */
 #define POLL_DOUBLINGS 6
-#define POLL_LEAST 1
 #define POLL_MOST 86400
 #define LOST_TRIES 5		/* so often a request is asked for again whose answers are lost, where that is allowed */
 #define EARLY_MOST 3600		/* a certificate that is valid only later than that is somebody's mistake */
@@ -301,7 +300,10 @@ static void set_state(struct desk *d, struct errand *e, enum asked_state state, 
 /* When to ask for the n-th time. */
 static time_t after(const struct desk *d, time_t wait, unsigned n)
 {
-	wait = wait == 0 ? POLL_SECONDS << (n < POLL_DOUBLINGS ? n : POLL_DOUBLINGS) : wait < POLL_LEAST ? POLL_LEAST : wait > POLL_MOST ? POLL_MOST : wait;
+	if (wait == 0)
+		wait = POLL_SECONDS << (n < POLL_DOUBLINGS ? n : POLL_DOUBLINGS);
+	if (wait > POLL_MOST)
+		wait = POLL_MOST;
 	return today(d) + wait;
 }
 

@@ -14,7 +14,7 @@ static void refuses(const char *text, const char *why)
 }
 
 /* What capf-init writes: nothing but comments, and each setting with its default, so that taking away the # before it
- * changes nothing; but for the four that show an example, since nothing is their default. */
+ * changes nothing; but for the five that show an example, since nothing is their default. */
 static void test_template(void)
 {
 	struct settings plain, shown;
@@ -32,7 +32,7 @@ static void test_template(void)
 	for (const char *line = (const char *)text.p; *line != '\0'; line = strchr(line, '\n') + 1)
 		if (line[0] == '#' && line[1] != ' ' && strncmp(line, "#listen", 7) != 0 &&
 		    strncmp(line, "#issuer-certificate", 19) != 0 && strncmp(line, "#issuer-key", 11) != 0 &&
-		    strncmp(line, "#trace-devices", 14) != 0) {
+		    strncmp(line, "#trace-devices", 14) != 0 && strncmp(line, "#online-ca", 10) != 0) {
 			buf_put(&set, line + 1, strcspn(line, "\n"));
 			n++;
 		}
@@ -116,10 +116,10 @@ static void test_defaults(void)
 		snprintf(line, sizeof line, "%s = %s\n", name, defaults[i].other);
 		ok(settings_parse(&c, line, &r) == 0 && !same(&c, &none), "%s is something else", defaults[i].other);
 	}
-	/* Those of the file that are no defaults: three of the server, which are as above, and a template. */
+	/* Those of the file that are no defaults: the five that show an example, a template and a CA. */
 	for (const char *p = (const char *)text.p; (p = strstr(p, "\n#")) != NULL; p++)
-		n += p[2] != ' ' && strncmp(p + 2, "template.", 9) != 0;
-	ok(n == sizeof defaults / sizeof *defaults + 4, "the file has no other settings");
+		n += p[2] != ' ' && strncmp(p + 2, "template.", 9) != 0 && strncmp(p + 2, "ca.", 3) != 0;
+	ok(n == sizeof defaults / sizeof *defaults + 5, "the file has no other settings");
 	buf_free(&text);
 }
 
