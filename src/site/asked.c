@@ -11,6 +11,7 @@
 #include "base/ini.h"
 #include "base/utc.h"
 #include "site/asked.h"
+#include "spool/create.h"
 
 #define SUFFIX ".asked"
 #define CERTIFICATE ".der"
@@ -31,7 +32,7 @@ int asked_lock(struct spool *s)
 {
 	int fd;
 
-	if (spool_make_online(s) != 0)
+	if (create_online(s) != 0)
 		return -1;
 	/* What is there is taken for durable from here on, and whoever put it there may have died before it was. */
 	if (spool_sync(s, SPOOL_ONLINE) != 0)

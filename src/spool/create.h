@@ -14,4 +14,7 @@ int create_missing(const char *path, enum spool_dir *);
 /* Makes the directories that a spool lacks. -1 with errno. */
 int create_mend(const char *path);
 
+/* Makes online/, durably, if an open spool of an older version lacks it. -1 with errno. */
+int create_online(struct spool *);
+
 #endif

@@ -83,18 +83,6 @@ struct spool *spool_open(const char *path, const char *who, time_t now)
 	return spool_open_at(path, root, who, now);
 }
 
-int spool_make_online(struct spool *s)
-{
-	const char *name = dir_name[SPOOL_ONLINE];
-
-	if (mkdirat(s->root, name, 0700) != 0 && errno != EEXIST)
-		return -1;
-	if (s->dir[SPOOL_ONLINE] < 0)
-		s->dir[SPOOL_ONLINE] = openat(s->root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* Also when it was there: whoever made it may have died before it was durable. */
-	return s->dir[SPOOL_ONLINE] < 0 ? -1 : fsync(s->root);
-}
-
 void spool_close(struct spool *s)
 {
 	if (s == NULL)

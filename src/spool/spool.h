@@ -59,7 +59,6 @@ struct spool *spool_open(const char *path, const char *who, time_t now);
 struct spool *spool_open_at(const char *path, int root, const char *who, time_t now);
 void spool_close(struct spool *);
 /* For the owner: makes online/ if it is not there, durably, and opens it. -1 with errno. */
-int spool_make_online(struct spool *);
 
 /* Has this directory requests, rather than certificates? */
 bool spool_holds_requests(enum spool_dir);
