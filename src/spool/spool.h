@@ -58,7 +58,6 @@ struct spool *spool_open(const char *path, const char *who, time_t now);
 /* The same for the directory root of that path, which need not have a capf.conf yet. Takes root, also when it fails. */
 struct spool *spool_open_at(const char *path, int root, const char *who, time_t now);
 void spool_close(struct spool *);
-/* For the owner: makes online/ if it is not there, durably, and opens it. -1 with errno. */
 
 /* Has this directory requests, rather than certificates? */
 bool spool_holds_requests(enum spool_dir);

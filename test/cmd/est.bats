@@ -171,7 +171,7 @@ vouched() {
 	est_start --cmc "Phone,agent,$FIX/ec.pem"
 	est_submit
 	assert_status 1
-	assert_stderr_has "its key did not sign it"
+	assert_stderr_has "CAPF signed it, not its phone"
 	assert_stderr_has "send-unproved = yes"
 	assert_equal "$(asked)" 0
 	est_submit -a -O send-unproved=yes
