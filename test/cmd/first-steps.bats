@@ -24,7 +24,7 @@ requests_of_phones() {
 	stop
 }
 
-@test "a request that CAPF signed is refused in a line that is whole, and again by itself once the settings allow it" {
+@test "a request that CAPF signed is not sent, in a line that is whole, and goes by itself once the settings allow it" {
 	requests_of_phones 2
 	online_cmp lab
 	csr-dump -o requests.tgz 2>said
@@ -32,13 +32,13 @@ requests_of_phones() {
 	for type in est scep certsrv; do
 		run --separate-stderr csr-submit -c other -O type=$type -O url=https://127.0.0.1:1/ requests.tgz
 		assert_status 1
-		assert_stderr_has 'SEP000000000001: refused: CAPF signed it, not its phone. Ways out: '
+		assert_stderr_has 'SEP000000000001: was not sent: CAPF signed it, not its phone. Ways out: '
 		assert_stderr_has 'send-unproved = yes; see csr-submit(1)'
 		assert_stderr_has '0 issued, 0 pending, 2 refused, 0 lost'
 	done
 	run --separate-stderr capf-enroll --once -c other -O type=scep -O url=https://127.0.0.1:1/
 	assert_status 0
-	assert_equal "$(grep -c 'event=refused ' <<<"$stderr")" 2
+	assert_equal "$(grep -c 'event=not-asked ' <<<"$stderr")" 2
 	assert_equal "$(csr-submit --status | cut -f 1-5)" $'other\t0\t0\t2\t0'
 	# Nothing had left, so nobody needs --again.
 	run --separate-stderr capf-enroll --once
