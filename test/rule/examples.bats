@@ -223,8 +223,7 @@ online() {
 }
 
 @test "online-ca: SCEP over plain http: the certificate that was compared becomes issuer-file" {
-	cc -O1 -D_GNU_SOURCE -o scep-server "$TESTDIR/data/scep-server.c" -lcrypto
-	./scep-server scep.port scep.log "$FIX/root.pem" "$FIX/root.key" 3>&- &
+	"$OBJ/servers/scep-server" scep.port scep.log "$FIX/root.pem" "$FIX/root.key" 3>&- &
 	echo $! >>pids
 	until_true test -s scep.port
 	openssl genrsa -out transport.key 2048 2>/dev/null
