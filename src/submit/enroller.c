@@ -314,7 +314,7 @@ static int work(struct enroller *e, struct reason *why)
 		turn(e);
 		tell_alive(e, &alive);
 		/* A turn may have left something to be written. */
-		if (stopping && desk_count(e->desk).asking == 0)
+		if (stopping && (e->unsaved || desk_count(e->desk).asking == 0))
 			return desk_work(e->desk);
 		if (e->task->once && is_done(e, why)) {
 			desk_stop(e->desk);
