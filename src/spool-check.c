@@ -13,6 +13,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "site/asked.h"
 #include "site/capf_identity.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
@@ -212,6 +213,60 @@ static int remove_left(struct spool *s, size_t *n)
 	return result;
 }
 
+/* What a CA was asked, and the certificate that it sent, if that is still here. */
+static int check_asked(void *ctx, const struct asked *a, const char *file, const struct reason *why)
+{
+	struct checking *ck = ctx;
+	struct reason cause = *why;
+	struct cert *cert;
+	unsigned char *der;
+	char path[128];
+	size_t len;
+
+	snprintf(path, sizeof path, "%s/%s", spool_dir_name(SPOOL_ONLINE), file);
+	if (a == NULL) {
+		blame(ck, path, &cause);
+		return 0;
+	}
+	if (asked_certificate(ck->spool, a->spki, &der, &len) != 0) {
+		if (errno != ENOENT && reason_errno(&cause) != 0)
+			blame(ck, path, &cause);
+		return 0;
+	}
+	snprintf(strrchr(path, '.'), sizeof ".der", ".der");
+	if ((cert = cert_parse(der, len, &cause)) == NULL)
+		blame(ck, path, &cause);
+	else if (memcmp(cert->spki, a->spki, sizeof cert->spki) != 0)
+		find(ck, path, "it has another key than its name says");
+	cert_free(cert);
+	free(der);
+	return 0;
+}
+
+static int tell_stray(void *ctx, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", spool_dir_name(SPOOL_ONLINE), file);
+	tell(ctx, RECOVER_UNFINISHED, path, "a certificate that nobody asked for");
+	return 0;
+}
+
+struct removing {
+	struct spool *spool;
+	size_t n;
+};
+
+static int remove_stray(void *ctx, const char *file)
+{
+	struct removing *r = ctx;
+
+	if (spool_remove(r->spool, SPOOL_ONLINE, file) != 0 && errno != ENOENT)
+		return -1;
+	r->n++;
+	return 0;
+}
+
 /* Everything once. -1 with errno when it cannot look. */
 static int check(struct checking *ck)
 {
@@ -226,7 +281,8 @@ static int check(struct checking *ck)
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (trust_store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			blame(ck, spool_dir_name(ck->trust), &why);
-	if (recover_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0)
+	if (recover_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0 ||
+	    asked_each(ck->spool, check_asked, ck) != 0 || asked_strays(ck->spool, tell_stray, ck) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
@@ -240,9 +296,11 @@ static void repair(struct checking *ck)
 {
 	struct reason why;
 	struct settings settings;
+	struct removing strays = {ck->spool, 0};
 	size_t finished, expired = 0;
 
-	if (recover_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0)
+	if (recover_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0 ||
+	    asked_strays(ck->spool, remove_stray, &strays) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
 	if (settings_load(&settings, ck->spool->root, &why) != 0) {
 		if (why.trouble)
@@ -250,12 +308,14 @@ static void repair(struct checking *ck)
 	} else if (recover_expire(ck->spool, SPOOL_DONE, ck->spool->now - settings.keep_done, &expired) != 0 ||
 	    recover_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - settings.keep_superseded, &expired) != 0 ||
 	    recover_expire(ck->spool, SPOOL_TRACE, ck->spool->now - settings.keep_trace, &expired) != 0 ||
-	    trace_files_expire(ck->spool, ck->spool->now - settings.keep_trace, &expired) != 0)
+	    trace_files_expire(ck->spool, ck->spool->now - settings.keep_trace, &expired) != 0 ||
+	    asked_expire(ck->spool, ck->spool->now - settings.keep_done, ck->spool->now - settings.keep_superseded,
+	    &expired) != 0)
 		status_die_errno(ck->spool->path, "cannot take old files away");
 	if (capf_identity_check(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 	if (ck->verbose)
-		printf("%zu steps finished, %zu old files taken away\n", finished, expired);
+		printf("%zu steps finished, %zu old files taken away\n", finished + strays.n, expired);
 }
 
 int main(int argc, char *argv[])

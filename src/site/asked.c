@@ -248,9 +248,20 @@ int asked_drop_certificate(struct spool *s, const unsigned char spki[REQID_SPKI]
 
 struct expiry {
 	struct spool *spool;
+	struct reqid *waiting;	/* requests in csr/ */
+	size_t waitings;
 	time_t issued, any;
 	size_t *n;
 };
+
+/* Without the record its key would be asked for as if for the first time. */
+static bool is_waiting(const struct expiry *x, const unsigned char *spki)
+{
+	for (size_t i = 0; i < x->waitings; i++)
+		if (memcmp(x->waiting[i].spki, spki, REQID_SPKI) == 0)
+			return true;
+	return false;
+}
 
 static int expire_one(void *ctx, const struct asked *a, const char *file, const struct reason *why)
 {
@@ -261,7 +272,7 @@ static int expire_one(void *ctx, const struct asked *a, const char *file, const 
 	if (a == NULL)
 		return 0;
 	last = a->last > a->first ? a->last : a->first;
-	if (last >= (a->state == ASKED_ISSUED ? x->issued : x->any))
+	if (last >= (a->state == ASKED_ISSUED ? x->issued : x->any) || is_waiting(x, a->spki))
 		return 0;
 	/* What says that it was asked goes last: alone, the certificate would be nobody's. */
 	if (remove_one(x->spool, a->spki, CERTIFICATE) != 0 || remove_one(x->spool, a->spki, SUFFIX) != 0)
@@ -272,7 +283,40 @@ static int expire_one(void *ctx, const struct asked *a, const char *file, const 
 
 int asked_expire(struct spool *s, time_t issued, time_t any, size_t *n)
 {
-	struct expiry x = {s, issued, any, n};
+	struct expiry x = {.spool = s, .issued = issued, .any = any, .n = n};
+	int result;
 
-	return asked_each(s, expire_one, &x);
+	if (spool_list(s, SPOOL_CSR, &x.waiting, &x.waitings) != 0)
+		return -1;
+	result = asked_each(s, expire_one, &x);
+	free(x.waiting);
+	return result;
+}
+
+struct strays {
+	const struct spool *spool;
+	int (*each)(void *, const char *);
+	void *ctx;
+};
+
+static int stray_one(void *ctx, const char *name)
+{
+	const struct strays *t = ctx;
+	unsigned char spki[REQID_SPKI];
+	char asked[NAME_MAX_BYTES];
+
+	if (strlen(name) != 2 * REQID_SPKI + strlen(CERTIFICATE) || strcmp(name + 2 * REQID_SPKI, CERTIFICATE) != 0 ||
+	    !bytes_unhex(name, sizeof spki, spki))
+		return 0;
+	name_of(spki, SUFFIX, asked);
+	if (faccessat(t->spool->dir[SPOOL_ONLINE], asked, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return errno == ENOENT ? t->each(t->ctx, name) : -1;
+}
+
+int asked_strays(const struct spool *s, int (*each)(void *ctx, const char *file), void *ctx)
+{
+	struct strays t = {s, each, ctx};
+
+	return spool_each(s, SPOOL_ONLINE, stray_one, &t);
 }

@@ -66,7 +66,11 @@ int asked_certificate(const struct spool *, const unsigned char spki[REQID_SPKI]
 /* It was taken. Not durable: who finds it again takes it again. -1 with errno. */
 int asked_drop_certificate(struct spool *, const unsigned char spki[REQID_SPKI]);
 
-/* Removes what was issued before a time, and anything before another; adds how many to *n. -1 with errno. */
+/* Removes what was issued before a time, and anything before another, unless its request waits in csr/; adds how many
+ * to *n. -1 with errno. */
 int asked_expire(struct spool *, time_t issued, time_t any, size_t *n);
+/* Calls each with the name of every certificate of which nothing is known, until one returns non-zero: a power failure
+ * leaves such a one when they are removed. -1 with errno. */
+int asked_strays(const struct spool *, int (*each)(void *ctx, const char *file), void *ctx);
 
 #endif
