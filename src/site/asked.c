@@ -106,7 +106,7 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	name_of(spki, SUFFIX, name);
 	if (fileio_slurp(s->dir[SPOOL_ONLINE], name, FILE_MAX, &text, &len) != 0)
 		return errno == ENOENT ? 0 : reason_errno_of(why, name);
-	result = ini_lines((char *)text, take, a, why);
+	result = strlen((char *)text) != len ? reason_set(why, "has a NUL") : ini_lines((char *)text, take, a, why);
 	free(text);
 	if (result == 0 && *a->device == '\0')
 		result = reason_set(why, "names no device");

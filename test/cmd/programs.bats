@@ -979,6 +979,97 @@ finding() {
 	spool-check -s "$SPOOL"
 }
 
+# asked NUMBER STATE LAST: what a CA was asked for the key of that number, with its certificate when that is issued.
+asked() {
+	local key
+	key=$(key_hash "$FIX/key/rsa$1.pem")
+	printf '%s\n' "device = SEP00000000000$1" 'ca = lab' "state = $2" 'first = 2023-01-01T00:00:00Z' "last = $3" 'tries = 0' \
+	    >"$SPOOL/online/$key.asked"
+	[ "$2" != issued ] || cp "$FIX/der/SEP00000000000$1.der" "$SPOOL/online/$key.der"
+	chmod -f 600 "$SPOOL/online/$key".*
+}
+
+@test "spool-check: online/" {
+	local key
+	key=$(key_hash "$FIX/key/rsa1.pem")
+	asked 1 issued 2023-11-01T00:00:00Z
+	asked 2 pending 2023-11-01T00:00:00Z
+	spool-check -s "$SPOOL"
+	echo 'state = perhaps' >>"$SPOOL/online/$key.asked"
+	finding "online/$key.asked" 'state cannot be "perhaps"'
+	printf 'state = sent\n\0device = SEP1\n' >"$SPOOL/online/$key.asked"
+	finding "online/$key.asked" "NUL"
+	asked 1 issued 2023-11-01T00:00:00Z
+	cp "$FIX/der/SEP000000000003.der" "$SPOOL/online/$key.der"
+	finding "online/$key.der" "another key"
+	echo x >"$SPOOL/online/$key.der"
+	finding "online/$key.der" ""
+	asked 1 issued 2023-11-01T00:00:00Z
+	mv "$SPOOL/online/$key.asked" keep
+	run --separate-stderr spool-check -v -s "$SPOOL"
+	assert_status 0
+	assert_output "online/$key.der"$'\t'"unfinished: a certificate that nobody asked for"
+	spool-check -r -s "$SPOOL" -P "$(date -d 2023-11-02 +%s)"
+	[ ! -e "$SPOOL/online/$key.der" ]
+	mv keep "$SPOOL/online/$key.asked"
+	: >"$SPOOL/online/${key^^}.asked"
+	chmod 600 "$SPOOL/online/${key^^}.asked"
+	finding "online/${key^^}.asked" "not a name of the spool"
+}
+
+@test "spool-check --repair: what CAs were asked goes by age, unless the request waits" {
+	local now
+	now=$(date -d 2024-01-15 +%s)
+	asked 1 issued 2023-12-10T00:00:00Z
+	asked 2 issued 2023-12-20T00:00:00Z
+	asked 3 lost 2023-12-10T00:00:00Z
+	asked 4 refused 2023-10-10T00:00:00Z
+	asked 5 lost 2023-10-10T00:00:00Z
+	csr-add -s "$SPOOL" -P "$now" "$FIX/csr/SEP000000000005.csr"
+	run --separate-stderr spool-check -rv -s "$SPOOL" -P "$now"
+	assert_status 0
+	assert_output "0 steps finished, 2 old files taken away"
+	(cd "$SPOOL/online" && cat ./*.asked) | grep -h '^device' | sort >left
+	printf 'device = SEP00000000000%d\n' 2 3 5 | diff - left
+	assert_equal "$(find "$SPOOL/online" -name '*.der' | wc -l)" 1
+}
+
+@test "a spool of an older version, without online/: every program takes it, also one that may only read" {
+	ready
+	rm -r "$SPOOL/online"
+	cp -a "$SPOOL" before
+	run --separate-stderr csr-submit --status -s "$SPOOL"
+	assert_silent
+	reads() {
+		local command
+		for command in csr-list csr-count lsc-list stale-lsc:list phone-list phone-report trust-list spool-check; do
+			run --separate-stderr ${command//:/ } -s "$1"
+			[ "$status" -le 1 ] || fail "$command" "$(show_run)"
+			assert_equal "$stderr" ""
+		done
+		csr-dump -s "$1" >/dev/null
+	}
+	reads "$SPOOL"
+	diff -r before "$SPOOL"
+	csr-add -s "$SPOOL" "$FIX/csr/SEP000000000009.csr"
+	phone-add -s "$SPOOL" SEP000000000009
+	[ ! -e "$SPOOL/online" ]
+	# One that nobody can write.
+	if unshare -rm true 2>/dev/null; then
+		unshare -rm bash -ec 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"
+		    for command in csr-list csr-count lsc-list phone-list phone-report trust-list spool-check; do $command -s "$0"; done' \
+		    "$SPOOL" >read
+		assert_equal "$(wc -l <read | tr -d ' ' | sed 's/^[1-9].*/some/')" some
+	fi
+	# Who asks a CA makes it, also when it cannot be asked.
+	csr-dump -s "$SPOOL" >requests.tgz
+	run csr-submit -s "$SPOOL" -O type=est -O url=https://127.0.0.1:1/ -o c.tgz requests.tgz
+	assert_equal "$(stat -c %a "$SPOOL/online")" 700
+	rm -rf "$SPOOL/online"
+	spool-check -r -s "$SPOOL"
+	assert_equal "$(stat -c %a "$SPOOL/online")" 700
+}
+
 @test "spool-check --repair: the copies of CAPF's certificate" {
 	local zero
 	zero=$(cd "$SPOOL" && ls ca/*.0)
