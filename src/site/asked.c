@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,10 @@
 
 const char *const asked_states[] = {"sent", "pending", "refused", "lost", "later", "unfit", "issued", NULL};
 
-static const char *const times[] = {"first", "last", "next"};
+enum field { DEVICE, CA, STATE, TICKET, FIRST, LAST, NEXT, TRIES, REASON, FIELDS };
+static const char *const field_names[FIELDS] = {
+	"device", "ca", "state", "ticket", "first", "last", "next", "tries", "reason",
+};
 
 static void name_of(const unsigned char *spki, const char *suffix, char out[NAME_MAX_BYTES])
 {
@@ -53,36 +57,65 @@ static int set_text(const char *name, const char *value, char *out, size_t size,
 	return 0;
 }
 
-static int take(void *ctx, const char *name, const char *value, struct reason *why)
+static int take_state(struct asked *a, const char *value, struct reason *why)
 {
-	struct asked *a = ctx;
-	time_t *const time[] = {&a->first, &a->last, &a->next};
-	char *end;
-
-	if (strcmp(name, "device") == 0)
-		return device_ok(value, strlen(value)) ? set_text(name, value, a->device, sizeof a->device, why) :
-		    reason_set(why, "an invalid device name");
-	if (strcmp(name, "ca") == 0)
-		return set_text(name, value, a->ca, sizeof a->ca, why);
-	if (strcmp(name, "ticket") == 0)
-		return set_text(name, value, a->ticket, sizeof a->ticket, why);
-	if (strcmp(name, "reason") == 0)
-		return set_text(name, value, a->reason, sizeof a->reason, why);
-	if (strcmp(name, "tries") == 0) {
-		a->tries = (unsigned)strtoul(value, &end, 10);
-		return *value >= '0' && *value <= '9' && *end == '\0' ? 0 : reason_set(why, "tries wants a number");
-	}
-	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
-		if (strcmp(name, times[i]) == 0)
-			return utc_parse(value, time[i]) ? 0 : reason_set(why, "%s wants a time", name);
-	if (strcmp(name, "state") != 0)
-		return reason_set(why, "there is no field %.40s", name);
 	for (unsigned i = 0; i < ASKED_STATES; i++)
 		if (strcmp(value, asked_states[i]) == 0) {
 			a->state = (enum asked_state)i;
 			return 0;
 		}
 	return reason_set(why, "state cannot be \"%.40s\"", value);
+}
+
+static int take_tries(struct asked *a, const char *value, struct reason *why)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || n > UINT_MAX)
+		return reason_set(why, "tries wants a number");
+	a->tries = (unsigned)n;
+	return 0;
+}
+
+struct taking {
+	struct asked *asked;
+	unsigned seen;		/* 1 << field */
+};
+
+static int take(void *ctx, const char *name, const char *value, struct reason *why)
+{
+	struct taking *t = ctx;
+	struct asked *a = t->asked;
+	time_t *const time[] = {[FIRST] = &a->first, [LAST] = &a->last, [NEXT] = &a->next};
+	unsigned field = 0;
+
+	while (field < FIELDS && strcmp(name, field_names[field]) != 0)
+		field++;
+	if (field == FIELDS)
+		return reason_set(why, "there is no field %.40s", name);
+	if ((t->seen & 1u << field) != 0)
+		return reason_set(why, "%s is there twice", name);
+	t->seen |= 1u << field;
+	switch ((enum field)field) {
+	case DEVICE:
+		return device_ok(value, strlen(value)) ? set_text(name, value, a->device, sizeof a->device, why) :
+		    reason_set(why, "an invalid device name");
+	case CA:
+		return set_text(name, value, a->ca, sizeof a->ca, why);
+	case TICKET:
+		return set_text(name, value, a->ticket, sizeof a->ticket, why);
+	case REASON:
+		return set_text(name, value, a->reason, sizeof a->reason, why);
+	case STATE:
+		return take_state(a, value, why);
+	case TRIES:
+		return take_tries(a, value, why);
+	default:
+		return utc_parse(value, time[field]) ? 0 : reason_set(why, "%s wants a time", name);
+	}
 }
 
 /* Is its certificate there? */
@@ -96,6 +129,7 @@ static bool has_certificate(const struct spool *s, const unsigned char *spki)
 
 int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], struct asked *a, struct reason *why)
 {
+	struct taking taking = {a, 0};
 	char name[NAME_MAX_BYTES];
 	unsigned char *text;
 	size_t len;
@@ -106,7 +140,7 @@ int asked_load(const struct spool *s, const unsigned char spki[REQID_SPKI], stru
 	name_of(spki, SUFFIX, name);
 	if (fileio_slurp(s->dir[SPOOL_ONLINE], name, FILE_MAX, &text, &len) != 0)
 		return errno == ENOENT ? 0 : reason_errno_of(why, name);
-	result = strlen((char *)text) != len ? reason_set(why, "has a NUL") : ini_lines((char *)text, take, a, why);
+	result = strlen((char *)text) != len ? reason_set(why, "has a NUL") : ini_lines((char *)text, take, &taking, why);
 	free(text);
 	if (result == 0 && *a->device == '\0')
 		result = reason_set(why, "names no device");
@@ -190,7 +224,7 @@ static void put_reason(struct buf *out, const char *text)
 
 int asked_put(struct turn *t, const struct asked *a)
 {
-	const time_t time[] = {a->first, a->last, a->next};
+	const time_t time[] = {[FIRST] = a->first, [LAST] = a->last, [NEXT] = a->next};
 	char name[NAME_MAX_BYTES], text[UTC_ISO + 1];
 	struct buf out = {0};
 	int result;
@@ -200,11 +234,11 @@ int asked_put(struct turn *t, const struct asked *a)
 	put_line(&out, "state", asked_states[a->state]);
 	if (*a->ticket != '\0')
 		put_line(&out, "ticket", a->ticket);
-	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
+	for (unsigned i = FIRST; i <= NEXT; i++) {
 		if (time[i] == 0)
 			continue;
 		utc_iso(time[i], text);
-		put_line(&out, times[i], text);
+		put_line(&out, field_names[i], text);
 	}
 	snprintf(text, sizeof text, "%u", a->tries);
 	put_line(&out, "tries", text);
