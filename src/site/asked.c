@@ -38,9 +38,6 @@ int asked_lock(struct spool *s)
 
 	if (create_online(s) != 0)
 		return -1;
-	/* What is there is taken for durable from here on, and whoever put it there may have died before it was. */
-	if (spool_sync(s, SPOOL_ONLINE) != 0)
-		return -1;
 	fd = openat(s->dir[SPOOL_ONLINE], SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
 		return fileio_give_up(fd);

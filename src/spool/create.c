@@ -116,6 +116,18 @@ int create_mend(const char *path)
 	return close(root);
 }
 
+int create_online(struct spool *s)
+{
+	const char *name = spool_dir_name(SPOOL_ONLINE);
+
+	if (make_dir(s->root, name) != 0)
+		return -1;
+	if (s->dir[SPOOL_ONLINE] < 0)
+		s->dir[SPOOL_ONLINE] = openat(s->root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Also when it was there: whoever made it, or put something there, may have died before that was durable. */
+	return s->dir[SPOOL_ONLINE] < 0 || fsync(s->dir[SPOOL_ONLINE]) != 0 ? -1 : fsync(s->root);
+}
+
 struct spool *create_spool(const char *path, const char *who, time_t now)
 {
 	int root;
@@ -129,16 +141,4 @@ struct spool *create_spool(const char *path, const char *who, time_t now)
 		return NULL;
 	}
 	return spool_open_at(path, root, who, now);
-}
-
-int create_online(struct spool *s)
-{
-	const char *name = spool_dir_name(SPOOL_ONLINE);
-
-	if (make_dir(s->root, name) != 0)
-		return -1;
-	if (s->dir[SPOOL_ONLINE] < 0)
-		s->dir[SPOOL_ONLINE] = openat(s->root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	/* Also when it was there: whoever made it may have died before it was durable. */
-	return s->dir[SPOOL_ONLINE] < 0 ? -1 : fsync(s->root);
 }

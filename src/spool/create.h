@@ -13,8 +13,8 @@ struct spool *create_spool(const char *path, const char *who, time_t now);
 int create_missing(const char *path, enum spool_dir *);
 /* Makes the directories that a spool lacks. -1 with errno. */
 int create_mend(const char *path);
-
-/* Makes online/, durably, if an open spool of an older version lacks it. -1 with errno. */
+/* Makes online/ in a spool of an older version that is open, and opens it. It is durable then, with what it shows. -1
+ * with errno. */
 int create_online(struct spool *);
 
 #endif

@@ -995,7 +995,7 @@ asked() {
 	asked 1 issued 2023-11-01T00:00:00Z
 	asked 2 pending 2023-11-01T00:00:00Z
 	spool-check -s "$SPOOL"
-	echo 'state = perhaps' >>"$SPOOL/online/$key.asked"
+	sed -i 's/^state.*/state = perhaps/' "$SPOOL/online/$key.asked"
 	finding "online/$key.asked" 'state cannot be "perhaps"'
 	printf 'state = sent\n\0device = SEP1\n' >"$SPOOL/online/$key.asked"
 	finding "online/$key.asked" "NUL"
