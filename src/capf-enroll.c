@@ -50,7 +50,8 @@ struct service {
 	int control;
 	long long heard, restart, beat;
 	bool stopping, ready;
-	bool syslog;		/* the other process has a socket to it, behind its control */
+	int lock;		/* of online/: the other process has it too, so that none begins before it has ended */
+	bool syslog;		/* the other process has a socket to it, behind its control and the lock */
 	int status;
 };
 
@@ -98,7 +99,7 @@ static int life(void *ctx, int fd)
 	signal(SIGPIPE, SIG_IGN);
 	prctl(PR_SET_NAME, "capf-enrolling");
 	if (v->syslog)
-		log_output_connected(&v->sink, fd + 1);
+		log_output_connected(&v->sink, fd + 2);
 	if (s == NULL || (journal = journal_open(s, &tail)) < 0)
 		status_die_errno(v->path, "cannot open the spool");
 	/* By its name it could not be opened later. */
@@ -151,7 +152,7 @@ static void start(struct service *v)
 	if (read_vouchers(v, &why) != 0 && why.trouble)
 		log_say(&v->log, "cannot-start", "why", why.text, NULL);
 	v->syslog = syslog >= 0;
-	v->control = child_spawn(life, v, &syslog, v->syslog, &v->pid);
+	v->control = child_spawn(life, v, (const int[]){v->lock, syslog}, v->syslog ? 2 : 1, &v->pid);
 	v->heard = monotime_ms();
 	if (v->syslog)
 		close(syslog);
@@ -294,7 +295,7 @@ int main(int argc, char *argv[])
 		{'s', "spool", OPTION_TEXT, &v.path, 0, 0},
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), lock;
+	int arg = options_parse(argc, argv, options);
 	struct reason why;
 	struct settings settings;
 	struct spool *s;
@@ -313,19 +314,19 @@ int main(int argc, char *argv[])
 	if (log_output_open(&v.sink, log != NULL ? log : settings.log, program, &why) != 0)
 		status_die(status_of_input(why.trouble), NULL, "%s", why.text);
 	v.log = (struct log){log_output_write, &v.sink};
-	if ((lock = asked_lock(s)) < 0 && errno == EWOULDBLOCK)
+	if ((v.lock = asked_lock(s)) < 0 && errno == EWOULDBLOCK)
 		status_die(STATUS_TROUBLE, v.path, "another capf-enroll, or csr-submit, is at work with this spool");
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGCHLD);
-	if (lock < 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
+	if (v.lock < 0 || sigprocmask(SIG_BLOCK, &set, NULL) != 0 ||
 	    (v.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
 		status_die_errno(v.path, "cannot start");
 	keep_going(&v);
 	capf_identity_vouchers_free(v.vouchers);
-	close(lock);
+	close(v.lock);
 	spool_close(s);
 	return status_flush(v.status);
 }

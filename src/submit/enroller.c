@@ -235,29 +235,32 @@ static bool is_done(const struct enroller *e, struct reason *why)
 	return n.open == n.later && !e->retry && e->early == 0;
 }
 
-/* One turn: what came is done, durably. */
-static void turn(struct enroller *e)
+/* The disk does not take what has to be on it. It is tried again, and told once. */
+static void cannot_write(struct enroller *e)
 {
 	struct reason why;
 
+	reason_errno(&why);
+	if (!e->unsaved)
+		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
+	e->unsaved = true;
+	give_up(e, "cannot write", &why);
+}
+
+/* One turn: what came is done, durably. */
+static void turn(struct enroller *e)
+{
 	if (desk_work(e->desk) == 0) {
 		e->unsaved = false;
 		take_in(e);
 	} else {
-		reason_errno(&why);
-		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
 		/* What is not known to have come may not be taken; they are found again. */
 		intake_forget(e->intake);
-		e->unsaved = true;
-		give_up(e, "cannot write", &why);
+		cannot_write(e);
 	}
 	/* Why certificates were refused: this may be the last turn. */
-	if (!e->unsaved && desk_save(e->desk) != 0) {
-		reason_errno(&why);
-		log_say(e->task->log, "cannot-write", "why", why.text, NULL);
-		e->unsaved = true;
-		give_up(e, "cannot write", &why);
-	}
+	if (!e->unsaved && desk_save(e->desk) != 0)
+		cannot_write(e);
 	tell_of_trouble(e);
 }
 
