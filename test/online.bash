@@ -7,7 +7,6 @@ CMP=$OBJ/servers/cmp-server
 # online_once: for setup_file. What is dear and alike for all tests of a file: certificates of servers, an RA, an agent.
 online_once() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	cc -O1 -D_GNU_SOURCE -o scep-server "$TESTDIR/data/scep-server.c" -lcrypto
 	mkdir tls
 	self_signed tls/good IP:127.0.0.1
 	self_signed tls/name DNS:elsewhere.example
@@ -64,7 +63,7 @@ ca() {
 		"$CMP" -c "$FIX/root.pem" -k "$FIX/root.key" -l cmp.log -a "$base/ra.pem" "$@" >ca.port 2>ca.said 3>&- &
 		PORT_FILE=ca.port ;;
 	scep)
-		"$base/scep-server" ca.port scep.log "$FIX/root.pem" "$FIX/root.key" "$@" >ca.said 2>&1 3>&- &
+		"$OBJ/servers/scep-server" ca.port scep.log "$FIX/root.pem" "$FIX/root.key" "$@" >ca.said 2>&1 3>&- &
 		PORT_FILE=ca.port ;;
 	esac
 	CA_PID=$!
