@@ -55,6 +55,7 @@ def options():
     p.add_argument("--agent-ca", default="/dev/null")
     p.add_argument("--pending", type=int, default=0, help="how many times it says that a request waits; -1: for ever")
     p.add_argument("--deny", choices=("at-once", "later"))
+    p.add_argument("--prepared", metavar="DIR", help="DIR/NAME.der was issued before; nothing is verified (for figures)")
     p.add_argument("--renewals", type=int, default=1)
     p.add_argument("--odd", choices=ODDITIES, action="append", default=[])
     p.add_argument("--times", type=int, default=1000000, help="how often it fails with fails-fetch")
@@ -127,6 +128,10 @@ def issue(request, number):
     ca, key = ARGS.ca, ARGS.key
     request = types.SimpleNamespace(subject=request.subject, spki=request.spki)
     note("issued", hashlib.sha256(request.spki).hexdigest(), number)
+    if ARGS.prepared:
+        device = [v for k, v, _ in request.subject if k == "CN"][-1]
+        with open(os.path.join(ARGS.prepared, device + ".der"), "rb") as f:
+            return f.read()
     with tempfile.TemporaryDirectory() as work:
         if "other-ca" in ARGS.odd:
             ca, key = other_ca(work)
@@ -153,7 +158,7 @@ def read_request(form):
         message = cmc.Message(der)
         return message.request, template, lambda: cmc.check(message, ARGS.templates.split(","), ARGS.shape, ARGS.agent_ca)
     request = cmc.Request(outer)
-    return request, template, lambda: cmc.want(request.self_signed(), "Error Parsing Request  x 0x80090006 (-2146893818)")
+    return request, template, lambda: cmc.want(ARGS.prepared or request.self_signed(), "Error Parsing Request  x 0x80090006 (-2146893818)")
 
 
 def enrol(form):
@@ -211,6 +216,7 @@ def ntlm_challenge():
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True      # the body need not wait for the client to acknowledge the headers
     known = False                   # NTLM: this connection has a user
 
     def log_message(self, *words):

@@ -55,6 +55,7 @@ def arguments():
     p.add_argument("--cmc-status", metavar="STATUS,FAIL,TEXT", help="a CMC response that refuses")
     p.add_argument("--other-key", action="store_true", help="certificates for another key")
     p.add_argument("--other-name", action="store_true")
+    p.add_argument("--prepared", metavar="DIR", help="DIR/NAME.der was issued before; nothing is verified (for figures)")
     p.add_argument("--wrap", default="64", choices=["64", "76", "none", "crlf", "pem", "der", "ber"])
     p.add_argument("--misbehave", default="", choices=["", "slow", "trickle", "trickle-headers", "gigabyte", "headers",
                    "hundreds", "long-header", "redirect", "hang-up", "middle", "garbage", "empty", "html", "cut", "no-certificates",
@@ -77,6 +78,7 @@ class Server(http.server.ThreadingHTTPServer):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True      # the body need not wait for the client to acknowledge the headers
     count = 0
 
     def log_message(self, *words):
@@ -244,11 +246,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
             cmc.check(message, [templates], shape, agent_ca)
             return message.request
         request = cmc.Request(cmc.only(der, cmc.SEQUENCE))
-        cmc.want(args.trusting or request.self_signed(), "the request's signature does not hold")
+        cmc.want(args.trusting or args.prepared or request.self_signed(), "the request's signature does not hold")
         return request
 
     def issue(self, operation, request, key):
         device = [v for k, v, _ in request.subject if k == "CN"][-1]
+        if args.prepared:
+            self.note("issued", "%s %s" % (key, device))
+            with open("%s/%s.der" % (args.prepared, device), "rb") as f:
+                return self.certificates_only(certs_only(f.read()))
         with tempfile.TemporaryDirectory() as place:
             if args.other_key:
                 cmc.openssl("genrsa", "-out", place + "/key", "2048")
@@ -283,7 +289,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return cmc.openssl("crl2pkcs7", "-nocrl", "-certfile", path, "-outform", "DER").stdout
 
     def certificates(self, path):
-        der = self.list_of(path)
+        return self.certificates_only(self.list_of(path))
+
+    def certificates_only(self, der):
         text = base64.b64encode(der)
         lines = [text[i:i + 64] for i in range(0, len(text), 64)]
         if args.wrap == "ber":
@@ -295,6 +303,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         # RFC 8951: this header says nothing.
         return self.answer(200, "application/pkcs7-mime; smime-type=certs-only", text,
                            ("Content-Transfer-Encoding", "binary"))
+
+
+def certs_only(certificate):
+    """What list_of has of one, without a process: RFC 5652, SignedData that nobody signed."""
+    data = cmc.put(cmc.SEQUENCE, bytes.fromhex("06092a864886f70d010701"))
+    signed = cmc.put(cmc.SEQUENCE, cmc.put(cmc.INTEGER, b"\1"), cmc.put(cmc.SET), data, cmc.put(0xa0, certificate),
+                     cmc.put(cmc.SET))
+    return cmc.put(cmc.SEQUENCE, bytes.fromhex("06092a864886f70d010702"), cmc.put(0xa0, signed))
 
 
 def indefinite(der):
@@ -329,7 +345,7 @@ def main():
 if __name__ == "__main__":
     args = arguments()
     args.directory = os.path.abspath(args.directory)
-    for leaf in ("client_ca", ):
+    for leaf in ("client_ca", "prepared"):
         if getattr(args, leaf):
             setattr(args, leaf, os.path.abspath(getattr(args, leaf)))
     os.chdir(args.directory)

@@ -3,11 +3,12 @@
  * Says its port on stdout. It ends after ten minutes in any case.
  *
  * usage: cmp-server -c CA.pem -k CA.key [-s SIGNER.pem -S SIGNER.key] [-a RA.pem] [-x SECRET] [-l LOG] [-w POLLS]
- *     [-t SECONDS] [-r TEXT -f FAILURE] [-o FLAG]... [-m FAULT [-M]] [-T FILE]
+ *     [-t SECONDS] [-r TEXT -f FAILURE] [-o FLAG]... [-m FAULT [-M]] [-T FILE] [-d FILE]
  * -w: an answer comes after so many polls, which may come after -t seconds. -r: it refuses, with the number of a failure.
  * -o: implicit, unprotected, no-genm, other-key, other-name, refuse-confirmation. -m, for all but greetings, with -M also
  * for these: hang-up, slow, trickle, gigabyte, garbage, redirect, retry-after, unavailable. -T: over TLS, with the
- * certificate and key of that file. */
+ * certificate and key of that file. -d: that file gets the seconds of CLOCK_MONOTONIC at which each message had come, and at
+ * which its answer had gone. */
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/ssl.h>
@@ -29,6 +31,7 @@ static const char *fault = "";
 static bool greetings;
 static SSL_CTX *tls;
 static SSL *session;		/* of the connection, NULL: none */
+static FILE *durations;		/* NULL: nobody wants them */
 
 static X509 *load_cert(const char *path)
 {
@@ -147,10 +150,19 @@ static bool misbehave(int fd, const struct cmp_message *message)
 	return true;
 }
 
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void serve(int fd)
 {
 	static char room[REQUEST_MAX + 1];
 	struct bytes in = receive(fd, room);
+	double came = seconds();
 	struct cmp_message message;
 	struct buf out = {0};
 
@@ -161,6 +173,10 @@ static void serve(int fd)
 		send_all(fd, out.p, out.len);
 	}
 	buf_free(&out);
+	if (durations != NULL) {
+		fprintf(durations, "%.6f %.6f\n", came, seconds());
+		fflush(durations);
+	}
 }
 
 /* The same over TLS. */
@@ -204,10 +220,11 @@ static void read_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:f:k:l:m:Mo:r:s:S:t:T:w:x:")) != -1)
+	while ((c = getopt(argc, argv, "a:c:d:f:k:l:m:Mo:r:s:S:t:T:w:x:")) != -1)
 		switch (c) {
 		case 'a': ca.ra = load_cert(optarg); break;
 		case 'c': ca.cert = load_cert(optarg); break;
+		case 'd': durations = fopen(optarg, "ae"); break;
 		case 'f': ca.failure = (int)strtol(optarg, NULL, 10); break;
 		case 'k': ca.key = load_key(optarg); break;
 		case 'l': ca.log = fopen(optarg, "ae"); break;
