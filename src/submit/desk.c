@@ -55,6 +55,7 @@ struct desk {
 	struct buf packet;
 	unsigned failures;		/* in a row */
 	bool broken, stopped;
+	bool unsaved;			/* the disk did not take what was said */
 	bool proven;			/* the CA has answered one */
 	struct reason why;		/* of the last failure */
 	long long paused;		/* until then, monotone, nothing is begun */
@@ -520,7 +521,12 @@ int desk_work(struct desk *d)
 	struct errand *e;
 
 	hear(d);
-	if (save(d) != 0)
+	/* Clerks that became free make their next tickets while the disk is busy, so that these share the next commit. What
+	 * fails here fails again below, when all is saved. */
+	if (!d->unsaved)
+		begin_all(d);
+	d->unsaved = save(d) != 0;
+	if (d->unsaved)
 		return -1;
 	while ((e = TAILQ_FIRST(&d->changed)) != NULL) {
 		TAILQ_REMOVE(&d->changed, e, in_queue);
