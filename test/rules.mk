@@ -138,7 +138,7 @@ check-concurrent: all
 check-mutants:
 	@test/mutants $(MUTANTS)
 
-bench: all
+bench: all servers
 	@$(ENV) test/bench/run
 
 .PHONY: units servers captives check check-asan check-clang check-concurrent check-crash check-debian \
