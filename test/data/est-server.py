@@ -216,7 +216,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if args.misbehave and self.misbehave():
             self.close_connection = True
             return None
-        if args.misbehave in self.bodies():
+        if args.misbehave and args.misbehave in self.bodies():
             return self.answer(200, "text/html" if args.misbehave == "html" else "application/pkcs7-mime",
                                self.bodies()[args.misbehave])
         wanted = "application/pkcs7-mime; smime-type=CMC-request" if operation == "fullcmc" else "application/pkcs10"
