@@ -508,9 +508,12 @@ static int begin_all(struct desk *d)
 	for (size_t i = 0; i < d->clerks; i++) {
 		if (TAILQ_EMPTY(&d->ready) || !may_begin(d))
 			return 0;
+		/* One that died with a ticket in its hands is not replaced before go_on has found that out. */
+		if (d->holds[i] != NULL)
+			continue;
 		if (d->clerk[i].fd < 0 && clerk_start(&d->clerk[i], &d->task->clerk) != 0)
 			return -1;
-		if (d->clerk[i].ready && !d->clerk[i].busy && d->holds[i] == NULL)
+		if (d->clerk[i].ready && !d->clerk[i].busy)
 			begin(d, i);
 	}
 	return 0;

@@ -155,7 +155,7 @@ static struct transaction *find(const char *id)
 static const char *decide(const struct scep_question *q, struct transaction *t, const char **fail)
 {
 	const unsigned char *p = q->content;
-	X509_REQ *req;
+	X509_REQ *req = NULL;
 
 	*fail = NULL;
 	if (strcmp(q->type, "20") == 0) {
