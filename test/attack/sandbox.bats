@@ -4,6 +4,7 @@
 # signed. Then what such a process could say, and what happens on a kernel that cannot confine it.
 load ../helper
 load ../serving
+load ../online_est
 
 CAPTIVE=$OBJ/captive
 REFUSALS=passwd,make,signal
@@ -116,6 +117,44 @@ free() {
 	assert_stderr_has "signature of SHA256SUMS cannot be checked; no archive was written"
 	assert_stderr_line_count 2
 	unchanged
+}
+
+# asks WHAT [ENVIRONMENT...]: a process that speaks with a CA tries this, in the midst of a run that is sound otherwise.
+asks() {
+	fresh
+	rm -f out.tgz captured executed
+	run --separate-stderr env CAPF_SPOOL="$SPOOL" CAPTIVE_IN=asking CAPTIVE_TRY="$1" "${@:2}" timeout 120 \
+	    "$CAPTIVE/csr-submit" -s "$SPOOL" -O type=est -O url="https://localhost:$PORT" -O ca-file=tls-ca.pem \
+	    -O parallel=1 -o out.tgz "$BATS_FILE_TMPDIR/one.csr.tgz"
+}
+
+@test "who speaks with a CA can open nothing of the spool, make no file, run and trace nothing" {
+	local what denied=capf-key,make deadly='ptrace exec'
+	if sanitized; then
+		deadly=exec		# a leak checker needs the others
+	fi
+	est_place
+	est_start
+	asks $denied
+	assert_status 0
+	assert_stderr_has "captive: capf-key: Permission denied"
+	assert_stderr_has "captive: make: Permission denied"
+	[ ! -e captured ]
+	tar tzf out.tgz >list
+	assert_equal "$(cat list)" SEP000000000001.der
+	for what in $deadly; do
+		asks $what
+		assert_stderr_has "captive: $what: tried"
+		# Nothing had left yet, and the process that died is replaced.
+		assert_status 0
+	done
+	[ ! -e executed ]
+	# Or these attempts would prove nothing.
+	asks "$denied,exec" CAPTIVE_OFF=1
+	assert_stderr_has "captive: capf-key: done"
+	[ -e captured ]
+	[ -e executed ]
+	est_stop
 }
 
 @test "who writes can open nothing else, and start nothing" {
