@@ -178,6 +178,15 @@ int clerk_ask(struct clerk *c, enum clerk_job job, struct bytes request, const c
 	return n > 0 ? 0 : -1;
 }
 
+/* It goes into a file of lines, so a process that was taken over may not choose what stands in others. */
+static bool is_ticket(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text <= ' ' || *text >= 0x7f || *text == ';')
+			return false;
+	return true;
+}
+
 int clerk_next(struct clerk *c, struct buf *packet, struct clerk_answer *a)
 {
 	struct bytes in;
@@ -197,7 +206,7 @@ int clerk_next(struct clerk *c, struct buf *packet, struct clerk_answer *a)
 	in = (struct bytes){packet->p, (size_t)n};
 	if (!c->busy || !bytes_get_u8(&in, &job) || job > CLERK_POLL_LOST || !bytes_get_u8(&in, &outcome) ||
 	    outcome > ONLINE_BROKEN || !bytes_get_u64(&in, &wait) || wait > UINT32_MAX ||
-	    !bytes_get_text(&in, a->ticket, sizeof a->ticket) ||
+	    !bytes_get_text(&in, a->ticket, sizeof a->ticket) || !is_ticket(a->ticket) ||
 	    !bytes_get_text(&in, a->why.text, sizeof a->why.text) ||
 	    !bytes_get_sized(&in, &a->certificate.p, &a->certificate.len) || in.len != 0)
 		return -1;
