@@ -93,6 +93,8 @@ int named_ca(const struct spool *s, const char *name, const char *const *set, si
 		return reason_set(why, "there is no CA in capf.conf: ca.NAME.type, ca.NAME.url and so on, see capf.conf(5)");
 	if (strlen(name) > ONLINE_NAME_MAX)
 		return reason_set(why, "the name has more than %d characters", ONLINE_NAME_MAX);
+	if (*name == '\0' || name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0')
+		return reason_set(why, "a CA's name has letters, digits, '_' and '-'");
 	online_settings_init(c, name);
 	if ((fields = settings_named(s->root, "ca", name, online_settings_take, c, why)) < 0)
 		return -1;

@@ -302,3 +302,9 @@ entries() {
 	# At most what was under way each time, of four at once.
 	[ "$lost" -le 80 ]
 }
+
+@test "a CA's name is one word" {
+	run --separate-stderr csr-submit -c $'office\nstate = issued' -O type=est -O url=https://localhost:1 "$FIX/csr.tgz"
+	assert_status 100
+	assert_stderr_has "a CA's name has letters, digits, '_' and '-'"
+}
