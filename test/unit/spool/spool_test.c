@@ -317,6 +317,25 @@ static bool mended(bool done)
 	return !done || create_missing(top, &missing) == 0;
 }
 
+/* A spool of an older version, open. */
+static void without_online(void)
+{
+	fresh();
+	must(unlinkat(s->root, "online", AT_REMOVEDIR) == 0, "no online/");
+	close(s->dir[SPOOL_ONLINE]);
+	s->dir[SPOOL_ONLINE] = -1;
+}
+
+static int make_online(void)
+{
+	return create_online(s);
+}
+
+static bool online_made(bool done)
+{
+	return !done || (s->dir[SPOOL_ONLINE] >= 0 && create_online(s) == 0 && names(SPOOL_ONLINE) == 0);
+}
+
 static bool anything(bool done)
 {
 	(void)done;
@@ -567,6 +586,7 @@ static void faults(void)
 	every_call("create_spool", empty_directory, create, created);
 	every_call("spool_open", fresh, open_it, anything);
 	every_call("create_mend", without_lsc, mend, mended);
+	every_call("create_online", without_online, make_online, online_made);
 	every_call("stage_put", fresh, put_new, put_whole);
 	every_call("stage_put over another", with_file, put_over, old_or_new);
 	every_call("stage_put where RENAME_NOREPLACE is unknown", fresh, put_linked, put_whole);
