@@ -465,3 +465,38 @@ posted() {
 	unusable "the url has to begin with https://"
 	refute [ -e est/requests ]
 }
+
+# KILLED is how many requests there are; each tenth time that many kills.
+@test "killed at random moments: no key is asked for twice, each certificate is there or told as lost" {
+	local i n=${KILLED:-150} lost
+	ca cmp
+	setting parallel 8
+	mkdir many
+	for ((i = 1; i <= n; i++)); do
+		openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null \
+		    -subj "/CN=$(printf 'SEP%012d' $i)" -out "many/$i.csr" 2>/dev/null
+	done
+	csr-add many/*.csr >/dev/null
+	for ((i = 0; i < n / 10; i++)); do
+		capf-enroll --once </dev/null >/dev/null 2>>elog 3>&- &
+		ENROLL=$!
+		echo $ENROLL >>pids
+		sleep 0.$(printf %03d $((RANDOM % 300 + 50)))
+		kill -KILL $ENROLL 2>/dev/null || true		# it may have done its work
+		wait $ENROLL || true
+	done
+	capf-enroll --once 2>>elog
+	# The CA counts: no key twice.
+	keys_issued | sort >issued
+	assert_equal "$(uniq -d issued)" ""
+	lost=$(grep -lx 'state = lost' "$SPOOL"/online/*.asked | wc -l)
+	assert_equal $(($(count lsc) + lost)) "$n"
+	assert_equal "$(count csr)" "$lost"
+	# What the CA has issued is there, or told as lost.
+	ls "$SPOOL/lsc" | sed 's/.*+\(.*\)\.der/\1/' | sort >there
+	grep -lx 'state = lost' "$SPOOL"/online/*.asked | sed 's/.*\/\(.*\)\.asked/\1/' | sort >lost
+	assert_equal "$(sort -m there lost | comm -13 - issued)" ""
+	run spool-check
+	assert_status 0
+	echo "$n requests, $((n / 10)) kills, $(wc -l <issued) issued, $(wc -l <there) there, $lost lost"
+}
