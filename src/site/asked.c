@@ -18,6 +18,7 @@
 #define CERTIFICATE ".der"
 #define NAME_MAX_BYTES (2 * REQID_SPKI + sizeof SUFFIX)
 #define FILE_MAX 4096
+#define LOCK_LOOKS 50		/* each after 20 ms: a second */
 
 const char *const asked_states[] = {"sent", "pending", "refused", "lost", "later", "unfit", "issued", NULL};
 
@@ -34,13 +35,20 @@ static void name_of(const unsigned char *spki, const char *suffix, char out[NAME
 
 int asked_lock(struct spool *s)
 {
+	const struct timespec pause = {0, 20000000};
 	int fd;
 
 	if (create_online(s) != 0)
 		return -1;
 	fd = openat(s->dir[SPOOL_ONLINE], SPOOL_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return fileio_give_up(fd);
+	if (fd < 0)
+		return -1;
+	/* One that was killed has it until its processes have ended too. */
+	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
+		if (errno != EWOULDBLOCK || i == LOCK_LOOKS)
+			return fileio_give_up(fd);
+		nanosleep(&pause, NULL);
+	}
 	return fd;
 }
 

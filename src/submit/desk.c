@@ -326,8 +326,10 @@ static void take_outcome(struct desk *d, struct errand *e, const struct clerk_an
 		set_state(d, e, ASKED_REFUSED, a->why.text, 0);
 		break;
 	case ONLINE_LOST:
-		/* Or a server that hangs up on everybody would have all of them lost. */
-		fail(d, false, &a->why, a->wait);
+		/* Or a server that hangs up on everybody would have all of them lost. What an earlier run lost says nothing of
+		 * how the CA is now. */
+		if (e->job != CLERK_POLL_LOST)
+			fail(d, false, &a->why, a->wait);
 		set_state(d, e, d->task->clerk.settings->lost == ONLINE_LOST_ASK && ++e->asked.tries < LOST_TRIES ?
 		    ASKED_LATER : ASKED_LOST, a->why.text, 0);
 		break;

@@ -485,7 +485,7 @@ posted() {
 		kill -KILL $ENROLL 2>/dev/null || true		# it may have done its work
 		wait $ENROLL || true
 	done
-	capf-enroll --once 2>>elog
+	capf-enroll --once 2>>elog || fail "$(tail -n 3 elog)"
 	# The CA counts: no key twice.
 	keys_issued | sort >issued
 	assert_equal "$(uniq -d issued)" ""
@@ -499,4 +499,20 @@ posted() {
 	run spool-check
 	assert_status 0
 	echo "$n requests, $((n / 10)) kills, $(wc -l <issued) issued, $(wc -l <there) there, $lost lost"
+}
+
+@test "what earlier runs lost is told, and holds nothing else up" {
+	local f name
+	ca est
+	csr-add "$FIX"/csr/SEP00000000000[1-6].csr >/dev/null
+	for f in "$SPOOL"/csr/*00[1-5]+*; do
+		name=${f##*/}
+		printf '%s\n' "device = ${name%%+*}" 'ca = lab' 'state = sent' 'ticket = est' \
+		    'first = 2026-11-29T00:00:00Z' 'tries = 0' >"$SPOOL/online/$(sed 's/.*+\(.*\)\..*/\1/' <<<"$name").asked"
+	done
+	chmod 600 "$SPOOL"/online/*.asked
+	capf-enroll --once 2>elog
+	assert_equal "$(events lost)" 5
+	event issued SEP000000000006
+	issued 1
 }
