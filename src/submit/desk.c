@@ -140,8 +140,8 @@ void desk_close(struct desk *d)
 	if (d == NULL)
 		return;
 	for (size_t i = 0; i < d->clerks; i++) {
-		/* It may wait for its CA. */
-		if (d->clerk[i].fd >= 0)
+		/* It may wait for its CA, or have not begun; else it ends by itself. */
+		if (d->clerk[i].fd >= 0 && d->clerk[i].busy)
 			kill(d->clerk[i].pid, SIGKILL);
 		clerk_stop(&d->clerk[i]);
 		if (d->holds[i] != NULL && d->holds[i]->phase == PHASE_ASKING)
