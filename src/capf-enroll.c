@@ -175,6 +175,9 @@ static void reload(struct service *v)
 	struct online_settings ca;
 	struct reason why;
 
+	/* Its end says what became of all that waited when it began. */
+	if (v->once)
+		return;
 	if (read_settings(v, &ca, &why) != 0) {
 		log_say(&v->log, "reload-refused", "why", why.text, NULL);
 		return;

@@ -52,7 +52,7 @@ struct run {
 	struct spool *spool;
 	struct desk *desk;
 	struct harvest harvest;
-	size_t refused, pending, lost, bad;
+	size_t refused, pending, unasked, lost;
 	time_t valid;		/* when the last of them becomes valid */
 	bool failed;		/* memory was short */
 	bool damaged;		/* the archive: nothing of it was submitted */
@@ -100,7 +100,6 @@ static int add(struct run *r, const struct verdict *v, const char *name)
 
 	if (!v->good) {
 		status_warn(entry, "%s", v->reason.text);
-		r->bad++;
 		return STATUS_REFUSED;
 	}
 	/* A process that only says that it has checked it must not name a file. */
@@ -112,7 +111,6 @@ static int add(struct run *r, const struct verdict *v, const char *name)
 	if (desk_add(r->desk, v->facts.cn, v->facts.spki, (struct bytes){v->facts.der, v->facts.der_len}, &why) == 0)
 		return STATUS_OK;
 	status_warn(v->facts.cn, "%s", why.text);
-	r->bad++;
 	return status_of_item(why.trouble);
 }
 
@@ -215,7 +213,8 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 		poll(fd, desk_watch(r->desk, fd), pause_ms(r, until));
 	}
 	progress_end(&progress);
-	r->pending = desk_count(r->desk).open;
+	r->unasked = desk_unasked(r->desk);
+	r->pending = desk_count(r->desk).open - r->unasked;
 	return given_up >= 0 ? given_up : status;
 }
 
@@ -278,9 +277,11 @@ static int report(struct run *r, struct outfile *out, const struct wanted *want)
 		status = write_archive(r, out, name, (int)want->level);
 	else
 		status_warn(NULL, "no certificate came, and no archive was written");
-	if (r->refused + r->lost + r->pending > 0 || n == 0)
+	if (r->refused + r->lost + r->pending + r->unasked > 0 || n == 0)
 		status = status_worst(status, STATUS_REFUSED);
-	if (n + r->refused + r->lost + r->pending > 0)
+	if (r->unasked > 0)
+		status_warn(NULL, "%zu were not asked for: submit the same again later", r->unasked);
+	if (n + r->refused + r->lost + r->pending + r->unasked > 0)
 		status_warn(NULL, "%zu issued, %zu pending, %zu refused, %zu lost", n, r->pending, r->refused, r->lost);
 	return status;
 }

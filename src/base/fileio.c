@@ -11,7 +11,7 @@
 
 #include "base/fileio.h"
 
-#define CUT_OFF_LOOKS 250	/* so many milliseconds a file stays as it is that ends in the midst of a line */
+#define CUT_OFF_LOOKS 20
 
 ssize_t fileio_read_full(int fd, void *buf, size_t len)
 {
@@ -135,31 +135,28 @@ int fileio_slurp(int dirfd, const char *name, size_t cap, unsigned char **out, s
 	return result;
 }
 
-/* Its size when it ends in the midst of a line, or 0. */
-static off_t cut_off_at(int fd)
+static bool ends_in_midst_of_line(int fd)
 {
 	struct stat st;
 	char last;
 
-	return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n' ?
-	    st.st_size : 0;
+	return fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n';
 }
 
-/* What another process is just writing grows page by page, and on a busy machine that process may have to wait in the
- * midst of it; only what a full disk cut off stays as it is. */
+/* What another process is just writing grows page by page, and the kernel may hold that process up between two pages for
+ * as long as disks are busy; only what a full disk cut off stays as it is. Most file systems answer where a hole is
+ * only when nobody writes: so that question waits for whoever does. */
 static bool is_cut_off(int fd)
 {
 	const struct timespec pause = {0, 1000000};
-	off_t before = 0, size;
-	int same = 0;
+	int looks = 0;
 
-	/* Others may go on writing; then somebody has ended the line that was cut off. */
-	for (int i = 0; (size = cut_off_at(fd)) > 0 && same < CUT_OFF_LOOKS && i < 20 * CUT_OFF_LOOKS; i++) {
-		same = size == before ? same + 1 : 0;
-		before = size;
-		nanosleep(&pause, NULL);
+	while (ends_in_midst_of_line(fd) && ++looks < CUT_OFF_LOOKS) {
+		lseek(fd, 0, SEEK_HOLE);
+		if (ends_in_midst_of_line(fd))
+			nanosleep(&pause, NULL);
 	}
-	return same == CUT_OFF_LOOKS;
+	return looks == CUT_OFF_LOOKS;
 }
 
 int fileio_append_lines(int fd, int tail, const void *data, size_t len, size_t *done)

@@ -256,6 +256,16 @@ struct desk_count desk_count(const struct desk *d)
 	return n;
 }
 
+size_t desk_unasked(const struct desk *d)
+{
+	const struct errand *e;
+	size_t n = 0;
+
+	TAILQ_FOREACH(e, &d->ready, in_queue)
+		n += e->asked.state == ASKED_LATER;
+	return n;
+}
+
 const char *desk_trouble(const struct desk *d, bool *broken, unsigned *failures)
 {
 	*broken = d->broken;
@@ -475,7 +485,8 @@ static bool may_begin(const struct desk *d)
 {
 	long long now = monotime_ms();
 
-	return !d->stopped && now >= d->paused && now >= d->next_start && ((d->proven && d->failures == 0) || desk_count(d).asking == 0);
+	return !d->stopped && now >= d->paused && now >= d->next_start &&
+	    ((d->proven && d->failures == 0) || desk_count(d).asking == 0);
 }
 
 static void begin(struct desk *d, size_t i)

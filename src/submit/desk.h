@@ -43,6 +43,8 @@ struct desk_count {
 	size_t open, asking, later;
 };
 struct desk_count desk_count(const struct desk *);
+/* How many of those that are open the CA has nothing of. */
+size_t desk_unasked(const struct desk *);
 
 /* The descriptors to poll, at most ONLINE_PARALLEL_MAX, and in how many milliseconds there is something to do without
  * them; -1: never. */

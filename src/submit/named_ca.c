@@ -4,47 +4,26 @@
 #include "site/settings.h"
 #include "submit/named_ca.h"
 
-struct names {
-	void (*each)(void *, const char *);
-	void *ctx;
-	char last[ONLINE_NAME_MAX + 1];
-};
-
-/* The fields of one CA need not stand together: a name that comes again later is passed over by whom it concerns. */
-static int take_name(void *ctx, const char *field, const char *value, struct reason *why)
-{
-	struct names *n = ctx;
-	size_t len = strcspn(field, ".");
-
-	(void)value;
-	if (len > ONLINE_NAME_MAX)
-		return reason_set(why, "ca.%.40s...: the name has more than %d characters", field, ONLINE_NAME_MAX);
-	if (strncmp(n->last, field, len) == 0 && n->last[len] == '\0')
-		return 0;
-	memcpy(n->last, field, len);
-	n->last[len] = '\0';
-	n->each(n->ctx, n->last);
-	return 0;
-}
-
-int named_ca_each(const struct spool *s, void (*each)(void *ctx, const char *name), void *ctx, struct reason *why)
-{
-	struct names n = {each, ctx, ""};
-
-	return settings_named(s->root, "ca", NULL, take_name, &n, why) < 0 ? -1 : 0;
-}
-
 struct only {
 	char name[ONLINE_NAME_MAX + 1];
 	bool several;
 };
 
-static void take_only(void *ctx, const char *name)
+/* A field of some CA. */
+static int take_name(void *ctx, const char *field, const char *value, struct reason *why)
 {
 	struct only *o = ctx;
+	size_t len = strcspn(field, ".");
 
-	o->several = o->several || (*o->name != '\0' && strcmp(o->name, name) != 0);
-	strcpy(o->name, name);
+	(void)value;
+	if (len > ONLINE_NAME_MAX)
+		return reason_set(why, "ca.%.40s...: the name has more than %d characters", field, ONLINE_NAME_MAX);
+	if (strncmp(o->name, field, len) == 0 && o->name[len] == '\0')
+		return 0;
+	o->several = o->several || *o->name != '\0';
+	memcpy(o->name, field, len);
+	o->name[len] = '\0';
+	return 0;
 }
 
 /* The one that is meant without a name. -1 with a reason. */
@@ -60,7 +39,7 @@ static int find_only(const struct spool *s, struct only *o, struct reason *why)
 		strcpy(o->name, settings.online_ca);
 		return 0;
 	}
-	if (named_ca_each(s, take_only, o, why) != 0)
+	if (settings_named(s->root, "ca", NULL, take_name, o, why) < 0)
 		return -1;
 	if (o->several)
 		return reason_set(why, "there are several CAs: name one, with --ca or as online-ca in capf.conf");

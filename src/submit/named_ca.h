@@ -12,7 +12,4 @@
 int named_ca(const struct spool *, const char *name, const char *const *set, size_t n, struct online_settings *,
     struct reason *);
 
-/* Calls each with every name, once. -1 with a reason. */
-int named_ca_each(const struct spool *, void (*each)(void *ctx, const char *name), void *ctx, struct reason *);
-
 #endif

@@ -237,7 +237,8 @@ entries() {
 	requests 2
 	run --separate-stderr timeout 25 csr-submit -o c.tgz requests.tgz
 	assert_status 111
-	counts 0 2 0 0
+	assert_stderr_has "2 were not asked for: submit the same again later"
+	counts 0 0 0 0
 	ca est --misbehave middle
 	setting lost-answer ask
 	run --separate-stderr timeout 25 csr-submit -o c.tgz requests.tgz
@@ -307,4 +308,13 @@ entries() {
 	run --separate-stderr csr-submit -c $'office\nstate = issued' -O type=est -O url=https://localhost:1 "$FIX/csr.tgz"
 	assert_status 100
 	assert_stderr_has "a CA's name has letters, digits, '_' and '-'"
+}
+
+@test "a CA that is away: what was not asked for is not said to be pending" {
+	requests 3
+	ca_gone
+	submit
+	assert_status 111
+	assert_stderr_has "3 were not asked for: submit the same again later"
+	counts 0 0 0 0
 }
