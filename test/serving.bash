@@ -122,3 +122,16 @@ children() {
 		fi
 	done
 }
+
+# ten_call: ten phones, three with EC keys, have asked over TLS and wait on the line.
+ten_call() {
+	seq -f 'SEP%012.0f' 1 10 >names
+	phone-add -f names
+	phone-set -f names --operation install --auth null
+	head -n 3 names >ec
+	phone-set -f ec --key-order ec --ec 256
+	start
+	phone-sim --server $PORT --timeout 120s --pattern SEP%012d --fleet 10 >fleet.out 2>&1 3>&- &
+	echo $! >>pids
+	until_true has csr 10
+}

@@ -315,7 +315,7 @@ static void submit(struct online_ca *ca, const struct csr *c, const char *ticket
 	else {
 		online_say_status(answer, &http);
 		/* The script may have failed behind the CA's answer. */
-		if (http.status == 500 || http.status == 502)
+		if (http.status == 500)
 			answer->outcome = ONLINE_LOST;
 	}
 	buf_free(&http.body);

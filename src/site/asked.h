@@ -43,7 +43,7 @@ struct asked {
 };
 
 /* For who asks, of whom a spool has one at a time: a descriptor to close, -1 with errno, EWOULDBLOCK when another is
- * at work. A spool of an older version gets its online/ here. */
+ * at work, and still is a second later. A spool of an older version gets its online/ here. */
 int asked_lock(struct spool *);
 
 /* What is known of this key. 1; 0 when it was never asked for; -1 with a reason. */

@@ -297,15 +297,7 @@ both_issued() {
 @test "certsrv: ten phones that sign nothing, an enrolment agent, and all are installed" {
 	ln -s "$FIX/key" keys
 	trust_lab
-	seq -f 'SEP%012.0f' 1 10 >names
-	phone-add -f names
-	phone-set -f names --operation install --auth null
-	head -n 3 names >ec
-	phone-set -f ec --key-order ec --ec 256
-	start
-	phone-sim --server $PORT --timeout 120s --pattern SEP%012d --fleet 10 >fleet.out 2>&1 3>&- &
-	echo $! >>pids
-	until_true has csr 10
+	ten_call
 	agent
 	serve --shape agent --agent-ca "$FIX/ec.pem"
 	configure "agent = $PWD/agent.pem" "agent-key = $PWD/agent.key"

@@ -137,7 +137,8 @@ issued() {
 	assert_equal "$(grep -c ^CertPoll log)" 1
 }
 
-@test "a run that was killed while it waited: the next asks what became of it, with the same transport key" {
+# killed_while_it_waits: a run with one request, which the server has and has not answered.
+killed_while_it_waits() {
 	start_server stall=1
 	csr-add "$FIX/csr/SEP000000000001.csr" >/dev/null
 	csr-dump -o requests.tgz
@@ -146,6 +147,10 @@ issued() {
 	until_true grep -q stalled log
 	kill -9 $pid
 	wait $pid || :
+}
+
+@test "a run that was killed while it waited: the next asks what became of it, with the same transport key" {
+	killed_while_it_waits
 	# Its processes end with it, and leave the connection.
 	ask 1
 	assert_status 0
@@ -156,14 +161,7 @@ issued() {
 }
 
 @test "a CA that knows nothing of a killed run's request is asked anew" {
-	start_server stall=1
-	csr-add "$FIX/csr/SEP000000000001.csr" >/dev/null
-	csr-dump -o requests.tgz
-	csr-submit -o c.tgz requests.tgz 3>&- &
-	local pid=$!
-	until_true grep -q stalled log
-	kill -9 $pid
-	wait $pid || :
+	killed_while_it_waits
 	stop_server
 	: >log
 	start_server	# and without a memory
