@@ -220,7 +220,12 @@ nowhere() {
 	local first
 	first=$(children capf-traces)
 	kill -KILL $first
-	another() { [ -n "$(children capf-traces)" ] && [ "$(children capf-traces)" != "$first" ]; }
+	# One look: between two, the first may go.
+	another() {
+		local now
+		now=$(children capf-traces)
+		[ -n "$now" ] && [ "$now" != "$first" ]
+	}
 	until_true another
 	assert_equal "$(grep -c 'event=error what="traces are missing"' log)" 1
 	sign_all >/dev/null
