@@ -28,7 +28,7 @@
 #include "quarantine/unpack.h"
 #include "site/asked.h"
 #include "site/capf_identity.h"
-#include "submit/desk.h"
+#include "submit/queue.h"
 #include "submit/harvest.h"
 #include "submit/named_ca.h"
 #include "submit/standing.h"
@@ -50,7 +50,7 @@ const char synopsis[] =
 
 struct run {
 	struct spool *spool;
-	struct desk *desk;
+	struct queue *queue;
 	struct harvest harvest;
 	size_t refused, pending, unasked, lost;
 	time_t valid;		/* when the last of them becomes valid */
@@ -58,7 +58,7 @@ struct run {
 	bool damaged;		/* the archive: nothing of it was submitted */
 };
 
-/* What the CA said of one request; for the desk. */
+/* What the CA said of one request; for the queue. */
 static void tell(void *ctx, const struct asked *a, struct bytes der)
 {
 	struct run *r = ctx;
@@ -108,7 +108,7 @@ static int add(struct run *r, const struct verdict *v, const char *name)
 		status_warn_errno(entry, "cannot submit");
 		return STATUS_TROUBLE;
 	}
-	if (desk_add(r->desk, v->facts.cn, v->facts.spki, (struct bytes){v->facts.der, v->facts.der_len}, &why) == 0)
+	if (queue_add(r->queue, v->facts.cn, v->facts.spki, (struct bytes){v->facts.der, v->facts.der_len}, &why) == 0)
 		return STATUS_OK;
 	status_warn(v->facts.cn, "%s", why.text);
 	return status_of_item(why.trouble);
@@ -147,9 +147,9 @@ static int give_up(const struct run *r, const char *ca, long long until)
 {
 	bool broken;
 	unsigned failures;
-	const char *why = desk_trouble(r->desk, &broken, &failures);
+	const char *why = queue_trouble(r->queue, &broken, &failures);
 
-	if (why == NULL || (!broken && ((failures < FAILURES && desk_due(r->desk) < PATIENCE_MS) || monotime_ms() < until)))
+	if (why == NULL || (!broken && ((failures < FAILURES && queue_due(r->queue) < PATIENCE_MS) || monotime_ms() < until)))
 		return -1;
 	status_warn(ca, "%s", why);
 	return broken ? STATUS_USAGE : STATUS_TROUBLE;
@@ -175,9 +175,9 @@ static void watch_signals(void)
 /* How long there is nothing to do. */
 static int pause_ms(const struct run *r, long long until)
 {
-	struct desk_count n = desk_count(r->desk);
+	struct queue_count n = queue_count(r->queue);
 	long long left = until - monotime_ms();
-	int due = desk_due(r->desk);
+	int due = queue_due(r->queue);
 
 	/* A signal that comes just before poll() is seen a second later. */
 	due = due < 0 || due > 1000 ? 1000 : due;
@@ -189,32 +189,32 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 {
 	struct pollfd fd[ONLINE_PARALLEL_MAX];
 	long long until = monotime_ms() + (long long)wait * 1000;
-	struct desk_count n;
+	struct queue_count n;
 	struct progress progress;
 	int status = STATUS_OK, given_up = -1;
 
 	watch_signals();
 	progress_start(&progress, "certificates");
 	for (;;) {
-		if (desk_work(r->desk) != 0) {
+		if (queue_work(r->queue) != 0) {
 			status_warn_errno(r->spool->path, "cannot go on");
 			status = STATUS_TROUBLE;
 			break;
 		}
-		n = desk_count(r->desk);
+		n = queue_count(r->queue);
 		progress_show(&progress, r->harvest.n);
 		if (given_up < 0)
 			given_up = stopping ? STATUS_TROUBLE : give_up(r, ca, until);
 		if (given_up >= 0)
-			desk_stop(r->desk);
+			queue_stop(r->queue);
 		/* The rest is pending. */
 		if (n.open == 0 || (n.asking == 0 && given_up >= 0) || (n.later == n.open && monotime_ms() >= until))
 			break;
-		poll(fd, desk_watch(r->desk, fd), pause_ms(r, until));
+		poll(fd, queue_watch(r->queue, fd), pause_ms(r, until));
 	}
 	progress_end(&progress);
-	r->unasked = desk_unasked(r->desk);
-	r->pending = desk_count(r->desk).open - r->unasked;
+	r->unasked = queue_unasked(r->queue);
+	r->pending = queue_count(r->queue).open - r->unasked;
 	return given_up >= 0 ? given_up : status;
 }
 
@@ -294,7 +294,7 @@ static int run(struct run *r, struct inspect *in, struct outfile *out, const str
 
 	if (r->damaged)
 		return status;
-	if (status < STATUS_USAGE && desk_count(r->desk).open > 0)
+	if (status < STATUS_USAGE && queue_count(r->queue).open > 0)
 		status = status_worst(status, ask_all(r, ca->name, want->wait));
 	return status_worst(status, report(r, out, want));
 }
@@ -305,7 +305,7 @@ static int submit(struct spool *s, const struct online_settings *ca, const struc
 	struct reason why;
 	EVP_PKEY **vouchers = capf_identity_vouchers(s, &why);
 	struct run r = {.spool = s};
-	const struct desk_task task = {.spool = s, .clerk = {ca, vouchers, want->clock}, .again = want->again,
+	const struct queue_task task = {.spool = s, .clerk = {ca, vouchers, want->clock}, .again = want->again,
 	    .tell = tell, .ctx = &r};
 	struct unpack_task from = {.file = &want->file, .files = 1, .limits = untar_limits_default, .most = CSR_MAX_BYTES};
 	const struct inspect_task judge = {.admit = judge_csr_admit, .judge = judge_csr, .ctx = vouchers};
@@ -318,13 +318,13 @@ static int submit(struct spool *s, const struct online_settings *ca, const struc
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (outfile_open(&out, want->output, 0644) != 0)
 		status_die_path(want->output != NULL ? want->output : "stdout", "cannot write an archive there");
-	if ((r.desk = desk_open(&task)) == NULL || (in = inspect_open(unpack_start(&from), &judge, 0)) == NULL)
+	if ((r.queue = queue_open(&task)) == NULL || (in = inspect_open(unpack_start(&from), &judge, 0)) == NULL)
 		status_die_errno(NULL, "cannot start");
 	confine(&r, ca, want->output);
 	status = run(&r, in, &out, ca, want);
 	inspect_close(in);
 	outfile_abort(&out);
-	desk_close(r.desk);
+	queue_close(r.queue);
 	harvest_free(&r.harvest);
 	capf_identity_vouchers_free(vouchers);
 	close(locked);

@@ -26,7 +26,7 @@ const struct online_kind *online_kind(enum online_type type)
 }
 
 /* A text as a setting, or NULL for "". */
-static const char *given(const char *text)
+static const char *or_none(const char *text)
 {
 	return *text != '\0' ? text : NULL;
 }
@@ -45,8 +45,8 @@ int online_open(struct online_ca *ca, const struct online_settings *settings, ti
 {
 	struct secret password = {NULL}, pass = {NULL};
 	struct http_settings http = {
-		.ca_file = given(settings->ca_file), .certificate = given(settings->certificate),
-		.key = given(settings->key), .user = given(settings->user), .ntlm = settings->ntlm, .agent = AGENT,
+		.ca_file = or_none(settings->ca_file), .certificate = or_none(settings->certificate),
+		.key = or_none(settings->key), .user = or_none(settings->user), .ntlm = settings->ntlm, .agent = AGENT,
 		.connect_seconds = (long)settings->connect_timeout, .seconds = (long)settings->timeout,
 		.most = 2 * ONLINE_CERTIFICATES_MAX,
 	};

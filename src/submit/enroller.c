@@ -10,7 +10,7 @@
 #include "spool/newest.h"
 #include "spool/recover.h"
 #include "spool/spool_watch.h"
-#include "submit/desk.h"
+#include "submit/queue.h"
 #include "submit/enroller.h"
 #include "submit/intake.h"
 
@@ -23,7 +23,7 @@
 struct enroller {
 	const struct enroller_task *task;
 	struct spool_watch *watch;
-	struct desk *desk;
+	struct queue *queue;
 	struct intake *intake;
 	size_t issued, refused;
 	time_t early;		/* when the first certificate becomes valid that is not yet; 0: none */
@@ -59,7 +59,7 @@ static bool is_newest(struct enroller *e, const struct reqid *reqid)
 			return false;
 	while ((other = index_device(index, reqid->device, other)) != NULL)
 		if (reqid_newer(reqid, &other->reqid))
-			desk_forget(e->desk, other->reqid.spki);
+			queue_forget(e->queue, other->reqid.spki);
 	return true;
 }
 
@@ -94,7 +94,7 @@ static void want(struct enroller *e, const struct reqid *reqid)
 			say(e, "unreadable", reqid->device, strerror(errno));
 		return;
 	}
-	if (desk_add(e->desk, reqid->device, reqid->spki, (struct bytes){pem, len}, &why) != 0)
+	if (queue_add(e->queue, reqid->device, reqid->spki, (struct bytes){pem, len}, &why) != 0)
 		say(e, "not-asked", reqid->device, why.text);
 	free(pem);
 }
@@ -106,7 +106,7 @@ static void take_news(void *ctx, const struct reqid *reqid, enum spool_dir d)
 	if (d == SPOOL_CSR)
 		want(e, reqid);
 	else
-		desk_forget(e->desk, reqid->spki);
+		queue_forget(e->queue, reqid->spki);
 }
 
 /* All that waits. -1 with errno. */
@@ -124,7 +124,7 @@ static int want_all(struct enroller *e)
 	return 0;
 }
 
-/* What a CA said of one request; for the desk. */
+/* What a CA said of one request; for the queue. */
 static void tell(void *ctx, const struct asked *a, struct bytes der)
 {
 	static const char *const event[] = {
@@ -171,7 +171,7 @@ static void said(void *ctx, const struct reqid *reqid, const struct imported *ou
 	a.state = ASKED_REFUSED;
 	a.last = now(e);
 	snprintf(a.reason, sizeof a.reason, "%.*s", ASKED_REASON_MAX, why.text);
-	desk_note(e->desk, &a);
+	queue_note(e->queue, &a);
 }
 
 /* Disks that are full, and the like: a service tries again, a run that shall end begins nothing more. */
@@ -182,7 +182,7 @@ static void give_up(struct enroller *e, const char *what, const struct reason *w
 		return;
 	reason_set(&e->stuck, "%s: %.*s", what, REASON_MAX - 40, why->text);
 	e->stuck.trouble = why->trouble;
-	desk_stop(e->desk);
+	queue_stop(e->queue);
 }
 
 static void take_in(struct enroller *e)
@@ -206,7 +206,7 @@ static void tell_of_trouble(struct enroller *e)
 {
 	unsigned failures;
 	bool broken;
-	const char *why = desk_trouble(e->desk, &broken, &failures);
+	const char *why = queue_trouble(e->queue, &broken, &failures);
 
 	if (why != NULL && !e->told_trouble)
 		log_say(e->task->log, broken ? "ca-unusable" : "ca-away", "ca", e->task->ca->name, "why", why, NULL);
@@ -218,16 +218,16 @@ static void tell_of_trouble(struct enroller *e)
 /* Has a run that shall end nothing more to do now? */
 static bool is_done(const struct enroller *e, struct reason *why)
 {
-	struct desk_count n = desk_count(e->desk);
+	struct queue_count n = queue_count(e->queue);
 	unsigned failures;
 	bool broken;
-	const char *trouble = desk_trouble(e->desk, &broken, &failures);
+	const char *trouble = queue_trouble(e->queue, &broken, &failures);
 
 	if (*e->stuck.text != '\0') {
 		*why = e->stuck;
 		return e->unsaved || n.asking == 0;
 	}
-	if (trouble != NULL && (broken || failures >= FAILURES || desk_due(e->desk) >= PATIENCE_MS)) {
+	if (trouble != NULL && (broken || failures >= FAILURES || queue_due(e->queue) >= PATIENCE_MS)) {
 		reason_set(why, "%s", trouble);
 		why->trouble = !broken;
 		return true;
@@ -250,7 +250,7 @@ static void cannot_write(struct enroller *e)
 /* One turn: what came is done, durably. */
 static void turn(struct enroller *e)
 {
-	if (desk_work(e->desk) == 0) {
+	if (queue_work(e->queue) == 0) {
 		e->unsaved = false;
 		take_in(e);
 	} else {
@@ -259,7 +259,7 @@ static void turn(struct enroller *e)
 		cannot_write(e);
 	}
 	/* Why certificates were refused: this may be the last turn. */
-	if (!e->unsaved && desk_save(e->desk) != 0)
+	if (!e->unsaved && queue_save(e->queue) != 0)
 		cannot_write(e);
 	tell_of_trouble(e);
 }
@@ -267,7 +267,7 @@ static void turn(struct enroller *e)
 static int milliseconds(const struct enroller *e, long long alive)
 {
 	long long ms = alive - monotime_ms();
-	int due = desk_due(e->desk);
+	int due = queue_due(e->queue);
 
 	if (due >= 0 && due < ms)
 		ms = due;
@@ -282,7 +282,7 @@ static int milliseconds(const struct enroller *e, long long alive)
 
 static void tell_alive(struct enroller *e, long long *alive)
 {
-	struct desk_count n = desk_count(e->desk);
+	struct queue_count n = queue_count(e->queue);
 	char text[128];
 
 	if (monotime_ms() < *alive)
@@ -317,20 +317,20 @@ static int work(struct enroller *e, struct reason *why)
 		turn(e);
 		tell_alive(e, &alive);
 		/* A turn may have left something to be written. */
-		if (stopping && (e->unsaved || desk_count(e->desk).asking == 0))
-			return desk_work(e->desk);
+		if (stopping && (e->unsaved || queue_count(e->queue).asking == 0))
+			return queue_work(e->queue);
 		if (e->task->once && is_done(e, why)) {
-			desk_stop(e->desk);
-			return *why->text != '\0' ? 1 : desk_work(e->desk);
+			queue_stop(e->queue);
+			return *why->text != '\0' ? 1 : queue_work(e->queue);
 		}
 		fd[0] = (struct pollfd){.fd = stopping ? -1 : e->task->stop, .events = POLLIN};
 		/* What came meanwhile is found with what is done again. */
 		fd[1] = (struct pollfd){.fd = e->retry ? -1 : spool_watch_fd(e->watch), .events = POLLIN};
-		n = 2 + desk_watch(e->desk, fd + 2);
+		n = 2 + queue_watch(e->queue, fd + 2);
 		poll(fd, n, milliseconds(e, alive));
 		if (fd[0].revents != 0) {
 			stopping = true;
-			desk_stop(e->desk);
+			queue_stop(e->queue);
 		}
 		if (e->retry && monotime_ms() < again)
 			continue;
@@ -343,20 +343,20 @@ static int work(struct enroller *e, struct reason *why)
 
 int enroller_run(const struct enroller_task *task, struct reason *why)
 {
-	struct desk_task desk = {.spool = task->spool, .clerk = {task->ca, task->vouchers, task->clock}, .tell = tell};
+	struct queue_task queue = {.spool = task->spool, .clerk = {task->ca, task->vouchers, task->clock}, .tell = tell};
 	struct enroller e = {.task = task};
 	int result = -1, saved;
 
 	why->text[0] = '\0';
-	desk.ctx = &e;
+	queue.ctx = &e;
 	e.watch = spool_watch_open(task->spool);
-	e.desk = desk_open(&desk);
+	e.queue = queue_open(&queue);
 	e.intake = intake_new(task->spool, task->clock);
-	if (e.watch != NULL && e.desk != NULL && e.intake != NULL && recover_finish(task->spool, NULL) == 0 &&
+	if (e.watch != NULL && e.queue != NULL && e.intake != NULL && recover_finish(task->spool, NULL) == 0 &&
 	    want_all(&e) == 0)
 		result = work(&e, why);
 	saved = errno;
-	desk_close(e.desk);
+	queue_close(e.queue);
 	intake_free(e.intake);
 	spool_watch_close(e.watch);
 	errno = saved;

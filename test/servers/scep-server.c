@@ -50,7 +50,7 @@ static char *const *switches;
 static int lost, stalled, hung;
 
 /* What stands behind "name=", "" for a bare name, NULL when it is not given. */
-static const char *given(const char *name)
+static const char *option(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -62,7 +62,7 @@ static const char *given(const char *name)
 
 static int number(const char *name)
 {
-	return given(name) != NULL ? atoi(given(name)) : 0;
+	return option(name) != NULL ? atoi(option(name)) : 0;
 }
 
 static void note(const char *word, const char *value)
@@ -160,15 +160,15 @@ static const char *decide(const struct scep_question *q, struct transaction *t, 
 	*fail = NULL;
 	if (strcmp(q->type, "20") == 0) {
 		note("CertPoll", q->transaction);
-		*fail = given("pollfail");
+		*fail = option("pollfail");
 		if (*fail == NULL && *t->id == '\0')
 			*fail = "4";
 		return *fail != NULL ? "2" : t->pending-- > 0 ? "3" : "0";
 	}
 	note("PKCSReq", q->transaction);
-	*fail = given("fail");
+	*fail = option("fail");
 	if (*fail == NULL && (strcmp(q->type, "19") != 0 || (req = d2i_X509_REQ(NULL, &p, q->content_len)) == NULL ||
-	    (given("noproof") == NULL && X509_REQ_verify(req, X509_REQ_get0_pubkey(req)) != 1)))
+	    (option("noproof") == NULL && X509_REQ_verify(req, X509_REQ_get0_pubkey(req)) != 1)))
 		*fail = "2";
 	if (*fail != NULL)
 		return "2";
@@ -184,12 +184,12 @@ static const char *decide(const struct scep_question *q, struct transaction *t, 
 static long answer(const struct scep_question *q, unsigned char **der)
 {
 	struct transaction *t = find(q->transaction);
-	const char *fail, *status = decide(q, t, &fail), *send = given("send"), *comma;
-	struct scep_say say = {.type = given("type") != NULL ? "19" : "3", .status = status,
-	    .transaction = given("transaction") != NULL ? "another" : q->transaction,
-	    .nonce = given("nonce") != NULL ? (const unsigned char *)"another nonce..." : q->nonce, .nonce_len = q->nonce_len,
-	    .signer = signer, .key = signer_key, .digest = EVP_get_digestbyname(given("digest") ? given("digest") : "SHA256"),
-	    .cipher = EVP_get_cipherbyname(given("cipher") ? given("cipher") : "AES-128-CBC")};
+	const char *fail, *status = decide(q, t, &fail), *send = option("send"), *comma;
+	struct scep_say say = {.type = option("type") != NULL ? "19" : "3", .status = status,
+	    .transaction = option("transaction") != NULL ? "another" : q->transaction,
+	    .nonce = option("nonce") != NULL ? (const unsigned char *)"another nonce..." : q->nonce, .nonce_len = q->nonce_len,
+	    .signer = signer, .key = signer_key, .digest = EVP_get_digestbyname(option("digest") ? option("digest") : "SHA256"),
+	    .cipher = EVP_get_cipherbyname(option("cipher") ? option("cipher") : "AES-128-CBC")};
 	unsigned char *list = NULL, file[20000];
 	char digit[2] = "";
 
@@ -253,13 +253,13 @@ static void operate(int fd, const unsigned char *message, long len)
 	note("message", "");
 	if (hung++ < number("hangup"))
 		return;
-	if (given("status") != NULL || given("redirect") != NULL) {
-		say(fd, given("redirect") != NULL ? 302 : number("status"), "text/html", "<p>no</p>", 9);
+	if (option("status") != NULL || option("redirect") != NULL) {
+		say(fd, option("redirect") != NULL ? 302 : number("status"), "text/html", "<p>no</p>", 9);
 		return;
 	}
-	if (given("slow") != NULL)
+	if (option("slow") != NULL)
 		sleep(600);
-	if (given("huge") != NULL) {
+	if (option("huge") != NULL) {
 		dprintf(fd, "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n");
 		for (int i = 0; i < 1024 && send(fd, zeros, sizeof zeros, MSG_NOSIGNAL) > 0; i++)
 			;
@@ -278,9 +278,9 @@ static void operate(int fd, const unsigned char *message, long len)
 		note("stalled", "");
 		while (recv(fd, zeros, sizeof zeros, 0) > 0)
 			;
-	} else if (given("garbage") != NULL)
+	} else if (option("garbage") != NULL)
 		say(fd, 200, "application/x-pki-message", "\x30\x82\xff\xff garbage", 12);
-	else if (given("empty") != NULL)
+	else if (option("empty") != NULL)
 		say(fd, 200, "application/x-pki-message", "", 0);
 	else
 		say(fd, 200, "application/x-pki-message", der, n);
@@ -304,7 +304,7 @@ static void show_caps(int fd)
 {
 	char text[512];
 
-	snprintf(text, sizeof text, "%s", given("caps") ? given("caps") : "AES,POSTPKIOperation,SHA-256,SCEPStandard");
+	snprintf(text, sizeof text, "%s", option("caps") ? option("caps") : "AES,POSTPKIOperation,SHA-256,SCEPStandard");
 	for (char *p = text; *p != '\0'; p++)
 		*p = *p == ',' ? '\n' : *p;
 	say(fd, strcmp(text, "none") == 0 ? 404 : 200, "text/plain", text, (long)strlen(text));
@@ -356,13 +356,13 @@ int main(int argc, char *argv[])
 	OSSL_PROVIDER_load(NULL, "legacy");
 	signer = ra = ca = load_cert(argv[3]);
 	signer_key = ra_key = ca_key = load_key(argv[4]);
-	if (given("ra") != NULL) {
-		load_pair(given("ra"), &ra, &ra_key);
+	if (option("ra") != NULL) {
+		load_pair(option("ra"), &ra, &ra_key);
 		signer = ra;
 		signer_key = ra_key;
 	}
-	if (given("signer") != NULL)
-		load_pair(given("signer"), &signer, &signer_key);
+	if (option("signer") != NULL)
+		load_pair(option("signer"), &signer, &signer_key);
 	scep_need(bind(s, (struct sockaddr *)&addr, sizeof addr) == 0 && listen(s, 64) == 0 &&
 	    getsockname(s, (struct sockaddr *)&addr, &len) == 0);
 	/* By another name first: who waits for the file finds a whole one. */

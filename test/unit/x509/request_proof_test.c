@@ -85,7 +85,7 @@ static void is(const struct phone *p, struct bytes in, enum request_proof_kind k
 }
 
 /* What the phone was given, in a buffer of its own. */
-static struct bytes given(const struct phone *p, const char *hash, bool digest_info)
+static struct bytes as_given(const struct phone *p, const char *hash, bool digest_info)
 {
 	static struct buf b;
 
@@ -102,13 +102,13 @@ static void data(void)
 	struct bytes b;
 
 	must(EVP_Digest(rsa.info.p, rsa.info.len, md, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
-	b = given(&rsa, NULL, false);
+	b = as_given(&rsa, NULL, false);
 	ok(b.len == rsa.info.len && memcmp(b.p, rsa.info.p, b.len) == 0, "the request itself");
-	b = given(&rsa, "SHA256", false);
+	b = as_given(&rsa, "SHA256", false);
 	ok(b.len == 32 && memcmp(b.p, md, 32) == 0, "its SHA-256");
-	b = given(&rsa, "SHA256", true);
+	b = as_given(&rsa, "SHA256", true);
 	ok(b.len == 51 && memcmp(b.p, prefix, sizeof prefix) == 0 && memcmp(b.p + 19, md, 32) == 0, "DigestInfo");
-	ok(given(&rsa, "SHA512", false).len == 64 && given(&rsa, "SHA1", false).len == 20, "SHA-512 and SHA-1");
+	ok(as_given(&rsa, "SHA512", false).len == 64 && as_given(&rsa, "SHA1", false).len == 20, "SHA-512 and SHA-1");
 }
 
 static void with_rsa(void)
@@ -123,15 +123,15 @@ static void with_rsa(void)
 	    "RSA with DigestInfo, SHA-512, over the request");
 	is(&rsa, sign(rsa.key, all(&rsa.info), "SHA1", false), REQUEST_PROOF_USELESS,
 	    "RSA with DigestInfo, SHA-1, over the request");
-	is(&rsa, sign(rsa.key, given(&rsa, "SHA256", false), "SHA256", true), REQUEST_PROOF_SIGNATURE,
+	is(&rsa, sign(rsa.key, as_given(&rsa, "SHA256", false), "SHA256", true), REQUEST_PROOF_SIGNATURE,
 	    "RSA with DigestInfo, SHA-256, over the request");
-	is(&rsa, sign(rsa.key, given(&rsa, "SHA256", true), NULL, false), REQUEST_PROOF_SIGNATURE,
+	is(&rsa, sign(rsa.key, as_given(&rsa, "SHA256", true), NULL, false), REQUEST_PROOF_SIGNATURE,
 	    "RSA with DigestInfo, SHA-256, over the request");
-	is(&rsa, sign(rsa.key, given(&rsa, "SHA256", false), NULL, false), REQUEST_PROOF_USELESS,
+	is(&rsa, sign(rsa.key, as_given(&rsa, "SHA256", false), NULL, false), REQUEST_PROOF_USELESS,
 	    "RSA without DigestInfo, SHA-256, over the request");
-	is(&rsa, sign(rsa.key, given(&rsa, "SHA256", false), "SHA256", false), REQUEST_PROOF_USELESS,
+	is(&rsa, sign(rsa.key, as_given(&rsa, "SHA256", false), "SHA256", false), REQUEST_PROOF_USELESS,
 	    "RSA with DigestInfo, SHA-256, over SHA-256 of the request");
-	is(&rsa, sign(rsa.key, given(&rsa, "SHA256", true), "SHA1", false), REQUEST_PROOF_USELESS,
+	is(&rsa, sign(rsa.key, as_given(&rsa, "SHA256", true), "SHA1", false), REQUEST_PROOF_USELESS,
 	    "RSA with DigestInfo, SHA-1, over DigestInfo of the request");
 	is(&rsa, sign(rsa.key, rsa.spki, "SHA256", false), REQUEST_PROOF_PADDED, "RSA, over something unknown");
 	is(&rsa, sign(other.key, all(&rsa.info), "SHA256", false), REQUEST_PROOF_NONE, "");
@@ -149,9 +149,9 @@ static void with_ec(void)
 
 	is(&ec, sign(ec.key, all(&ec.info), "SHA256", false), REQUEST_PROOF_SIGNATURE, "ECDSA, SHA-256, over the request");
 	is(&ec, sign(ec.key, all(&ec.info), "SHA384", false), REQUEST_PROOF_SIGNATURE, "ECDSA, SHA-384, over the request");
-	is(&ec, sign(ec.key, given(&ec, "SHA256", false), "SHA256", true), REQUEST_PROOF_SIGNATURE,
+	is(&ec, sign(ec.key, as_given(&ec, "SHA256", false), "SHA256", true), REQUEST_PROOF_SIGNATURE,
 	    "ECDSA, SHA-256, over the request");
-	is(&ec, sign(ec.key, given(&ec, "SHA256", false), "SHA512", false), REQUEST_PROOF_USELESS,
+	is(&ec, sign(ec.key, as_given(&ec, "SHA256", false), "SHA512", false), REQUEST_PROOF_USELESS,
 	    "ECDSA, SHA-512, over SHA-256 of the request");
 	is(&ec, sign(ec.key, all(&ec.info), "SHA1", false), REQUEST_PROOF_USELESS, "ECDSA, SHA-1, over the request");
 	is(&ec, sign(ec.key, ec.spki, "SHA256", false), REQUEST_PROOF_NONE, "");
