@@ -224,7 +224,7 @@ nowhere() {
 	another() {
 		local now
 		now=$(children capf-traces)
-		[ -n "$now" ] && [ "$now" != "$first" ]
+		[ "${now:-$first}" != "$first" ]
 	}
 	until_true another
 	assert_equal "$(grep -c 'event=error what="traces are missing"' log)" 1
