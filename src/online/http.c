@@ -31,6 +31,7 @@ struct http {
 	CURL *curl;
 	struct http_settings settings;	/* without passwords: libcurl has copies */
 	struct client_files files;
+	OSSL_LIB_CTX *context;		/* OpenSSL's, when it was opened: TLS may have keys of any kind, and ours is read anew */
 	struct curl_slist *headers;
 	char error[CURL_ERROR_SIZE];
 	char host[256];			/* of the address, for messages */
@@ -336,6 +337,7 @@ struct http *http_open(const struct http_settings *settings, struct reason *why)
 	h->fd[0] = h->fd[1] = CURL_SOCKET_BAD;
 	h->settings = *settings;
 	h->settings.password = h->settings.pass = NULL;
+	h->context = OSSL_LIB_CTX_set0_default(NULL);
 	if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wiping_free, wiping_realloc, strdup,
 	    calloc) != CURLE_OK) {
 		client_files_free(&h->files);
@@ -620,14 +622,16 @@ static time_t wait_of(const struct http *h)
 	return at - from < WAIT_MAX ? at - from : WAIT_MAX;
 }
 
-static CURLcode perform(CURL *curl)
+static CURLcode perform(const struct http *h)
 {
+	OSSL_LIB_CTX *context = OSSL_LIB_CTX_set0_default(h->context);
 	struct sigaction before;
 	CURLcode code;
 
 	quiet(&before);
-	code = curl_easy_perform(curl);
+	code = curl_easy_perform(h->curl);
 	sigaction(SIGPIPE, &before, NULL);
+	OSSL_LIB_CTX_set0_default(context);
 	return code;
 }
 
@@ -652,7 +656,7 @@ enum http_result http_exchange(struct http *h, const struct http_ask *ask, struc
 		reason_memory(why);
 		return HTTP_TROUBLE;
 	}
-	code = perform(h->curl);
+	code = perform(h);
 	h->answer = NULL;
 	h->body = (struct bytes){0};
 	if (code == CURLE_OK && h->end == END_NONE) {

@@ -14,6 +14,7 @@
 #include "submit/clerk.h"
 #include "x509/cert.h"
 #include "x509/key.h"
+#include "x509/openssl_context.h"
 #include "x509/pkcs7.h"
 #include "x509/secret.h"
 
@@ -103,6 +104,11 @@ static int work(struct online_ca *ca, const struct clerk_task *task, int fd, str
 	return result;
 }
 
+static bool has_token(const struct online_settings *s)
+{
+	return key_is_uri(s->key) || key_is_uri(s->ra_key) || key_is_uri(s->agent_key);
+}
+
 /* Keys and certificates are in memory by now: no file but what libc wants to find a host. A token's library needs its
  * own ways, and gets no sandbox. */
 static int confine(const struct online_settings *s)
@@ -115,7 +121,7 @@ static int confine(const struct online_settings *s)
 	const struct sandbox sb = {.profile = SANDBOX_CLIENT, .memory = MEMORY, .path = files,
 	    .paths = sizeof files / sizeof files[0]};
 
-	if (key_is_uri(s->key) || key_is_uri(s->ra_key) || key_is_uri(s->agent_key))
+	if (has_token(s))
 		return 0;
 	return sandbox_enter(&sb);
 }
@@ -142,6 +148,9 @@ static int life(void *ctx, int fd)
 			online_say(&hello, ONLINE_BROKEN, "cannot confine the process: %s", strerror(errno));
 	}
 	goes_on = put_answer(fd, CLERK_GREET, &hello, (struct bytes){NULL, 0}) == 0 && hello.outcome == ONLINE_ISSUED;
+	/* Private keys have been read; one in a token may need more of OpenSSL at each signature. */
+	if (!has_token(task->settings))
+		OSSL_LIB_CTX_set0_default(openssl_context_quick());
 	while (goes_on && ((n = read(fd, packet, MAX_PACKET)) > 0 || (n < 0 && errno == EINTR)))
 		if (n > 0)
 			goes_on = work(&ca, task, fd, (struct bytes){packet, (size_t)n}) == 0;

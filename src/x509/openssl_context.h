@@ -15,6 +15,11 @@
  * NULL, which is OpenSSL's own context and always right, when it cannot be made. */
 OSSL_LIB_CTX *openssl_context(void);
 
+/* The whole default provider, but for what it decodes: public keys of the kinds that sign, in 40 of those 150 microseconds.
+ * For CMS and CMP, which decode each certificate several times; a private key has to be read before, in another context.
+ * Made on first use and never freed; NULL, as above, when it cannot be made. */
+OSSL_LIB_CTX *openssl_context_quick(void);
+
 /* SHA-256 of some bytes. -1 with a reason: memory is short. */
 int openssl_sha256(const void *, size_t, unsigned char out[32], struct reason *);
 
