@@ -19,6 +19,7 @@
 #include "x509/secret.h"
 
 const char program[] = "ca-init";
+const char purpose[] = "make a CA for labs, tests and small sites";
 const char synopsis[] = "[-hV] [-c cert -k key [-p file]] [-d days] [-e file] [-L pathlen]\n"
 			"               [-n name] [-P seconds] [-t type] prefix\n"
 			"       ca-init --request [-hV] [-e file] [-L pathlen] -n name [-t type] prefix\n"
@@ -222,17 +223,26 @@ int main(int argc, char *argv[])
 	struct asked a = {.spec = "rsa:2048", .profile = {.crl_sign = true}, .now = time(NULL)};
 	long days = DAYS, pathlen = -1;
 	const struct option_spec options[] = {
-		{'c', "cert", OPTION_TEXT, &a.parent_cert, 0, 0},
-		{0, "complete", OPTION_TEXT, &a.complete, 0, 0},
-		{'d', "days", OPTION_NUMBER, &days, 1, MAX_DAYS},
-		{'e', "encrypt", OPTION_TEXT, &a.encrypt, 0, 0},
-		{'k', "key", OPTION_TEXT, &a.parent_key, 0, 0},
-		{'L', "pathlen", OPTION_NUMBER, &pathlen, 0, 16},
-		{'n', "name", OPTION_TEXT, &a.profile.subject, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &a.pass, 0, 0},
-		{0, "request", OPTION_FLAG, &a.request, 0, 0},
-		{'t', "type", OPTION_TEXT, &a.spec, 0, 0},
+		OPT_TEXT('c', "cert", "FILE", &a.parent_cert,
+		    "the issuer's certificate, for a subordinate CA"),
+		OPT_TEXT(0, "complete", "FILE", &a.complete,
+		    "take the certificate that an outside CA made for the request"),
+		OPT_NUMBER('d', "days", "N", &days, 1, MAX_DAYS,
+		    "days that the certificate is valid"),
+		OPT_TEXT('e', "encrypt", "FILE", &a.encrypt,
+		    "encrypt the new key with the pass phrase in this file"),
+		OPT_TEXT('k', "key", "KEY", &a.parent_key,
+		    "the issuer's key: a file or a pkcs11: URI"),
+		OPT_NUMBER('L', "pathlen", "N", &pathlen, 0, 16, "CAs that may be below this one"),
+		OPT_TEXT('n', "name", "SUBJECT", &a.profile.subject,
+		    "the subject, such as CN=Lab root,O=Example; for a root CN=Lab CA by default"),
+		OPT_CLOCK(&a.now),
+		OPT_TEXT('p', "pass-file", "FILE", &a.pass,
+		    "read the pass phrase of the issuer's key, or with --complete of the new "
+		    "key, from this file"),
+		OPT_FLAG(0, "request", &a.request,
+		    "make a key and a request, for an outside CA to sign"),
+		OPT_WORD('t', "type", "TYPE", &a.spec, key_specs, "type of the new key"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

@@ -30,6 +30,7 @@
 #include "submit/named_ca.h"
 
 const char program[] = "capf-enroll";
+const char purpose[] = "have a CA on the network sign requests as they come";
 const char synopsis[] = "[-1hV] [-c name] [-L log] [-O field=value ...] [-P seconds] [-s spool]";
 
 #define RESTART_MS 5000		/* after the process that does the work died */
@@ -290,12 +291,17 @@ int main(int argc, char *argv[])
 	const char *log = NULL;
 	struct service v = {.path = spool_default()};
 	const struct option_spec options[] = {
-		{'1', "once", OPTION_FLAG, &v.once, 0, 0},
-		{'c', "ca", OPTION_TEXT, &v.ca_name, 0, 0},
-		{'L', "log", OPTION_TEXT, &log, 0, 0},
-		{'O', "option", OPTION_TEXTS, &v.set, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &v.path, 0, 0},
+		OPT_FLAG('1', "once", &v.once,
+		    "exit when everything was sent and only pending requests lack an answer"),
+		OPT_TEXT('c', "ca", "NAME", &v.ca_name,
+		    "the CA, by its name in capf.conf; by default the setting online-ca, or "
+		    "the only CA there"),
+		OPT_TEXT('L', "log", "LOG", &log,
+		    "log to stderr, syslog or syslog:SOCKET instead of the setting log"),
+		OPT_TEXTS('O', "option", "FIELD=VALUE", &v.set,
+		    "set a field of the CA, as ca.NAME.FIELD in capf.conf"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&v.path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

@@ -30,6 +30,7 @@
 #include "x509/secret.h"
 
 const char program[] = "capf-init";
+const char purpose[] = "make a spool";
 const char synopsis[] = "[-hRV] [-d days] [-n name] [-P seconds] [-s spool] [-t type]\n"
 			"       capf-init --request [-hV] [-n name] [-P seconds] [-s spool] [-t type]\n"
 			"       capf-init --complete cert [-hV] [-P seconds] [-s spool] [issuer ...]\n"
@@ -273,17 +274,25 @@ int main(int argc, char *argv[])
 {
 	struct asked a = {.spool = spool_default(), .spec = "rsa:2048", .name = "", .days = DAYS, .now = time(NULL)};
 	const struct option_spec options[] = {
-		{0, "certificate", OPTION_TEXT, &a.certificate, 0, 0},
-		{0, "complete", OPTION_TEXT, &a.complete, 0, 0},
-		{'d', "days", OPTION_NUMBER, &a.days, 1, MAX_DAYS},
-		{'k', "key", OPTION_TEXT, &a.key, 0, 0},
-		{'n', "name", OPTION_TEXT, &a.name, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &a.pass, 0, 0},
-		{'R', "renew", OPTION_FLAG, &a.renew, 0, 0},
-		{0, "request", OPTION_FLAG, &a.request, 0, 0},
-		{'s', "spool", OPTION_TEXT, &a.spool, 0, 0},
-		{'t', "type", OPTION_TEXT, &a.spec, 0, 0},
+		OPT_TEXT(0, "certificate", "FILE", &a.certificate,
+		    "use this certificate, with the key of --key"),
+		OPT_TEXT(0, "complete", "FILE", &a.complete,
+		    "take the certificate that an outside CA made for the request"),
+		OPT_NUMBER('d', "days", "N", &a.days, 1, MAX_DAYS,
+		    "days that the certificate is valid"),
+		OPT_TEXT('k', "key", "FILE", &a.key,
+		    "the private key of --certificate, PEM or DER"),
+		OPT_TEXT('n', "name", "SUBJECT", &a.name,
+		    "the subject after the CN, such as OU=Phones,O=Example"),
+		OPT_CLOCK(&a.now),
+		OPT_TEXT('p', "pass-file", "FILE", &a.pass,
+		    "read the pass phrase of the key from this file"),
+		OPT_FLAG('R', "renew", &a.renew,
+		    "make a new key and a new self-signed certificate in a spool that exists"),
+		OPT_FLAG(0, "request", &a.request,
+		    "make a new key and write a request for an outside CA to stdout"),
+		OPT_SPOOL(&a.spool),
+		OPT_WORD('t', "type", "TYPE", &a.spec, key_specs, "type of the new key"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

@@ -31,6 +31,7 @@
 #include "x509/secret.h"
 
 const char program[] = "capf-probe";
+const char purpose[] = "finds out how a phone signs its request";
 const char synopsis[] = "[-ahV] [-f n] [-l address:port[,...]] [-P seconds] [-s spool] [-t transcript]\n"
     "                  [--give-up span] [--only list] [--remind span] [--string file|digits]\n"
     "                  [--wait span] device";
@@ -311,17 +312,24 @@ int main(int argc, char *argv[])
 {
 	struct asked a = {.spool = spool_default(), .now = time(NULL), .from = 1, .remind = 60, .wait = 120};
 	const struct option_spec options[] = {
-		{'a', "all", OPTION_FLAG, &a.all, 0, 0},
-		{'f', "from", OPTION_NUMBER, &a.from, 1, SIGN_LAYOUTS},
-		{'l', "listen", OPTION_TEXT, &a.listen, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &a.spool, 0, 0},
-		{'t', "transcript", OPTION_TEXT, &a.transcript, 0, 0},
-		{0, "give-up", OPTION_SPAN, &a.give_up, 0, 0},
-		{0, "only", OPTION_TEXT, &a.only, 0, 0},
-		{0, "remind", OPTION_SPAN, &a.remind, 0, 0},
-		{0, "string", OPTION_TEXT, &a.string, 0, 0},
-		{0, "wait", OPTION_SPAN, &a.wait, 0, 0},
+		OPT_FLAG('a', "all", &a.all, "try every layout, not only the 32 likely ones"),
+		OPT_NUMBER('f', "from", "N", &a.from, 1, SIGN_LAYOUTS, "begin with this layout"),
+		OPT_TEXT('l', "listen", "ADDRESS:PORT", &a.listen,
+		    "listen there instead of at the setting listen; separate several with commas"),
+		OPT_CLOCK(&a.now),
+		OPT_SPOOL(&a.spool),
+		OPT_TEXT('t', "transcript", "FILE", &a.transcript,
+		    "append each message to this file, without strings and names"),
+		OPT_SPAN(0, "give-up", &a.give_up,
+		    "exit when the phone has not connected for this long; by default never"),
+		OPT_TEXT(0, "only", "LIST", &a.only,
+		    "try only these layouts, such as 1,5-9, or wait"),
+		OPT_SPAN(0, "remind", &a.remind,
+		    "say what to do with the phone each time it has not connected for this long"),
+		OPT_TEXT(0, "string", "FILE|DIGITS", &a.string,
+		    "authentication string that the phone sends, instead of the one in its "
+		    "record"),
+		OPT_SPAN(0, "wait", &a.wait, "how long each wait trial leaves the phone waiting"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;

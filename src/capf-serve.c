@@ -18,6 +18,7 @@
 #include "server/master.h"
 
 const char program[] = "capf-serve";
+const char purpose[] = "give phones their certificates, over CAPF";
 const char synopsis[] = "[-hV] [-L log] [-l address:port[,address:port ...]] [-P seconds] [-s spool]\n"
     "                  [-u user] [-w workers]";
 
@@ -89,12 +90,15 @@ int main(int argc, char *argv[])
 	time_t start = time(NULL), now = start;
 	long workers = 0;
 	const struct option_spec options[] = {
-		{'L', "log", OPTION_TEXT, &log, 0, 0},
-		{'l', "listen", OPTION_TEXT, &listen_where, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'u', "user", OPTION_TEXT, &user, 0, 0},
-		{'w', "workers", OPTION_NUMBER, &workers, 1, LOAD_MAX},
+		OPT_TEXT('L', "log", "LOG", &log,
+		    "log to stderr, syslog or syslog:SOCKET instead of the setting log"),
+		OPT_TEXT('l', "listen", "ADDRESS:PORT", &listen_where,
+		    "listen there instead of at the setting listen; separate several with commas"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_TEXT('u', "user", "USER", &user, "become this user when the sockets are open"),
+		OPT_NUMBER('w', "workers", "N", &workers, 1, LOAD_MAX,
+		    "number of workers, instead of the setting workers"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), result;

@@ -27,6 +27,7 @@
 #include "spool/stage.h"
 
 const char program[] = "cert-import";
+const char purpose[] = "take signed certificates into the spool";
 const char synopsis[] = "[-ahnoV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 
 struct importing {
@@ -227,12 +228,13 @@ int main(int argc, char *argv[])
 	time_t start = time(NULL), now = start;
 	long jobs = 0;
 	const struct option_spec options[] = {
-		{'a', "all-or-nothing", OPTION_FLAG, &all, 0, 0},
-		{'j', "jobs", OPTION_NUMBER, &jobs, 1, 256},
-		{'n', "dry-run", OPTION_FLAG, &wish.dry_run, 0, 0},
-		{'o', "others", OPTION_FLAG, &wish.others, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('a', "all-or-nothing", &all, "store nothing when one entry is refused"),
+		OPT_NUMBER('j', "jobs", "N", &jobs, 1, 256,
+		    "number of processes that verify; by default one more than processors"),
+		OPT_FLAG('n', "dry-run", &wish.dry_run, "do everything except change the spool"),
+		OPT_FLAG('o', "others", &wish.others, "do not refuse certificates of another site"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), scratch, status;

@@ -32,6 +32,7 @@
 #include "x509/pem.h"
 
 const char program[] = "csr-add";
+const char purpose[] = "add certificate requests that were made elsewhere";
 const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";
 
 /* Where a request is known, and its answer need not be waited for. */
@@ -199,8 +200,8 @@ int main(int argc, char *argv[])
 	const struct inspect_task task = {.admit = judge_csr_admit, .judge = judge_csr};
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), scratch, status;

@@ -10,13 +10,14 @@
 #include "spool/spool.h"
 
 const char program[] = "csr-count";
+const char purpose[] = "count the requests that wait";
 const char synopsis[] = "[-hV] [-s spool]";
 
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
 	const struct option_spec options[] = {
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_SPOOL(&path),
 		{0},
 	};
 	struct spool *s;

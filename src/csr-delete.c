@@ -14,6 +14,7 @@
 #include "spool/spool.h"
 
 const char program[] = "csr-delete";
+const char purpose[] = "delete requests, and the certificates that are ready for them";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
 
 static void tell(const struct reqid *reqid, const char *path)
@@ -31,11 +32,12 @@ int main(int argc, char *argv[])
 	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('0', "null", &null, "names in the file end with NUL, not newline"),
+		OPT_TEXT('f', "file", "FILE", &file,
+		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('n', "dry-run", &dry_run, "say what would be deleted, and delete nothing"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;

@@ -27,6 +27,7 @@
 #include "x509/request_form.h"
 
 const char program[] = "csr-dump";
+const char purpose[] = "write the requests that wait into one archive";
 const char synopsis[] =
     "[-0hmV] [-F pem|der|cmc|cmc-der|spki] [-f file] [-o file|url] [-p file]\n"
     "                [-s spool] [-z level] [--agent cert --agent-key key]\n"
@@ -358,21 +359,13 @@ static void tell_of_vouched(const struct dump *d)
 		    " or see capf(7)", n, d->n);
 }
 
-static int proof_named(const char *name)
-{
-	if (name == NULL)
-		return -1;
-	if (strcmp(name, "own") != 0 && strcmp(name, "ra") != 0)
-		status_usage("--proof wants own or ra");
-	return strcmp(name, "own") == 0 ? REQID_CSR : REQID_RA;
-}
-
 int main(int argc, char *argv[])
 {
+	static const char *const proofs[] = {[REQID_CSR] = "own", [REQID_RA] = "ra", NULL};
 	const char *path = spool_default();
-	struct dump d = {0};
-	struct request_form_options want = {.format = "pem"};
-	const char *file = NULL, *output = NULL, *proof = NULL, *object;
+	struct dump d = {.proof = -1};
+	struct request_form_options want = {.format = REQUEST_FORM_PEM, .shape = -1};
+	const char *file = NULL, *output = NULL, *object;
 	struct reason why;
 	char since[UTC_STAMP + 1];
 	time_t from = 0;
@@ -380,20 +373,31 @@ int main(int argc, char *argv[])
 	struct devices names;
 	long level = 6;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'F', "format", OPTION_TEXT, &want.format, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'m', "manifest", OPTION_FLAG, &d.manifest, 0, 0},
-		{'o', "output", OPTION_TEXT, &output, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &want.pass_file, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'z', "level", OPTION_NUMBER, &level, 1, 9},
-		{0, "agent", OPTION_TEXT, &want.agent, 0, 0},
-		{0, "agent-key", OPTION_TEXT, &want.agent_key, 0, 0},
-		{0, "proof", OPTION_TEXT, &proof, 0, 0},
-		{0, "shape", OPTION_TEXT, &want.shape, 0, 0},
-		{0, "since", OPTION_TIME, &from, 0, 0},
-		{0, "template", OPTION_TEXT, &want.template, 0, 0},
+		OPT_FLAG('0', "null", &null, "names in the file end with NUL, not newline"),
+		OPT_INDEX('F', "format", "FORMAT", &want.format, request_form_names,
+		    "format of the entries"),
+		OPT_TEXT('f', "file", "FILE", &file,
+		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('m', "manifest", &d.manifest,
+		    "put a list of the entries, signed by CAPF, in front, for csr-sign --ra"),
+		OPT_TEXT('o', "output", "FILE|URL", &output,
+		    "write there instead of to stdout; ftp://, ftps:// or tftp:// sends it"),
+		OPT_TEXT('p', "pass-file", "FILE", &want.pass_file,
+		    "read the pass phrase or PIN of the agent's key from this file"),
+		OPT_SPOOL(&path),
+		OPT_NUMBER('z', "level", "N", &level, 1, 9, "compression; 9 is smallest"),
+		OPT_TEXT(0, "agent", "FILE", &want.agent,
+		    "certificate of the enrolment agent that signs CMC requests"),
+		OPT_TEXT(0, "agent-key", "KEY", &want.agent_key,
+		    "the agent's key: a file or a pkcs11: URI"),
+		OPT_INDEX(0, "proof", "WHO", &d.proof, proofs,
+		    "only requests signed with their own key, or only those CAPF signed"),
+		OPT_INDEX(0, "shape", "WHO", &want.shape, cmc_shape_names,
+		    "who signs CMC requests: nobody, the agent, or the agent on the phone's "
+		    "behalf; by default agent with --agent, else none"),
+		OPT_TIME(0, "since", &from, "only requests that came at this time or later"),
+		OPT_TEXT(0, "template", "NAME", &want.template,
+		    "write this certificate template into each CMC request"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
@@ -403,7 +407,6 @@ int main(int argc, char *argv[])
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	utc_stamp(from, since);
 	d.since = since;
-	d.proof = proof_named(proof);
 	d.spool = open_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
 		status_die_errno(path, "cannot list");

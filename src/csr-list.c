@@ -15,6 +15,7 @@
 #include "spool/spool.h"
 
 const char program[] = "csr-list";
+const char purpose[] = "list the requests that wait";
 const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--older-than span] [--since time]";
 
@@ -39,12 +40,12 @@ int main(int argc, char *argv[])
 	char first[UTC_STAMP + 1], last[UTC_STAMP + 1];
 	bool null = false, header = false;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'H', "header", OPTION_FLAG, &header, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{0, "older-than", OPTION_SPAN, &span, 0, 0},
-		{0, "since", OPTION_TIME, &since, 0, 0},
+		OPT_FLAG('0', "null", &null, "print only the device names, each ended by NUL"),
+		OPT_FLAG('H', "header", &header, "print the names of the columns first"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_SPAN(0, "older-than", &span, "only requests that came at least this long ago"),
+		OPT_TIME(0, "since", &since, "only requests that came at this time or later"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

@@ -26,6 +26,7 @@
 #include "x509/csr.h"
 
 const char program[] = "csr-sign";
+const char purpose[] = "sign archives of requests at the offline CA";
 const char synopsis[] =
     "-c cert -k key [-hmV] [-C device|request] [-D digest] [-d days] [-j jobs]\n"
     "                [-l file] [-o file|dir] [-P seconds] [-p file] [-r cert ...]\n"
@@ -251,8 +252,6 @@ static void check_options(const struct wanted *want, const struct sign *sign)
 {
 	if (want->ca == NULL || sign->key == NULL)
 		status_usage("wants the CA's certificate and its key");
-	if (strcmp(want->cn, "device") != 0 && strcmp(want->cn, "request") != 0)
-		status_usage("--cn wants device or request");
 	if ((want->manifest || sign->no_manifest) && want->ra.n == 0)
 		status_usage("--%s wants the certificate of who signs manifests: --ra",
 		    want->manifest ? "require-manifest" : "no-manifest");
@@ -324,27 +323,40 @@ static struct unpack *start(const struct wanted *want, const struct run *r, stru
 
 int main(int argc, char *argv[])
 {
-	static const char *const standard_input[] = {"-"};
+	static const char *const standard_input[] = {"-"}, *const cns[] = {"device", "request", NULL};
 	struct wanted want = {.cn = "device", .digest = "SHA256", .days = issue_policy_default.days,
 	    .level = 6};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
 	const struct option_spec options[] = {
-		{'C', "cn", OPTION_TEXT, &want.cn, 0, 0},
-		{'c', "cert", OPTION_TEXT, &want.ca, 0, 0},
-		{'D', "digest", OPTION_TEXT, &want.digest, 0, 0},
-		{'d', "days", OPTION_NUMBER, &want.days, 1, ISSUE_DAYS_MAX},
-		{'j', "jobs", OPTION_NUMBER, &want.jobs, 1, 256},
-		{'k', "key", OPTION_TEXT, &sign.key, 0, 0},
-		{'l', "log", OPTION_TEXT, &want.log, 0, 0},
-		{'m', "require-manifest", OPTION_FLAG, &want.manifest, 0, 0},
-		{'o', "output", OPTION_TEXT, &want.output, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &sign.now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &want.pass, 0, 0},
-		{'r', "ra", OPTION_TEXTS, &want.ra, 0, 0},
-		{'z', "level", OPTION_NUMBER, &want.level, 1, 9},
-		{0, "no-eku", OPTION_FLAG, &want.no_eku, 0, 0},
-		{0, "no-key-ids", OPTION_FLAG, &want.no_key_ids, 0, 0},
-		{0, "no-manifest", OPTION_FLAG, &sign.no_manifest, 0, 0},
+		OPT_WORD('C', "cn", "WHICH", &want.cn, cns,
+		    "CN of certificates: the device name, or the CN of the request"),
+		OPT_TEXT('c', "cert", "FILE", &want.ca, "certificate of the CA; required"),
+		OPT_TEXT('D', "digest", "DIGEST", &want.digest,
+		    "digest of signatures: SHA256, SHA384 or SHA512"),
+		OPT_NUMBER('d', "days", "N", &want.days, 1, ISSUE_DAYS_MAX,
+		    "days that certificates are valid"),
+		OPT_NUMBER('j', "jobs", "N", &want.jobs, 1, 256,
+		    "number of processes that sign; by default one more than processors"),
+		OPT_TEXT('k', "key", "KEY", &sign.key,
+		    "the CA's key: a file or a pkcs11: URI; required"),
+		OPT_TEXT('l', "log", "FILE", &want.log,
+		    "append a line for each certificate to this file"),
+		OPT_FLAG('m', "require-manifest", &want.manifest,
+		    "refuse archives without a manifest, as --ra does anyway"),
+		OPT_TEXT('o', "output", "FILE|DIR", &want.output,
+		    "write there instead of to stdout; a directory gets an answer for each "
+		    "archive"),
+		OPT_CLOCK(&sign.now),
+		OPT_TEXT('p', "pass-file", "FILE", &want.pass,
+		    "read the pass phrase of the key, or the PIN of the token, from this file"),
+		OPT_TEXTS('r', "ra", "FILE", &want.ra,
+		    "certificate of a CAPF: also sign requests that it signed, if its manifest "
+		    "lists them"),
+		OPT_NUMBER('z', "level", "N", &want.level, 1, 9, "compression; 9 is smallest"),
+		OPT_FLAG(0, "no-eku", &want.no_eku, "leave out extendedKeyUsage"),
+		OPT_FLAG(0, "no-key-ids", &want.no_key_ids, "leave out the key identifiers"),
+		OPT_FLAG(0, "no-manifest", &sign.no_manifest,
+		    "with --ra, take archives without a manifest"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;

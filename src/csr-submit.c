@@ -37,6 +37,7 @@
 #include "x509/pkcs7.h"
 
 const char program[] = "csr-submit";
+const char purpose[] = "have a CA on the network sign an archive of requests";
 const char synopsis[] =
     "[-ahV] [-c name] [-O field=value ...] [-o file] [-P seconds] [-s spool]\n"
     "                  [-w time] [-z level] [file]\n"
@@ -441,18 +442,28 @@ int main(int argc, char *argv[])
 	time_t start = time(NULL), now = start;
 	struct wanted want = {.file = "-", .level = 6};
 	const struct option_spec options[] = {
-		{'a', "again", OPTION_FLAG, &want.again, 0, 0},
-		{'H', "header", OPTION_FLAG, &want.header, 0, 0},
-		{'c', "ca", OPTION_TEXT, &want.ca, 0, 0},
-		{'O', "option", OPTION_TEXTS, &want.set, 0, 0},
-		{'o', "output", OPTION_TEXT, &want.output, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'w', "wait", OPTION_SPAN, &want.wait, 0, 0},
-		{'z', "level", OPTION_NUMBER, &want.level, 1, 9},
-		{0, "get-ca", OPTION_FLAG, &want.get_ca, 0, 0},
-		{0, "status", OPTION_FLAG, &want.status, 0, 0},
-		{0, "test", OPTION_FLAG, &want.test, 0, 0},
+		OPT_FLAG('a', "again", &want.again,
+		    "ask again for requests that were refused, lost or answered"),
+		OPT_FLAG('H', "header", &want.header,
+		    "with --status, print the names of the columns first"),
+		OPT_TEXT('c', "ca", "NAME", &want.ca,
+		    "the CA, by its name in capf.conf; by default the setting online-ca, or "
+		    "the only CA there"),
+		OPT_TEXTS('O', "option", "FIELD=VALUE", &want.set,
+		    "set a field of the CA, as ca.NAME.FIELD in capf.conf"),
+		OPT_TEXT('o', "output", "FILE", &want.output,
+		    "write the archive to this file instead of to stdout"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_SPAN('w', "wait", &want.wait,
+		    "how long to wait for pending requests and a CA that is away; by default 0s"),
+		OPT_NUMBER('z', "level", "N", &want.level, 1, 9, "compression; 9 is smallest"),
+		OPT_FLAG(0, "get-ca", &want.get_ca,
+		    "print the CA's own certificates as PEM, and exit"),
+		OPT_FLAG(0, "status", &want.status,
+		    "print a line for each CA that the spool knows of, and exit"),
+		OPT_FLAG(0, "test", &want.test,
+		    "contact the CA, log in, print what it is, and exit"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;

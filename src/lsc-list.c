@@ -17,6 +17,7 @@
 #include "spool/spool.h"
 
 const char program[] = "lsc-list";
+const char purpose[] = "list certificates that are ready or installed";
 const char synopsis[] =
     "[-0HhiRV] [-P seconds] [-s spool] [--expires-before time] [--expires-within span]";
 
@@ -74,14 +75,17 @@ int main(int argc, char *argv[])
 	bool header = false, ready = false, installed = false;
 	time_t now = time(NULL), span = -1;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &view.null, 0, 0},
-		{'H', "header", OPTION_FLAG, &header, 0, 0},
-		{'i', "installed", OPTION_FLAG, &installed, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'R', "ready", OPTION_FLAG, &ready, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{0, "expires-before", OPTION_TIME, &view.before, 0, 0},
-		{0, "expires-within", OPTION_SPAN, &span, 0, 0},
+		OPT_FLAG('0', "null", &view.null, "print only the device names, each ended by NUL"),
+		OPT_FLAG('H', "header", &header, "print the names of the columns first"),
+		OPT_FLAG('i', "installed", &installed, "only installed certificates"),
+		OPT_CLOCK(&now),
+		OPT_FLAG('R', "ready", &ready,
+		    "only certificates that are ready for their phone; with -i both"),
+		OPT_SPOOL(&path),
+		OPT_TIME(0, "expires-before", &view.before,
+		    "only certificates that expire before this time"),
+		OPT_SPAN(0, "expires-within", &span,
+		    "only certificates that expire within this time, or have expired"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;

@@ -26,6 +26,7 @@
 #define DEVICE_COLUMN (-1)
 
 const char program[] = "phone-add";
+const char purpose[] = "add phones, by name or from CSV";
 const char synopsis[] =
     "[-0huV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [device ...]";
 
@@ -270,13 +271,17 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	bool null = false;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'c', "csv", OPTION_TEXT, &csv, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'t', "template", OPTION_TEXT, &add.template, 0, 0},
-		{'u', "update", OPTION_FLAG, &add.update, 0, 0},
+		OPT_FLAG('0', "null", &null,
+		    "names in the file or on stdin end with NUL, not newline"),
+		OPT_TEXT('c', "csv", "FILE", &csv, "read CSV from this file; - is stdin"),
+		OPT_TEXT('f', "file", "FILE", &file,
+		    "read device names from this file too; - is stdin"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_TEXT('t', "template", "NAME", &add.template,
+		    "begin with this template of capf.conf"),
+		OPT_FLAG('u', "update", &add.update,
+		    "change phones that exist; empty cells change nothing"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

@@ -16,6 +16,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-del";
+const char purpose[] = "delete the records of phones";
 const char synopsis[] = "[-0hnV] [-f file] [-P seconds] [-s spool] all | device ...";
 
 /* Deletes those that are named from a list, which afterwards has the deleted ones. */
@@ -54,11 +55,12 @@ int main(int argc, char *argv[])
 	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('0', "null", &null, "names in the file end with NUL, not newline"),
+		OPT_TEXT('f', "file", "FILE", &file,
+		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('n', "dry-run", &dry_run, "say what would be deleted, and delete nothing"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;

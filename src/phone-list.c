@@ -20,6 +20,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-list";
+const char purpose[] = "list phones, what they shall do, and what they have";
 const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--lsc status] [--lsc-expires-before time]\n"
     "    [--name pattern] [--operation operation] [--show-string] [--stale] [--status status]\n"
@@ -35,16 +36,6 @@ struct view {
 	time_t before;
 	bool null, stale, show_string, expires;
 };
-
-/* A word of a table, or the end of the program. */
-static int word(const char *const words[], const char *option, const char *text)
-{
-	int n = text == NULL ? -1 : phone_word(words, text);
-
-	if (text != NULL && n < 0)
-		status_usage("--%s cannot be \"%s\"", option, text);
-	return n;
-}
 
 static void print(const struct view *v, const struct phone *p, const struct phone_view *look,
     const struct phonebook_view *lsc, const char *said, const char *string, time_t expires)
@@ -123,34 +114,38 @@ static int show(struct view *v, const struct phonebook_name *name)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *operation = NULL, *state = NULL, *lsc = NULL;
-	struct view view = {.before = -1};
+	const char *path = spool_default();
+	struct view view = {.operation = -1, .status = -1, .lsc = -1, .before = -1};
 	struct phonebook_name *list;
 	int status = STATUS_OK;
 	time_t now = time(NULL);
 	bool header = false;
 	size_t n;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &view.null, 0, 0},
-		{'H', "header", OPTION_FLAG, &header, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{0, "lsc", OPTION_TEXT, &lsc, 0, 0},
-		{0, "lsc-expires-before", OPTION_TIME, &view.before, 0, 0},
-		{0, "name", OPTION_TEXT, &view.name, 0, 0},
-		{0, "operation", OPTION_TEXT, &operation, 0, 0},
-		{0, "show-string", OPTION_FLAG, &view.show_string, 0, 0},
-		{0, "stale", OPTION_FLAG, &view.stale, 0, 0},
-		{0, "status", OPTION_TEXT, &state, 0, 0},
-		{0, "string", OPTION_TEXT, &view.string, 0, 0},
+		OPT_FLAG('0', "null", &view.null, "print only the device names, each ended by NUL"),
+		OPT_FLAG('H', "header", &header, "print the names of the columns first"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_INDEX(0, "lsc", "STATE", &view.lsc, phonebook_lscs,
+		    "only phones whose certificate is in this state"),
+		OPT_TIME(0, "lsc-expires-before", &view.before,
+		    "only phones with a certificate that expires before this time"),
+		OPT_TEXT(0, "name", "PATTERN", &view.name,
+		    "only phones whose name matches, with *, ? and [] as in a shell"),
+		OPT_INDEX(0, "operation", "WHAT", &view.operation, phone_operations,
+		    "only phones with this operation"),
+		OPT_FLAG(0, "show-string", &view.show_string,
+		    "print the authentication string as the last column"),
+		OPT_FLAG(0, "stale", &view.stale, "only phones that have a stale certificate"),
+		OPT_INDEX(0, "status", "STATUS", &view.status, phone_statuses,
+		    "only phones whose operation has this status"),
+		OPT_TEXT(0, "string", "DIGITS", &view.string,
+		    "only phones with this authentication string"),
 		{0},
 	};
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	view.operation = word(phone_operations, "operation", operation);
-	view.status = word(phone_statuses, "status", state);
-	view.lsc = word(phonebook_lscs, "lsc", lsc);
 	view.expires = view.before >= 0;
 	view.spool = open_spool(path, now);
 	confine_below(SANDBOX_READER, view.spool->root, NULL, 0);

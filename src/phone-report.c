@@ -19,6 +19,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-report";
+const char purpose[] = "all that is known of phones, as CSV";
 const char synopsis[] = "[-hV] [-P seconds] [-s spool] [--show-string]";
 
 struct report {
@@ -149,9 +150,10 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	size_t n;
 	const struct option_spec options[] = {
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{0, "show-string", OPTION_FLAG, &r.show_string, 0, 0},
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_FLAG(0, "show-string", &r.show_string,
+		    "print the authentication string as the last column"),
 		{0},
 	};
 

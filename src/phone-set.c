@@ -23,6 +23,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-set";
+const char purpose[] = "say what phones shall do, and how they prove who they are";
 const char synopsis[] =
     "[-0hV] [-f file] [-P seconds] [-s spool] [--auth mode] [--complete-by time]\n"
     "    [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"
@@ -210,28 +211,46 @@ static void commit(struct setting *set)
 
 int main(int argc, char *argv[])
 {
+	static const char *const ec_bits[] = {"256", "384", "521", NULL};
 	const char *path = spool_default();
 	struct setting set = {.status = STATUS_OK};
 	const char **value = set.change.value;
 	time_t now = time(NULL);
 	bool null = false;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'f', "file", OPTION_TEXT, &set.file, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{0, "auth", OPTION_TEXT, &value[PHONE_F_AUTH], 0, 0},
-		{0, "complete-by", OPTION_TEXT, &value[PHONE_F_COMPLETE_BY], 0, 0},
-		{0, "description", OPTION_TEXT, &value[PHONE_F_DESCRIPTION], 0, 0},
-		{0, "ec", OPTION_TEXT, &value[PHONE_F_EC], 0, 0},
-		{0, "generate", OPTION_MAYBE, &set.generate, 0, 0},
-		{0, "keep-string", OPTION_FLAG, &set.change.keep_string, 0, 0},
-		{0, "key-order", OPTION_TEXT, &value[PHONE_F_KEY_ORDER], 0, 0},
-		{0, "operation", OPTION_TEXT, &value[PHONE_F_OPERATION], 0, 0},
-		{0, "rsa", OPTION_TEXT, &value[PHONE_F_RSA], 0, 0},
-		{0, "string", OPTION_TEXT, &value[PHONE_F_STRING], 0, 0},
-		{0, "string-file", OPTION_TEXT, &set.string_file, 0, 0},
-		{0, "template", OPTION_TEXT, &value[PHONE_F_TEMPLATE], 0, 0},
+		OPT_FLAG('0', "null", &null,
+		    "names in the file or on stdin end with NUL, not newline"),
+		OPT_TEXT('f', "file", "FILE", &set.file,
+		    "read device names from this file too; - is stdin"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
+		OPT_WORD(0, "auth", "MODE", &value[PHONE_F_AUTH], phone_auths,
+		    "how the phone proves who it is: by a string, not at all, or by a "
+		    "certificate"),
+		OPT_TEXT(0, "complete-by", "TIME", &value[PHONE_F_COMPLETE_BY],
+		    "when the order fails if it is not done: such as 2026-01-31, +7d, or none"),
+		OPT_TEXT(0, "description", "TEXT", &value[PHONE_F_DESCRIPTION],
+		    "up to 128 bytes for people"),
+		OPT_WORD(0, "ec", "BITS", &value[PHONE_F_EC], ec_bits, "size of an EC key"),
+		OPT_MAYBE(0, "generate", "N", &set.generate,
+		    "make an authentication string of 4 to 15 digits for each phone and print "
+		    "it; by default as many as the setting string-digits"),
+		OPT_FLAG(0, "keep-string", &set.change.keep_string,
+		    "keep the string although wrong ones locked the last order"),
+		OPT_WORD(0, "key-order", "ORDER", &value[PHONE_F_KEY_ORDER], phone_key_orders,
+		    "type of the key; ec-rsa is EC, and RSA for phones that cannot"),
+		OPT_WORD(0, "operation", "WHAT", &value[PHONE_F_OPERATION], phone_operations,
+		    "what the phone shall do; troubleshoot fetches its certificates, none "
+		    "cancels the order"),
+		OPT_TEXT(0, "rsa", "BITS", &value[PHONE_F_RSA],
+		    "size of an RSA key: 2048, 3072 or 4096"),
+		OPT_TEXT(0, "string", "DIGITS", &value[PHONE_F_STRING],
+		    "authentication string of all these phones, 4 to 15 digits; other users "
+		    "see it in ps"),
+		OPT_TEXT(0, "string-file", "FILE", &set.string_file,
+		    "read the authentication string from this file; - is stdin"),
+		OPT_TEXT(0, "template", "NAME", &value[PHONE_F_TEMPLATE],
+		    "set what this template of capf.conf says and no option does"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

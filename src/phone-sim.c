@@ -20,6 +20,7 @@
 #include "x509/key.h"
 
 const char program[] = "phone-sim";
+const char purpose[] = "simulated phones that ask a CAPF server for their certificates";
 const char synopsis[] =
     "--server host:port[,...] --device name [-46hVv] [--mode null|string|existing-lsc|existing-mic]\n"
     "                 [--string file|digits] [--mic cert --mic-key key] [--lsc cert --lsc-key key]\n"
@@ -206,55 +207,94 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 	struct sim_socket_plan *phone = &plan->phone;
 	struct sim_files *w = &o->files;
 	const struct option_spec options[] = {
-		{'4', "ipv4", OPTION_FLAG, &a->v4, 0, 0},
-		{'6', "ipv6", OPTION_FLAG, &a->v6, 0, 0},
-		{'v', "verbose", OPTION_FLAG, &a->verbose, 0, 0},
-		{0, "again", OPTION_SPAN, &a->again, 0, 0},
-		{0, "byte-at-a-time", OPTION_FLAG, &phone->by_bytes, 0, 0},
-		{0, "byte-delay", OPTION_NUMBER, &phone->byte_ms, 0, 3600000},
-		{0, "claim-long", OPTION_FLAG, &phone->sim.claim_long, 0, 0},
-		{0, "delay", OPTION_TEXT, &a->options.delay, 0, 0},
-		{0, "device", OPTION_TEXT, &a->device, 0, 0},
-		{0, "drop", OPTION_TEXT, &a->options.drop, 0, 0},
-		{0, "each", OPTION_FLAG, &o->each, 0, 0},
-		{0, "first", OPTION_NUMBER, &a->first, 0, 0xffffffffffff},
-		{0, "fleet", OPTION_NUMBER, &a->count, 1, FLEET_MAX},
-		{0, "hang", OPTION_TEXT, &a->options.hang, 0, 0},
-		{0, "in-progress", OPTION_NUMBER, &a->progress, 0, SIM_PROGRESS_MAX},
-		{0, "keep-key", OPTION_FLAG, &phone->sim.keep_key, 0, 0},
-		{0, "key-dir", OPTION_TEXT, &w->key_dir, 0, 0},
-		{0, "keys", OPTION_TEXT, &a->keys, 0, 0},
-		{0, "legacy-tls", OPTION_FLAG, &a->legacy, 0, 0},
-		{0, "lsc", OPTION_TEXT, &w->lsc, 0, 0},
-		{0, "lsc-key", OPTION_TEXT, &w->lsc_key, 0, 0},
-		{0, "lsc-out", OPTION_TEXT, &w->lsc_out, 0, 0},
-		{0, "manners", OPTION_TEXT, &a->options.manners, 0, 0},
-		{0, "mic", OPTION_TEXT, &w->mic, 0, 0},
-		{0, "mic-key", OPTION_TEXT, &w->mic_key, 0, 0},
-		{0, "mode", OPTION_TEXT, &a->options.mode, 0, 0},
-		{0, "never-speak", OPTION_FLAG, &a->mute, 0, 0},
-		{0, "parallel", OPTION_NUMBER, &plan->parallel, 1, FLEET_MAX},
-		{0, "patience", OPTION_SPAN, &a->patience, 0, 0},
-		{0, "pattern", OPTION_TEXT, &plan->pattern, 0, 0},
-		{0, "protocol-version", OPTION_NUMBER, &a->version, 0, 255},
-		{0, "rate", OPTION_NUMBER, &plan->rate, 1, 1000000},
-		{0, "refuse", OPTION_TEXT, &a->options.refuse, 0, 0},
-		{0, "report", OPTION_TEXT, &a->report, 0, 0},
-		{0, "retry", OPTION_NUMBER, &phone->retries, 0, 1000000},
-		{0, "reversed", OPTION_FLAG, &phone->sim.reversed, 0, 0},
-		{0, "rubbish", OPTION_NUMBER, &a->rubbish, 1, 1L << 40},
-		{0, "server", OPTION_TEXT, &a->server, 0, 0},
-		{0, "server-cert", OPTION_TEXT, &a->server_cert, 0, 0},
-		{0, "sign-answer", OPTION_TEXT, &a->options.sign_answer, 0, 0},
-		{0, "sign-layout", OPTION_NUMBER, &a->layout, 1, SIGN_LAYOUTS},
-		{0, "source", OPTION_TEXT, &a->source, 0, 0},
-		{0, "stop", OPTION_TEXT, &a->options.stop, 0, 0},
-		{0, "string", OPTION_TEXT, &a->string, 0, 0},
-		{0, "sudi", OPTION_FLAG, &phone->sim.sudi, 0, 0},
-		{0, "tamper", OPTION_TEXT, &a->options.tamper, 0, 0},
-		{0, "time-scale", OPTION_NUMBER, &a->scale, 1, 1000000},
-		{0, "timeout", OPTION_SPAN, &a->timeout, 0, 0},
-		{0, "whole-records", OPTION_FLAG, &phone->whole_records, 0, 0},
+		OPT_FLAG('4', "ipv4", &a->v4, "use IPv4 only"),
+		OPT_FLAG('6', "ipv6", &a->v6, "use IPv6 only"),
+		OPT_FLAG('v', "verbose", &a->verbose, "print each message to stderr, in hex"),
+		OPT_SPAN(0, "again", &a->again,
+		    "connect again this long after each end, until --timeout or a signal"),
+		OPT_FLAG(0, "byte-at-a-time", &phone->by_bytes,
+		    "send each byte in a TLS record of its own"),
+		OPT_NUMBER(0, "byte-delay", "MS", &phone->byte_ms, 0, 3600000,
+		    "milliseconds between two bytes of --byte-at-a-time"),
+		OPT_FLAG(0, "claim-long", &phone->sim.claim_long,
+		    "answer with the start of a message of 65,535 bytes, then hang"),
+		OPT_TEXT(0, "delay", "STEP=MS,...", &a->options.delay,
+		    "take this many milliseconds at these steps"),
+		OPT_TEXT(0, "device", "NAME", &a->device, "device name of a single phone"),
+		OPT_WORD(0, "drop", "STEP", &a->options.drop, sim_steps, "hang up at this step"),
+		OPT_FLAG(0, "each", &o->each, "print the line of each phone of a fleet too"),
+		OPT_NUMBER(0, "first", "N", &a->first, 0, 0xffffffffffff,
+		    "number of the first phone of a fleet"),
+		OPT_NUMBER(0, "fleet", "N", &a->count, 1, FLEET_MAX, "simulate this many phones"),
+		OPT_WORD(0, "hang", "STEP", &a->options.hang, sim_steps,
+		    "say nothing more at this step, until the server hangs up"),
+		OPT_NUMBER(0, "in-progress", "N", &a->progress, 0, SIM_PROGRESS_MAX,
+		    "REQUEST_IN_PROGRESS messages before the public key"),
+		OPT_FLAG(0, "keep-key", &phone->sim.keep_key,
+		    "keep the key when the connection is lost"),
+		OPT_TEXT(0, "key-dir", "DIR", &w->key_dir,
+		    "keep keys over runs too, as DIR/DEVICE.key"),
+		OPT_TEXT(0, "keys", "FILE|DIR", &a->keys,
+		    "take ready private keys from there; by default make them"),
+		OPT_FLAG(0, "legacy-tls", &a->legacy,
+		    "allow TLS 1.0 and up, with the ciphers of old phones"),
+		OPT_TEXT(0, "lsc", "FILE|DIR", &w->lsc,
+		    "the LSC that the phone has; a directory has DEVICE.pem and DEVICE.key"),
+		OPT_TEXT(0, "lsc-key", "FILE", &w->lsc_key, "private key of the LSC"),
+		OPT_TEXT(0, "lsc-out", "FILE|DIR", &w->lsc_out,
+		    "write the certificate that was stored there; a directory gets the key too"),
+		OPT_INDEX(0, "manners", "HOW", &a->options.manners, sim_manners,
+		    "answer messages that are not expected, or hang up"),
+		OPT_TEXT(0, "mic", "FILE|DIR", &w->mic,
+		    "the MIC that the phone has; a directory has DEVICE.pem and DEVICE.key"),
+		OPT_TEXT(0, "mic-key", "FILE", &w->mic_key, "private key of the MIC"),
+		OPT_INDEX(0, "mode", "MODE", &a->options.mode, sim_modes,
+		    "how the phone proves who it is; by default string with --string, else null"),
+		OPT_FLAG(0, "never-speak", &a->mute, "the same as --hang connect"),
+		OPT_NUMBER(0, "parallel", "N", &plan->parallel, 1, FLEET_MAX,
+		    "phones of a fleet at the same time; by default all"),
+		OPT_SPAN(0, "patience", &a->patience,
+		    "hang up when the server's next message takes longer; by default never, or "
+		    "with --manners strict after 8 to 10 seconds"),
+		OPT_TEXT(0, "pattern", "PATTERN", &plan->pattern,
+		    "device names of a fleet, with one %X, %x, %d or %u"),
+		OPT_NUMBER(0, "protocol-version", "N", &a->version, 0, 255,
+		    "protocol version that the phone says it speaks"),
+		OPT_NUMBER(0, "rate", "N", &plan->rate, 1, 1000000,
+		    "start this many phones a second; by default all at once"),
+		OPT_WORD(0, "refuse", "STEP", &a->options.refuse, sim_asked_steps,
+		    "answer that this step cannot be done, each time"),
+		OPT_TEXT(0, "report", "FILE", &a->report,
+		    "write a line for each connection to this file; - is stdout"),
+		OPT_NUMBER(0, "retry", "N", &phone->retries, 0, 1000000,
+		    "tries after a lost connection, 30 seconds apart"),
+		OPT_FLAG(0, "reversed", &phone->sim.reversed,
+		    "send the elements of each message in the opposite order"),
+		OPT_NUMBER(0, "rubbish", "BYTES", &a->rubbish, 1, 1L << 40,
+		    "send this many bytes that are no message"),
+		OPT_TEXT(0, "server", "HOST:PORT,...", &a->server,
+		    "the server, or several to try in turn; required"),
+		OPT_TEXT(0, "server-cert", "FILE", &a->server_cert,
+		    "trust only a server with this certificate; by default any"),
+		OPT_INDEX(0, "sign-answer", "HOW", &a->options.sign_answer, sim_sign_answers,
+		    "where the signature of the request goes"),
+		OPT_NUMBER(0, "sign-layout", "N", &a->layout, 1, SIGN_LAYOUTS,
+		    "sign the request only when it is asked for in this layout"),
+		OPT_TEXT(0, "source", "ADDRESS", &a->source, "connect from this address"),
+		OPT_WORD(0, "stop", "STEP", &a->options.stop, sim_steps + SIM_AUTH,
+		    "the user stops the operation at this step"),
+		OPT_TEXT(0, "string", "FILE|DIGITS", &a->string,
+		    "the authentication string, or a file with it; - is stdin"),
+		OPT_FLAG(0, "sudi", &phone->sim.sudi, "send SUDI_DATA, made with the MIC"),
+		OPT_INDEX(0, "tamper", "WHAT", &a->options.tamper, sim_tampers,
+		    "spoil this signature, session id or certificate; replay signs for another "
+		    "session"),
+		OPT_NUMBER(0, "time-scale", "N", &a->scale, 1, 1000000,
+		    "let the seconds of --retry pass this many times as fast"),
+		OPT_SPAN(0, "timeout", &a->timeout,
+		    "end each phone after this long; by default never"),
+		OPT_FLAG(0, "whole-records", &phone->whole_records,
+		    "end the session if a message is not one whole TLS record"),
 		{0},
 	};
 
@@ -272,8 +312,8 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		plan->pattern = a->device;
 	if (a->mute)
 		a->options.hang = "connect";
-	if (a->options.mode == NULL && a->string != NULL)
-		a->options.mode = "string";
+	if (a->options.mode < 0 && a->string != NULL)
+		a->options.mode = SIM_STRING;
 	o->each |= a->device != NULL;
 	w->many = a->count > 0;
 }
@@ -315,7 +355,8 @@ static void make_plan(const struct asked *a, struct fleet_plan *plan, const stru
 
 int main(int argc, char *argv[])
 {
-	struct asked asked = {.version = CAPFMSG_VERSION, .progress = 1, .first = 1, .scale = 1};
+	struct asked asked = {.version = CAPFMSG_VERSION, .progress = 1, .first = 1, .scale = 1,
+	    .options = {.mode = -1}};
 	struct output o = {0};
 	struct spare_keys ring = {0};
 	struct fleet_plan plan = {.pattern = "SEP%012X", .phone = {.keys = &ring, .wakes = wakes,

@@ -27,6 +27,7 @@
 #include "x509/csr.h"
 
 const char program[] = "spool-check";
+const char purpose[] = "check a spool, and finish what a crash left";
 const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";
 
 struct checking {
@@ -326,10 +327,13 @@ int main(int argc, char *argv[])
 	bool mend = false;
 	enum spool_dir missing;
 	const struct option_spec options[] = {
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'r', "repair", OPTION_FLAG, &mend, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
-		{'v', "verbose", OPTION_FLAG, &ck.verbose, 0, 0},
+		OPT_CLOCK(&now),
+		OPT_FLAG('r', "repair", &mend,
+		    "finish what a crash left half done and remove what is too old, before "
+		    "checking"),
+		OPT_SPOOL(&path),
+		OPT_FLAG('v', "verbose", &ck.verbose,
+		    "show unfinished steps too, and with -r how many were finished"),
 		{0},
 	};
 

@@ -21,6 +21,7 @@
 #include "x509/name.h"
 
 const char program[] = "stale-lsc";
+const char purpose[] = "certificates that can never be installed";
 const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"
 			"                 [all | device ...]";
 
@@ -116,12 +117,14 @@ int main(int argc, char *argv[])
 	struct devices names;
 	struct spool *s;
 	const struct option_spec options[] = {
-		{'0', "null", OPTION_FLAG, &null, 0, 0},
-		{'f', "file", OPTION_TEXT, &file, 0, 0},
-		{'H', "header", OPTION_FLAG, &header, 0, 0},
-		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('0', "null", &null, "names in the file end with NUL, not newline"),
+		OPT_TEXT('f', "file", "FILE", &file,
+		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('H', "header", &header, "with list, print the names of the columns first"),
+		OPT_FLAG('n', "dry-run", &dry_run,
+		    "with delete, say what would be deleted, and delete nothing"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;

@@ -22,6 +22,7 @@
 #include "x509/trust.h"
 
 const char program[] = "trust-add";
+const char purpose[] = "add CAs to a trust store";
 const char synopsis[] = "[-hV] [-D description] [-P seconds] [-s spool] capf|callmanager file ...";
 
 #define MAX_BUNDLE (16 << 20)	/* the roots of a whole Debian have 220 KiB */
@@ -144,9 +145,10 @@ int main(int argc, char *argv[])
 	time_t now = time(NULL);
 	struct adding ad = {.description = NULL};
 	const struct option_spec options[] = {
-		{'D', "description", OPTION_TEXT, &ad.description, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_TEXT('D', "description", "TEXT", &ad.description,
+		    "what trust-list shows for the certificates; by default the CN of each"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;

@@ -15,6 +15,7 @@
 #include "spool/spool.h"
 
 const char program[] = "trust-del";
+const char purpose[] = "remove CAs from a trust store";
 const char synopsis[] = "[-hnV] [-P seconds] [-s spool] capf|callmanager fingerprint ...";
 
 #define LEAST_DIGITS 8		/* of a fingerprint: with fewer a slip of the hand fits something */
@@ -82,9 +83,9 @@ int main(int argc, char *argv[])
 	bool dry_run = false;
 	time_t now = time(NULL);
 	const struct option_spec options[] = {
-		{'n', "dry-run", OPTION_FLAG, &dry_run, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &now, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('n', "dry-run", &dry_run, "say what would be removed, and remove nothing"),
+		OPT_CLOCK(&now),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status = STATUS_OK;

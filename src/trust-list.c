@@ -14,6 +14,7 @@
 #include "x509/name.h"
 
 const char program[] = "trust-list";
+const char purpose[] = "list the CAs in the trust stores";
 const char synopsis[] = "[-HhV] [-s spool] [capf|callmanager]";
 
 struct listing {
@@ -51,8 +52,8 @@ int main(int argc, char *argv[])
 	const char *path = spool_default();
 	bool header = false;
 	const struct option_spec options[] = {
-		{'H', "header", OPTION_FLAG, &header, 0, 0},
-		{'s', "spool", OPTION_TEXT, &path, 0, 0},
+		OPT_FLAG('H', "header", &header, "print the names of the columns first"),
+		OPT_SPOOL(&path),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

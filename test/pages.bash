@@ -11,6 +11,17 @@ section() {
 	awk -v name="$1" '/^ ? ? ?[^ ]/ { heading = $0; sub(/^ +/, "", heading); on = heading == name; next } on'
 }
 
+# Option letters and long options in a synopsis or usage text, one a line.
+options() {
+	grep -oE '(^|[^[:alnum:]_-])--?[[:alnum:]][[:alnum:]-]*' | sed 's/^[^-]*//' |
+	    while read -r word; do
+		case $word in
+		--*) echo "$word" ;;
+		*) sed 's/^-//; s/./-&\n/g' <<<"$word" | grep . ;;
+		esac
+	    done | sort -u
+}
+
 # commands [N [M]] <text: those that it shows, as one script; the Nth alone, or from there to the Mth. A command is a line "$ ..." with the lines that continue it: after a
 # backslash, or "> ...", or up to END behind <<'END'. It must exit 0, or N when "# exits N" stands behind it or on the
 # next line.

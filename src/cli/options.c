@@ -3,15 +3,33 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/utc.h"
 #include "cli/confine.h"
 #include "cli/options.h"
+#include "cli/options_help.h"
 #include "cli/status.h"
 
-#define MAX_OPTIONS 64		/* phone-sim has 42, and no other program half as many */
+#define MAX_OPTIONS 64		/* phone-sim has 49, and no other program half as many */
 #define REQUIRE_SANDBOX 1	/* no letter, and below 256 */
+
+/* Which of its words; any other is wrong usage. */
+static int which(const struct option_spec *o, const char *text)
+{
+	char all[256] = "";
+
+	for (int i = 0; o->words[i] != NULL; i++) {
+		size_t n = strlen(all);
+
+		if (strcmp(o->words[i], text) == 0)
+			return i;
+		snprintf(all + n, sizeof all - n, i > 0 ? ", %s" : "%s", o->words[i]);
+	}
+	status_usage("--%s: %s is not one of %s", o->name, text, all);
+}
 
 static void take(const struct option_spec *o, const char *text)
 {
@@ -53,7 +71,32 @@ static void take(const struct option_spec *o, const char *text)
 	case OPTION_SPAN:
 		if (!utc_span(text, o->into))
 			status_usage("--%s wants a time such as 12h, 7d or 4w", o->name);
+		return;
+	case OPTION_WORD:
+		*(const char **)o->into = o->words[which(o, text)];
+		return;
+	case OPTION_INDEX:
+		*(int *)o->into = which(o, text);
 	}
+}
+
+/* -h and -V are looked for before any option is taken: the values that --help prints are still the defaults then. */
+static void look_for_help(int argc, char *argv[], const char *shorts, const struct option *longs,
+    const struct option_spec *spec)
+{
+	int c, shown = opterr;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1 && c != '?') {
+		if (c == 'h') {
+			options_help(spec);
+			status_answered();
+		}
+		if (c == 'V')
+			status_version();
+	}
+	opterr = shown;
+	optind = 0;	/* glibc and musl: begin again */
 }
 
 int options_parse(int argc, char *argv[], const struct option_spec *spec)
@@ -69,6 +112,11 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 
 	/* A reader that went away is an error to be told, not a signal to die of. */
 	signal(SIGPIPE, SIG_IGN);
+	/* Not in longs, so that it shortens no other option's abbreviations. */
+	if (argc == 2 && strcmp(argv[1], "--list-options") == 0) {
+		options_list(spec);
+		status_answered();
+	}
 	/* What getopt_long returns for the nth line of the table: its letter, or 256 + n. */
 	for (n = 0; n < MAX_OPTIONS && spec[n].name != NULL; n++) {
 		bool flag = spec[n].kind == OPTION_FLAG;
@@ -83,11 +131,8 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 				*s++ = ':';
 		}
 	}
+	look_for_help(argc, argv, shorts, longs, spec);
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		if (c == 'h')
-			status_help();
-		if (c == 'V')
-			status_version();
 		if (c == '?')
 			status_usage(NULL);
 		required = required || c == REQUIRE_SANDBOX;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-/* Parses the options of a program, which it gives as a table. -h, -V and --require-sandbox are in every
- * program and need no line. For main() only: wrong usage ends the program. */
+/* Parses the options of a program, which it gives as a table, and prints --help from the same table. -h, -V and
+ * --require-sandbox are in every program and need no line. For main() only: wrong usage ends the program. */
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 enum option_kind {
 	OPTION_FLAG,		/* bool: set to true */
@@ -15,6 +17,8 @@ enum option_kind {
 	OPTION_CLOCK,		/* time_t: seconds since 1970, the argument of -P */
 	OPTION_TIME,		/* time_t: a date, or a date and time */
 	OPTION_SPAN,		/* time_t: 30s, 5m, 2h, 7d, 4w */
+	OPTION_WORD,		/* const char *: one of words */
+	OPTION_INDEX,		/* int: which of words; set to -1 before when there is no default */
 };
 
 #define OPTION_TEXTS_MAX 64
@@ -28,12 +32,45 @@ struct option_spec {
 	int letter;		/* 0: it has only a name */
 	const char *name;
 	enum option_kind kind;
-	void *into;
+	void *into;		/* what is in it before parsing is the default, which --help prints */
+	const char *value;	/* what --help calls the value; NULL for a flag */
+	const char *help;	/* one line: lower case, no full stop. Limits, words and default are added */
+	const char *const *words;	/* NULL behind the last */
 	long least, most;	/* of a number */
 };
 
+/* The lines of a table, with a text each: a macro without one does not compile, and an `into` of another type is warned of. */
+#define OPT_FLAG(letter, name, into, help) \
+	{letter, name, OPTION_FLAG, (bool *){into}, NULL, help, NULL, 0, 0}
+#define OPT_TEXT(letter, name, value, into, help) \
+	{letter, name, OPTION_TEXT, (const char **){into}, value, help, NULL, 0, 0}
+#define OPT_TEXTS(letter, name, value, into, help) \
+	{letter, name, OPTION_TEXTS, (struct option_texts *){into}, value, help, NULL, 0, 0}
+#define OPT_MAYBE(letter, name, value, into, help) \
+	{letter, name, OPTION_MAYBE, (const char **){into}, value, help, NULL, 0, 0}
+#define OPT_NUMBER(letter, name, value, into, least, most, help) \
+	{letter, name, OPTION_NUMBER, (long *){into}, value, help, NULL, least, most}
+#define OPT_TIME(letter, name, into, help) \
+	{letter, name, OPTION_TIME, (time_t *){into}, "TIME", help, NULL, 0, 0}
+#define OPT_SPAN(letter, name, into, help) \
+	{letter, name, OPTION_SPAN, (time_t *){into}, "SPAN", help, NULL, 0, 0}
+#define OPT_WORD(letter, name, value, into, words, help) \
+	{letter, name, OPTION_WORD, (const char **){into}, value, help, words, 0, 0}
+#define OPT_INDEX(letter, name, value, into, words, help) \
+	{letter, name, OPTION_INDEX, (int *){into}, value, help, words, 0, 0}
+/* Most programs have these two. */
+#define OPT_CLOCK(into) \
+	{'P', "clock", OPTION_CLOCK, (time_t *){into}, "SECONDS", \
+	 "present time, in seconds since 1970", NULL, 0, 0}
+#define OPT_SPOOL(into) OPT_TEXT('s', "spool", "DIR", into, "the spool")
+
 /* Takes the options off the command line; the table ends with a line of zeros. Returns the place of the
- * first argument that is none. */
+ * first argument that is none.
+ *
+ * "PROGRAM --list-options", with nothing else, is for what completes command lines. It prints a line for each option,
+ * with six columns and a tab between two: the letter, the long name, the kind (flag, text, texts, maybe, number, clock,
+ * time, span, word: the names above, and index is a word too), what the value is called, the words that it can be with a
+ * comma between two, and the help. A column that has nothing is "-". Letter and name come without their hyphens. */
 int options_parse(int argc, char *argv[], const struct option_spec *);
 
 #endif

@@ -164,20 +164,19 @@ void status_usage(const char *fmt, ...)
 		vwarn(NULL, NULL, fmt, ap);
 		va_end(ap);
 	}
-	fprintf(stderr, "usage: %s [--require-sandbox] %s\n", program, synopsis);
+	fprintf(stderr, "usage: %s [--require-sandbox] %s\ntry: %s --help\n", program, synopsis, program);
 	end(STATUS_USAGE);
 }
 
-void status_help(void)
+void status_answered(void)
 {
-	printf("usage: %s [--require-sandbox] %s\n", program, synopsis);
 	exit(status_flush(STATUS_OK));
 }
 
 void status_version(void)
 {
 	printf("%s (capfkit) %s\n", program, CAPFKIT_VERSION);
-	exit(status_flush(STATUS_OK));
+	status_answered();
 }
 
 int status_flush(int status)

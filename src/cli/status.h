@@ -14,8 +14,9 @@ enum status {
 	STATUS_TROUBLE = 111,	/* system trouble: retry */
 };
 
-/* Each program defines these two; nobody looks at argv[0]. */
+/* Each program defines these three; nobody looks at argv[0]. */
 extern const char program[];
+extern const char purpose[];	/* what it does, the .Nd of its manual page; for --help */
 extern const char synopsis[];	/* "[-hV] [-s spool] file ...", without the name */
 
 int status_worst(int, int);
@@ -36,7 +37,7 @@ void status_warn(const char *object, const char *fmt, ...) __attribute__((format
 void status_warn_errno(const char *object, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* A message and the end, for main() only. status_usage prints the synopsis as well. */
+/* A message and the end, for main() only. status_usage prints the synopsis as well, and names --help. */
 _Noreturn void status_die(int status, const char *object, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 _Noreturn void status_die_errno(const char *object, const char *fmt, ...)
@@ -46,8 +47,9 @@ _Noreturn void status_die_path(const char *path, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void status_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* For -h and -V: answer on stdout, exit 0. */
-_Noreturn void status_help(void);
+/* The end of a program that only had to print an answer: exit 0, or trouble when stdout cannot be written. */
+_Noreturn void status_answered(void);
+/* For -V: answer on stdout, exit 0. */
 _Noreturn void status_version(void);
 
 /* Flush stdout and look at it; returns status, or STATUS_TROUBLE after a message. */

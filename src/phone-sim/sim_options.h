@@ -6,14 +6,12 @@
 #include "base/reason.h"
 #include "phone-sim/sim_phone.h"
 
-/* Each may be NULL: as a good phone does. */
+/* Numbers of the words in sim_words.h; 0 and NULL: as a good phone does. */
 struct sim_options {
-	const char *mode;	/* null, string, existing-lsc, existing-mic */
-	const char *manners;	/* polite, strict */
-	const char *sign_answer;	/* sha2, bare, signed-data, unknown-tag, request */
-	const char *tamper;	/* sha1, sha2, sudi, replay, session, certificate */
+	int mode;		/* of sim_modes; -1: not given */
+	int manners, sign_answer, tamper;
 	const char *delay;	/* "auth=100,key=5000" */
-	const char *drop, *hang, *refuse, *stop;	/* steps */
+	const char *drop, *hang, *refuse, *stop;	/* of sim_steps; refuse of sim_asked_steps, stop from auth on */
 };
 
 /* -1 with a reason. */

@@ -16,12 +16,12 @@
 #define REQUEST_MAX (DER_PUT_MAX - 1024)	/* PKIData adds some 400 bytes to a request, most of them the template's name */
 #define NAME_VALUE_PAIR "1.3.6.1.4.1.311.13.2.1"	/* szOID_ENROLLMENT_NAME_VALUE_PAIR, MS-WCCE 2.2.2.7.10 */
 
+const char *const cmc_shape_names[] = {[CMC_NONE] = "none", [CMC_AGENT] = "agent", [CMC_BEHALF] = "behalf", NULL};
+
 bool cmc_shape_named(const char *name, enum cmc_shape *shape)
 {
-	static const char *const names[] = {[CMC_NONE] = "none", [CMC_AGENT] = "agent", [CMC_BEHALF] = "behalf"};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(name, names[i]) == 0) {
+	for (size_t i = 0; cmc_shape_names[i] != NULL; i++)
+		if (strcmp(name, cmc_shape_names[i]) == 0) {
 			*shape = (enum cmc_shape)i;
 			return true;
 		}

@@ -29,6 +29,7 @@ struct cmc {
 	EVP_PKEY *key;
 };
 
+extern const char *const cmc_shape_names[];	/* NULL behind the last */
 /* "none", "agent", "behalf". False for anything else. */
 bool cmc_shape_named(const char *, enum cmc_shape *);
 

@@ -276,21 +276,19 @@ EVP_PKEY *key_load(const char *uri, struct secret *secret, struct reason *r)
 	return key;
 }
 
+const char *const key_specs[] = {"rsa:2048", "rsa:3072", "rsa:4096", "ec:256", "ec:384", "ec:521", NULL};
+
 EVP_PKEY *key_make(const char *spec, struct reason *r)
 {
 	static const struct {
-		const char *spec;
 		size_t bits;
 		const char *curve;
-	} known[] = {
-	    {"rsa:2048", 2048, NULL}, {"rsa:3072", 3072, NULL}, {"rsa:4096", 4096, NULL},
-	    {"ec:256", 0, "P-256"}, {"ec:384", 0, "P-384"}, {"ec:521", 0, "P-521"},
-	};
+	} known[] = {{2048, NULL}, {3072, NULL}, {4096, NULL}, {0, "P-256"}, {0, "P-384"}, {0, "P-521"}};
 	EVP_PKEY *key;
 
 	secret_guard();
-	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-		if (strcmp(spec, known[i].spec) != 0)
+	for (size_t i = 0; key_specs[i] != NULL; i++) {
+		if (strcmp(spec, key_specs[i]) != 0)
 			continue;
 		key = known[i].curve != NULL ? EVP_PKEY_Q_keygen(NULL, NULL, "EC", known[i].curve) :
 		    EVP_PKEY_Q_keygen(NULL, NULL, "RSA", known[i].bits);

@@ -19,8 +19,8 @@ EVP_PKEY *key_load(const char *uri, struct secret *, struct reason *);
  * it there. */
 bool key_is_uri(const char *);
 
-/* A new key: "rsa:2048", "rsa:3072", "rsa:4096", "ec:256", "ec:384", "ec:521". NULL with a
- * reason. */
+extern const char *const key_specs[];	/* what key_make takes, "rsa:2048" and others; NULL behind the last */
+/* A new key. NULL with a reason. */
 EVP_PKEY *key_make(const char *spec, struct reason *);
 
 /* PKCS#8 PEM, encrypted when the secret has text. The caller frees it with secret_free. NULL with a reason. */

@@ -11,25 +11,22 @@
 #include "x509/pem.h"
 #include "x509/request_form.h"
 
-static const struct {
-	const char *name, *suffix;
-} forms[] = {
-    [REQUEST_FORM_PEM] = {"pem", ".csr"},
-    [REQUEST_FORM_DER] = {"der", ".csr"},
-    [REQUEST_FORM_CMC] = {"cmc", ".cmc"},
-    [REQUEST_FORM_CMC_DER] = {"cmc-der", ".cmc"},
-    [REQUEST_FORM_SPKI] = {"spki", ".pem"},
+const char *const request_form_names[] = {
+    [REQUEST_FORM_PEM] = "pem",
+    [REQUEST_FORM_DER] = "der",
+    [REQUEST_FORM_CMC] = "cmc",
+    [REQUEST_FORM_CMC_DER] = "cmc-der",
+    [REQUEST_FORM_SPKI] = "spki",
+    NULL
 };
 
-static bool named(const char *name, enum request_form_kind *kind)
-{
-	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
-		if (strcmp(name, forms[i].name) == 0) {
-			*kind = (enum request_form_kind)i;
-			return true;
-		}
-	return false;
-}
+static const char *const suffixes[] = {
+    [REQUEST_FORM_PEM] = ".csr",
+    [REQUEST_FORM_DER] = ".csr",
+    [REQUEST_FORM_CMC] = ".cmc",
+    [REQUEST_FORM_CMC_DER] = ".cmc",
+    [REQUEST_FORM_SPKI] = ".pem",
+};
 
 int request_form_choose(struct request_form *form, const struct request_form_options *o, struct reason *r)
 {
@@ -37,22 +34,19 @@ int request_form_choose(struct request_form *form, const struct request_form_opt
 	bool agent = o->agent != NULL;
 	struct reason why;
 
-	if (!named(o->format, &form->kind))
-		return reason_set(r, "--format wants pem, der, cmc, cmc-der or spki");
+	form->kind = (enum request_form_kind)o->format;
 	if (form->kind != REQUEST_FORM_CMC && form->kind != REQUEST_FORM_CMC_DER &&
-	    (agent || o->agent_key != NULL || o->pass_file != NULL || o->shape != NULL || o->template != NULL))
+	    (agent || o->agent_key != NULL || o->pass_file != NULL || o->shape >= 0 || o->template != NULL))
 		return reason_set(r, "--agent, --agent-key, --pass-file, --shape and --template want --format cmc or "
 		    "cmc-der");
 	if (agent != (o->agent_key != NULL))
 		return reason_set(r, "--agent and --agent-key want each other");
 	if (o->pass_file != NULL && !agent)
 		return reason_set(r, "--pass-file wants --agent-key");
-	cmc->shape = agent ? CMC_AGENT : CMC_NONE;
-	if (o->shape != NULL && !cmc_shape_named(o->shape, &cmc->shape))
-		return reason_set(r, "--shape wants none, agent or behalf");
+	cmc->shape = o->shape >= 0 ? (enum cmc_shape)o->shape : agent ? CMC_AGENT : CMC_NONE;
 	if (agent != (cmc->shape != CMC_NONE))
 		return reason_set(r, agent ? "--shape %s excludes --agent" : "--shape %s wants --agent and --agent-key",
-		    o->shape);
+		    cmc_shape_names[cmc->shape]);
 	cmc->template = o->template;
 	if (o->template != NULL && cmc_check_template(o->template, &why) != 0)
 		return reason_because(r, &why, "--template: %.200s", why.text);
@@ -80,7 +74,7 @@ int request_form_load_agent(struct request_form *form, const struct request_form
 
 const char *request_form_suffix(enum request_form_kind kind)
 {
-	return forms[kind].suffix;
+	return suffixes[kind];
 }
 
 bool request_form_checks(enum request_form_kind kind)

@@ -28,12 +28,16 @@ struct request_form {
 	bool token;		/* the agent's key is in one */
 };
 
-/* The arguments of csr-dump's options; NULL: not given, but format always is. */
+extern const char *const request_form_names[];	/* of the kinds; NULL behind the last */
+
+/* The arguments of csr-dump's options; NULL: not given. */
 struct request_form_options {
-	const char *format, *agent, *agent_key, *pass_file, *shape, *template;
+	int format;		/* enum request_form_kind */
+	int shape;		/* enum cmc_shape; -1: not given */
+	const char *agent, *agent_key, *pass_file, *template;
 };
 
-/* Chooses the form. -1 with a reason: something contradicts something, or has an illegal value. */
+/* Chooses the form. -1 with a reason: something contradicts something, or the template has an illegal name. */
 int request_form_choose(struct request_form *, const struct request_form_options *, struct reason *);
 /* Loads the agent, if there is one; cmc_free_agent frees it. -1 with a reason, which is about object. */
 int request_form_load_agent(struct request_form *, const struct request_form_options *, time_t now,

@@ -276,7 +276,7 @@ EOW
 -F cmc --shape any
 -F cmc --pass-file pin
 EOL
-	assert_equal "$(cat said)" "--format wants pem, der, cmc, cmc-der or spki
+	assert_equal "$(cat said)" "--format: p7b is not one of pem, der, cmc, cmc-der, spki
 --agent, --agent-key, --pass-file, --shape and --template want --format cmc or cmc-der
 --agent, --agent-key, --pass-file, --shape and --template want --format cmc or cmc-der
 --agent, --agent-key, --pass-file, --shape and --template want --format cmc or cmc-der
@@ -285,7 +285,7 @@ EOL
 --shape agent wants --agent and --agent-key
 --shape behalf wants --agent and --agent-key
 --shape none excludes --agent
---shape wants none, agent or behalf
+--shape: any is not one of none, agent, behalf
 --pass-file wants --agent-key"
 }
 

@@ -696,7 +696,7 @@ GOOD_USE="keyUsage=critical,digitalSignature,keyCertSign"
 @test "capf-init: wrong settings are told, exit 100" {
 	run --separate-stderr capf-init -s new -t rsa:1024
 	assert_status 100
-	assert_one_line "rsa:1024"
+	assert_stderr_has "capf-init: --type: rsa:1024 is not one of rsa:2048, "
 	run --separate-stderr capf-init -t ec:256 -s new -n rubbish
 	assert_status 100
 	# And they are in nobody's way afterwards.

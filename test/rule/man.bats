@@ -9,17 +9,6 @@ setup() {
 	export CAPF_SPOOL=$SPOOL
 }
 
-# Option letters and long options in a synopsis or usage text, one a line.
-options() {
-	grep -oE '(^|[^[:alnum:]_-])--?[[:alnum:]][[:alnum:]-]*' | sed 's/^[^-]*//' |
-	    while read -r word; do
-		case $word in
-		--*) echo "$word" ;;
-		*) sed 's/^-//; s/./-&\n/g' <<<"$word" | grep . ;;
-		esac
-	    done | sort -u
-}
-
 # another_site: b.tgz, the requests of two phones of a site that has its own CAPF, whose certificate is B.cer.
 another_site() {
 	local CAPF_SPOOL=$PWD/b SPOOL=$PWD/b
@@ -153,7 +142,7 @@ online_fields() {
 		name=${page##*/}
 		name=${name%.1}
 		left=$(page "$page" | section SYNOPSIS | options)
-		right=$("$BIN/$name" -h | options)
+		right=$("$BIN/$name" -h | sed '/^$/,$d' | options)
 		[ "$left" = "$right" ] ||
 		    bad+="$name: $(diff <(echo "$left") <(echo "$right") | grep '^[<>]' | xargs -0)"
 	done
