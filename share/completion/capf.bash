@@ -2,16 +2,18 @@
 # Completion for capf and the programs behind it, in bash. For one user, in ~/.bashrc:
 #	. /usr/local/share/capfkit/completion/capf.bash
 # For all: a copy in /usr/share/bash-completion/completions, named capf, with links to it that are
-# named after the programs. Options come from -h, names of devices and CAs from the spool.
+# named after the programs. Options come from --list-options, names of devices and CAs from the spool.
 
 _capf_programs='ca-init capf-enroll capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list
 csr-sign csr-submit capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
 stale-lsc trust-add trust-del trust-list'
 
-# The option letters and long options of a program, from its usage text.
+# The option letters and long options of a program.
 _capf_options() {
-	"$1" -h 2>/dev/null | grep -oE -- '(^|[][ |])--?[[:alnum:]][[:alnum:]-]*' | tr -d '][| ' |
-	    sed -E '/^--/b; s/^-//; s/./-& /g'
+	"$1" --list-options 2>/dev/null | while IFS=$'\t' read -r letter name _; do
+		[ "$letter" = - ] || echo "-$letter"
+		echo "--$name"
+	done
 }
 
 # What may stand in a program's place number $2, options not counted.
