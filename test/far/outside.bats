@@ -262,7 +262,7 @@ phones_wait() {
 	assert_equal "$(tar tzf ra.tgz | xargs)" "SEP000000000001.csr SEP000000000002.csr"
 	run --separate-stderr csr-dump --proof any -o none.tgz
 	assert_status 100
-	assert_stderr_has "--proof wants own or ra"
+	assert_stderr_has "--proof: any is not one of own, ra"
 	mkdir m
 	csr-dump --manifest -o good.tgz
 	tar xzf good.tgz -C m
