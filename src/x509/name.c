@@ -7,6 +7,7 @@
 
 #include "x509/der.h"
 #include "x509/name.h"
+#include "x509/openssl_error.h"
 
 int name_cn(const X509_NAME *name, char out[FACTS_CN_MAX + 1], struct reason *r)
 {
@@ -55,4 +56,99 @@ char *name_line(const X509_NAME *name)
 	BIO_free(bio);
 	ERR_clear_error();
 	return line;
+}
+
+static void put_text(struct buf *b, const char *text)
+{
+	buf_put(b, text, strlen(text));
+}
+
+/* The type of an attribute, RFC 4514 2.3: a name of the table in 3, or else the dotted numbers; then its value is in
+ * hex. */
+static bool put_type(struct buf *b, const ASN1_OBJECT *type)
+{
+	static const struct {
+		int nid;
+		const char *name;
+	} known[] = {
+	    {NID_commonName, "CN"}, {NID_localityName, "L"}, {NID_stateOrProvinceName, "ST"},
+	    {NID_organizationName, "O"}, {NID_organizationalUnitName, "OU"}, {NID_countryName, "C"},
+	    {NID_streetAddress, "STREET"}, {NID_domainComponent, "DC"}, {NID_userId, "UID"},
+	};
+	char dotted[128];
+	int nid = OBJ_obj2nid(type);
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (known[i].nid == nid) {
+			put_text(b, known[i].name);
+			return true;
+		}
+	if (OBJ_obj2txt(dotted, sizeof dotted, type, 1) >= (int)sizeof dotted)
+		b->failed = true;
+	put_text(b, dotted);
+	return false;
+}
+
+/* A value as text, with the escapes of RFC 4514 2.4. */
+static void put_escaped(struct buf *b, struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = text.p[i];
+
+		if (c == '\0') {
+			put_text(b, "\\00");
+			continue;
+		}
+		if (strchr("\"+,;<>\\", c) != NULL || (c == ' ' && (i == 0 || i + 1 == text.len)) || (c == '#' && i == 0))
+			buf_put_u8(b, '\\');
+		buf_put_u8(b, c);
+	}
+}
+
+/* A value as "#" and its DER in hex. */
+static int put_hex(struct buf *b, const ASN1_STRING *value, struct reason *r)
+{
+	ASN1_TYPE *any = ASN1_TYPE_new();
+	unsigned char *der = NULL;
+	char digits[3];
+	int len = -1;
+
+	if (any != NULL && ASN1_TYPE_set1(any, ASN1_STRING_type(value), value))
+		len = i2d_ASN1_TYPE(any, &der);
+	buf_put_u8(b, '#');
+	for (int i = 0; i < len; i++) {
+		bytes_hex(der + i, 1, digits);
+		buf_put(b, digits, 2);
+	}
+	ASN1_TYPE_free(any);
+	OPENSSL_free(der);
+	return len > 0 ? 0 : openssl_error_set(r, "has a name that cannot be written as text");
+}
+
+int name_put_rfc4514(struct buf *b, const X509_NAME *name, struct reason *r)
+{
+	int n = X509_NAME_entry_count(name), last = -1, result = 0;
+
+	for (int i = 0; i < n && result == 0; i++) {
+		const X509_NAME_ENTRY *entry = X509_NAME_get_entry(name, i);
+		const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+		unsigned char *utf8 = NULL;
+		bool short_name;
+		int len;
+
+		/* Attributes of one RDN have its number. */
+		if (i > 0)
+			put_text(b, X509_NAME_ENTRY_set(entry) == last ? "+" : ",");
+		last = X509_NAME_ENTRY_set(entry);
+		short_name = put_type(b, X509_NAME_ENTRY_get_object(entry));
+		buf_put_u8(b, '=');
+		if (short_name && (len = ASN1_STRING_to_UTF8(&utf8, value)) >= 0)
+			put_escaped(b, (struct bytes){utf8, (size_t)len});
+		else
+			result = put_hex(b, value, r);
+		OPENSSL_free(utf8);
+	}
+	if (result == 0 && b->failed)
+		result = reason_memory(r);
+	return openssl_error_end(result, r);
 }

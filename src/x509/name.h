@@ -19,4 +19,8 @@ void name_put_cn(struct buf *, const char *cn);
  * NULL when out of memory. */
 char *name_line(const X509_NAME *);
 
+/* Appends the name as phones' trust lists have it: the RDNs as in RFC 4514, but in the order in which they stand; UTF-8,
+ * without a NUL behind it. -1 with a reason. */
+int name_put_rfc4514(struct buf *, const X509_NAME *, struct reason *);
+
 #endif
