@@ -74,6 +74,17 @@ void confine_beside(const char *path, int dirfd)
 	confine_to(SANDBOX_WRITER, allowed, n);
 }
 
+void confine_below_and_beside(int dirfd, const char *path)
+{
+	struct sandbox_path allowed[3];
+	char copy[PATH_MAX], real[PATH_MAX];
+	size_t n = beside(path, copy, real, allowed);
+
+	if (dirfd >= 0)
+		allowed[n++] = (struct sandbox_path){dirfd, NULL, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS};
+	confine_to(SANDBOX_WRITER, allowed, n);
+}
+
 void confine_online(unsigned rights, int dirfd, bool more)
 {
 	const struct sandbox_path allowed[] = {

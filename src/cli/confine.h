@@ -22,6 +22,9 @@ void confine_below(enum sandbox_profile, int dirfd, const char *const *file, siz
  * what is below dirfd, -1 for none. */
 void confine_beside(const char *path, int dirfd);
 
+/* The same for a program that changes what is below dirfd, a spool, -1 for none, and writes this file by outfile. */
+void confine_below_and_beside(int dirfd, const char *path);
+
 /* The same for a program that sends or fetches by transfer, with rights to what is below dirfd. What libc
  * and libcurl want of names and certificates can be read, nothing else be changed. more: it will start
  * processes and confine itself again. */
