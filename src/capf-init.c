@@ -19,6 +19,7 @@
 #include "cli/status.h"
 #include "site/capf_identity.h"
 #include "site/capf_request.h"
+#include "site/ctl_made.h"
 #include "site/settings.h"
 #include "spool/create.h"
 #include "spool/journal.h"
@@ -218,6 +219,46 @@ static void replace_pair(struct spool *s, const struct pair *p)
 		put_pair(s, p);
 }
 
+struct lacking {
+	const unsigned char *digest;	/* of CAPF's certificate */
+	char *first;		/* the path of the first list that lacks it */
+	size_t n;
+};
+
+static int count_lacking(void *ctx, const struct ctl_made *m, const char *file, const struct reason *why)
+{
+	struct lacking *l = ctx;
+
+	if (m == NULL) {
+		char path[64];
+
+		snprintf(path, sizeof path, "ca/%s", file);
+		status_warn(path, "cannot tell whether this trust list has CAPF's new certificate: %s", why->text);
+	} else if (!ctl_made_has(m, l->digest)) {
+		if (l->n++ == 0 && (l->first = strdup(m->path)) == NULL)
+			status_die_errno(NULL, "cannot tell which trust lists lack the new certificate");
+	}
+	return 0;
+}
+
+/* Warns in one line when trust lists that ctl-make has made lack the new certificate. The certificate is in its place, so
+ * it is no failure. */
+static void warn_lists(const struct spool *s, const struct cert *c)
+{
+	struct lacking l = {.digest = c->digest};
+	struct reason why;
+
+	if (ctl_made_each(s, count_lacking, &l, &why) != 0)
+		status_die(STATUS_TROUBLE, NULL, "cannot tell which trust lists lack the new certificate: %s", why.text);
+	if (l.n == 1)
+		status_warn(l.first, "this trust list lacks CAPF's new certificate: make it again with ctl-make, and let the "
+		    "phones load it, before capf-serve gets SIGHUP");
+	else if (l.n > 1)
+		status_warn(l.first, "this and %zu more trust lists lack CAPF's new certificate: make them again with "
+		    "ctl-make, and let the phones load them, before capf-serve gets SIGHUP", l.n - 1);
+	free(l.first);
+}
+
 /* A new spool. An earlier run may have been cut off after it stored its pair: then that one stays. */
 static void create(struct spool *s, const struct pair *p)
 {
@@ -318,6 +359,8 @@ int main(int argc, char *argv[])
 	/* Last: until the pair is there, the key of the request is needed. */
 	if (a.complete != NULL && capf_request_remove(s, &why) != 0)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_REQUEST_FILE, "cannot remove it: %s", why.text);
+	if (brought || a.renew)
+		warn_lists(s, pair.cert);
 	pair_free(&pair);
 	spool_close(s);
 	return status_flush(STATUS_OK);

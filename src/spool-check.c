@@ -15,6 +15,7 @@
 #include "cli/status.h"
 #include "site/asked.h"
 #include "site/capf_identity.h"
+#include "site/ctl_made.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
 #include "site/settings.h"
@@ -268,6 +269,18 @@ static int remove_stray(void *ctx, const char *file)
 	return 0;
 }
 
+/* What is remembered of a trust list. Whether it lacks CAPF's certificate is no rule of the spool. */
+static int check_list(void *ctx, const struct ctl_made *m, const char *file, const struct reason *why)
+{
+	struct checking *ck = ctx;
+	char path[64];
+
+	snprintf(path, sizeof path, "%s/%s", spool_dir_name(SPOOL_CA), file);
+	if (m == NULL)
+		blame(ck, path, why);
+	return 0;
+}
+
 /* Everything once. -1 with errno when it cannot look. */
 static int check(struct checking *ck)
 {
@@ -279,6 +292,8 @@ static int check(struct checking *ck)
 	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
 	check_capf(ck);
+	if (ctl_made_each(ck->spool, check_list, ck, &why) != 0)
+		blame(ck, spool_dir_name(SPOOL_CA), &why);
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (trust_store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			blame(ck, spool_dir_name(ck->trust), &why);
