@@ -5,8 +5,8 @@
 # named after the programs. Options come from --list-options, names of devices and CAs from the spool.
 
 _capf_programs='ca-init capf-enroll capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list
-csr-sign csr-submit capf-serve lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim spool-check
-stale-lsc trust-add trust-del trust-list'
+csr-sign csr-submit capf-serve ctl-make ctl-show lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim
+spool-check stale-lsc trust-add trust-del trust-list'
 
 # The option letters and long options of a program.
 _capf_options() {
@@ -46,6 +46,8 @@ _capf_values() {
 	'csr-dump -F' | 'csr-dump --format') echo pem der cmc cmc-der spki ;;
 	'csr-dump --shape') echo none agent behalf ;;
 	'csr-dump --proof') echo own ra ;;
+	'ctl-make -D' | 'ctl-make --digest') echo SHA1 SHA512 ;;
+	'ctl-make --file-version') echo 1.0 1.1 ;;
 	'csr-submit -c' | 'csr-submit --ca' | 'capf-enroll -c' | 'capf-enroll --ca')
 		sed -n 's/^ca\.\([A-Za-z0-9_-]*\)\..*/\1/p' "${3:-/var/spool/capf}/capf.conf" 2>/dev/null | sort -u ;;
 	'csr-submit -O' | 'csr-submit --option' | 'capf-enroll -O' | 'capf-enroll --option') _capf_fields ;;
@@ -90,13 +92,14 @@ _capf() {
 		return
 	fi
 	case "${#before[@]} ${before[0]-}" in
-	'0 ') words='init ca trust phone csr cert lsc stale-lsc spool enroll probe set -h -s -V' ;;
+	'0 ') words='init ca trust phone csr cert lsc stale-lsc ctl spool enroll probe set -h -s -V' ;;
 	'1 ca') words=init ;;
 	'1 trust') words='add list del' ;;
 	'1 phone') words='add set list report del' ;;
 	'1 csr') words='add count list dump delete sign submit' ;;
 	'1 cert') words=import ;;
 	'1 lsc') words=list ;;
+	'1 ctl') words='make show' ;;
 	'1 spool') words=check ;;
 	'1 set') words=keep_alive ;;
 	*' init') _capf_program capf-init "$current" "${before[@]:1}"; return ;;
