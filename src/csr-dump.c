@@ -300,7 +300,7 @@ static int dump_to_file(struct dump *d, const char *output, int level)
 		return status;
 	}
 	if (d->form.token)
-		confine_with_token();
+		confine_with_token(-1);
 	else
 		confine_beside(output, d->spool->root);
 	status = write_archive(d, out.fd, name, level);
@@ -331,7 +331,7 @@ static int dump_to_server(struct dump *d, const char *url, int level)
 	limits = (struct transfer_limits){(long)settings.transfer_timeout, (long)settings.transfer_min_speed,
 	    (long)settings.transfer_stall};
 	if (d->form.token)
-		confine_with_token();
+		confine_with_token(-1);
 	else
 		confine_online(SANDBOX_READ, d->spool->root, false);
 	status = write_archive(d, fd, shown, level);

@@ -311,7 +311,7 @@ int main(int argc, char *argv[])
 	load_certs(&a, s, &es);
 	key = load_key(&a);
 	if (key_is_uri(a.key))
-		confine_with_token();
+		confine_with_token(s != NULL ? s->root : -1);
 	else
 		confine_below_and_beside(s != NULL ? s->root : -1, a.list);
 	if (ctl_make(es.entry, es.n, &form, key, &list, &at, &why) != 0)

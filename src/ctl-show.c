@@ -178,7 +178,7 @@ static void show(struct showing *w)
 	/* Shown before it is complained of, also where both go to the same place. */
 	w->status = status_flush(w->status);
 	inside = ctl_file_name(leaf != NULL ? leaf + 1 : w->path);
-	if (inside != NULL && (strlen(inside) != c.file.len || memcmp(inside, c.file.p, c.file.len) != 0))
+	if (inside != NULL && ctl_file_known(c.file) && (strlen(inside) != c.file.len || memcmp(inside, c.file.p, c.file.len) != 0))
 		blame_list(w, "the name inside is not the one for a list of this name");
 	if (ctl_check(&c, w->now, blame, w, &why) < 0) {
 		status_warn(w->path, "%s", why.text);

@@ -119,9 +119,12 @@ void confine_asking(const char *output, const struct sandbox_path *more, size_t 
 	free(path);
 }
 
-void confine_with_token(void)
+void confine_with_token(int dirfd)
 {
-	static const struct sandbox_path all = {AT_FDCWD, "/", SANDBOX_READ | SANDBOX_WRITE};
+	const struct sandbox_path allowed[] = {
+		{AT_FDCWD, "/", SANDBOX_READ | SANDBOX_WRITE},
+		{dirfd, NULL, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DIRS},
+	};
 
-	confine_to(SANDBOX_CLIENT, &all, 1);
+	confine_to(SANDBOX_CLIENT, allowed, dirfd >= 0 ? 2 : 1);
 }

@@ -35,7 +35,7 @@ void confine_online(unsigned rights, int dirfd, bool more);
 void confine_asking(const char *output, const struct sandbox_path *, size_t);
 
 /* The same for a program that signs with a key in a token: the token's library needs its files, a socket to its daemon,
- * threads. */
-void confine_with_token(void);
+ * threads. It may change what is below dirfd, a spool, also its directories; -1 for none. */
+void confine_with_token(int dirfd);
 
 #endif

@@ -79,10 +79,18 @@ int ctl_modulus(size_t bytes)
 	return -1;
 }
 
+static const char *const plain[] = {"CTLFile.tlv", "ITLFile.tlv"};
+
+bool ctl_file_known(struct bytes name)
+{
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
+		if (name.len == strlen(plain[i]) && memcmp(name.p, plain[i], name.len) == 0)
+			return true;
+	return false;
+}
+
 const char *ctl_file_name(const char *leaf)
 {
-	static const char *const plain[] = {"CTLFile.tlv", "ITLFile.tlv"};
-
 	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
 		if (strcmp(leaf, plain[i]) == 0)
 			return plain[i];

@@ -98,5 +98,7 @@ int ctl_modulus(size_t bytes);
 /* The name that stands inside a list that has this name: "ITLFile.tlv" for itself and for ITLSEP001122334455.tlv. NULL
  * when phones ask for no list of this name. */
 const char *ctl_file_name(const char *leaf);
+/* Is this a name that stands inside a list? */
+bool ctl_file_known(struct bytes);
 
 #endif

@@ -127,6 +127,9 @@ static void check_name(struct checking *k, struct bytes said, const X509_NAME *n
 	struct buf line = {0};
 	struct reason why;
 
+	/* That it is missing was said. */
+	if (said.p == NULL)
+		return;
 	if (name_put_rfc4514(&line, name, &why) != 0)
 		find(k, &why, false);
 	else if (!same(said, (struct bytes){line.p, line.len}) &&
@@ -168,11 +171,12 @@ static void check_cert(struct checking *k, const struct ctl_record *r, const str
 {
 	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(cert->x509), *signature;
 	const ASN1_INTEGER *serial = X509_get0_serialNumber(cert->x509);
+	struct bytes number = ctl_value(r, CTL_SERIAL);
 
 	X509_get0_signature(&signature, NULL, cert->x509);
 	check_name(k, ctl_value(r, CTL_SUBJECT), X509_get_subject_name(cert->x509), "subject");
 	check_name(k, ctl_value(r, CTL_ISSUER), X509_get_issuer_name(cert->x509), "issuer");
-	if (!same(ctl_value(r, CTL_SERIAL), (struct bytes){serial->data, (size_t)serial->length}))
+	if (number.p != NULL && !same(number, (struct bytes){serial->data, (size_t)serial->length}))
 		blame(k, "its serial number is not the one of its certificate");
 	if (!same(ctl_value(r, CTL_PUBLIC_KEY), (struct bytes){bits->data, (size_t)bits->length}))
 		blame(k, "its public key is not the one of its certificate");
@@ -236,6 +240,8 @@ int ctl_check(const struct ctl *c, time_t now, void (*say)(void *ctx, const stru
 
 	if (check_signature(c, &cause) != 0)
 		find(&k, &cause, false);
+	if (!ctl_file_known(c->file))
+		blame(&k, "the name inside is neither CTLFile.tlv nor ITLFile.tlv");
 	utc_iso((time_t)c->time, iso);
 	if ((time_t)c->time > now + CLOCKS_DIFFER && reason_set(&cause, "its time stamp, %s, is in the future", iso) != 0)
 		find(&k, &cause, false);
