@@ -9,8 +9,8 @@ UNITS = $(patsubst test/unit/%.c,$(O)/unit/%,$(wildcard test/unit/*/*_test.c))
 TOOLS = $(addprefix $(O)/unit/online/,http_ask online_ask)
 REPLAYS = $(FUZZED:%=$(O)/replay/%)
 # Programs whose processes try to break out, for test/attack/sandbox.bats, and calls that lead there.
-CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add csr-submit lacking)
-CAPTIVE_CALLS = untar_next cert_parse csr_parse manifest_verify verdict_encode batch_commit ledger_end \
+CAPTIVES = $(addprefix $(O)/captive/,capf-serve cert-import csr-sign csr-add csr-submit ctl-make ctl-show lacking)
+CAPTIVE_CALLS = untar_next cert_parse csr_parse ctl_parse manifest_verify verdict_encode batch_commit ledger_end \
 	sandbox_enter sandbox_renew connection_new issue_phone issuer_ask outcome_load load_put trace_files_begin \
 	prctl
 # Those that take longest are started first, so that no processor is idle at the end.

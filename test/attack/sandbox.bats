@@ -172,6 +172,41 @@ asks() {
 	done
 }
 
+@test "who reads a trust list can open nothing else, make no file but the list, and start nothing" {
+	local what
+	fresh
+	mkdir tftp
+	export CAPF_SPOOL=$SPOOL
+	reads() {
+		run --separate-stderr env CAPTIVE_IN=parent CAPTIVE_TRY="$1" "${@:2}" "$CAPTIVE/ctl-make" -k "$FIX/root.key" \
+		    --sast "$FIX/root.pem" tftp/ITLFile.tlv
+	}
+	shows() {
+		run --separate-stderr env CAPTIVE_IN=parent CAPTIVE_TRY="$1" "${@:2}" "$CAPTIVE/ctl-show" tftp/ITLFile.tlv
+	}
+	reads passwd,make
+	assert_status 0
+	assert_stderr_has "captive: passwd: Permission denied"
+	assert_stderr_has "captive: make: Permission denied"
+	shows passwd,make,capf-key
+	assert_status 0
+	assert_stderr_has "captive: passwd: Permission denied"
+	assert_stderr_has "captive: make: Permission denied"
+	assert_stderr_has "captive: capf-key: Permission denied"
+	for what in inet exec; do
+		reads $what
+		assert_status $((128 + 31))
+		shows $what
+		assert_status $((128 + 31))
+	done
+	[ ! -e captured ] && [ ! -e executed ]
+	for what in reads shows; do
+		rm -f executed captured
+		$what passwd,make,inet,exec CAPTIVE_OFF=1
+		[ -e executed ] && [ -e captured ]
+	done
+}
+
 @test "without the sandbox they could: the attempts are no dummies" {
 	local program place
 	for program in cert-import csr-sign csr-add; do
@@ -897,6 +932,7 @@ guarded() {
 	guarded capf-init --renew -s new
 	guarded ca-init -n CN=x made
 	guarded ca-init -n CN=y -c made.pem -k made.key below
+	guarded ctl-make -s "$SPOOL" -k "$FIX/root.key" --sast "$FIX/root.pem" ITLFile.tlv
 	guarded csr-dump -s "$SPOOL" --manifest -o dumped.tgz
 	guarded csr-sign -j 2 -c "$FIX/root.pem" -k "$FIX/root.key" -o out.tgz dumped.tgz
 	by_itself

@@ -56,6 +56,7 @@
 #include "spool/trace_files.h"
 #include "x509/cert.h"
 #include "x509/csr.h"
+#include "x509/ctl.h"
 
 #define OUT 3		/* where a child of the pool speaks to its parent */
 
@@ -798,6 +799,14 @@ int __wrap_batch_commit(struct batch *b)
 {
 	at("parent");
 	return __real_batch_commit(b);
+}
+
+int __real_ctl_parse(struct ctl *, struct bytes, struct reason *);
+int __wrap_ctl_parse(struct ctl *, struct bytes, struct reason *);
+int __wrap_ctl_parse(struct ctl *c, struct bytes file, struct reason *why)
+{
+	at("parent");
+	return __real_ctl_parse(c, file, why);
 }
 
 enum ledger_result __real_ledger_end(struct ledger *);

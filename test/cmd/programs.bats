@@ -2,10 +2,10 @@
 # Each program on its own: usage, exit codes, what it takes, what it prints, and what it leaves alone.
 load ../helper
 
-ALL="ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign lsc-list
+ALL="ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign ctl-make ctl-show lsc-list
 	phone-add phone-del phone-list phone-report phone-set spool-check stale-lsc trust-add trust-del trust-list"
 # Of those that have a spool: a call that needs nothing else.
-SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list lsc-list phone-add:x
+SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list ctl-make:-k:x:--sast:x:ITLFile.tlv lsc-list phone-add:x
 	phone-del:all phone-list phone-report phone-set:--rsa:2048:all spool-check
 	stale-lsc:list stale-lsc:delete:all trust-add:capf:x.pem trust-del:capf:00000000 trust-list"
 
@@ -83,6 +83,10 @@ here() {
 	csr-sign -c $FIX/root.pem -k $FIX/root.key --no-manifest a
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -r $FIX/root.pem -m --no-manifest a
 	csr-sign -c $FIX/root.pem -k $FIX/root.key $(printf -- '-r a %.0s' {1..65}) b
+	ctl-make -s $SPOOL
+	ctl-make -s $SPOOL -k $FIX/root.key --sast $FIX/root.pem
+	ctl-show
+	ctl-show -P yesterday a
 	lsc-list -s $SPOOL rubbish
 	lsc-list -s $SPOOL --expires-before 2026-02-30
 	lsc-list -s $SPOOL --expires-within soon
@@ -193,6 +197,10 @@ here() {
 	csr-sign -c $FIX/root.pem -k $FIX/root.key nosuch
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -r nosuch
 	csr-sign -c $FIX/root.pem -k $FIX/root.key -p nosuch
+	ctl-make -s $SPOOL -k nosuch --sast $FIX/root.pem ITLFile.tlv
+	ctl-make -s $SPOOL -k $FIX/root.key --sast nosuch ITLFile.tlv
+	ctl-make -s $SPOOL -k $FIX/root.key -p nosuch --sast $FIX/root.pem ITLFile.tlv
+	ctl-show nosuch
 	stale-lsc -s $SPOOL -f nosuch delete
 	trust-add -s $SPOOL capf nosuch
 	EOT
@@ -213,6 +221,8 @@ here() {
 	cert-import -s $SPOOL dir
 	csr-add -s $SPOOL dir
 	csr-sign -c $FIX/root.pem -k $FIX/root.key dir
+	ctl-make -s $SPOOL -k $FIX/root.key --sast dir ITLFile.tlv
+	ctl-show dir
 	trust-add -s $SPOOL capf dir
 	csr-delete -s $SPOOL -f dir
 	EOT

@@ -396,3 +396,16 @@ for name, cipher in (("aes", "-aes128"), ("des3", "-des3")):
          "DER", "-recip", "data/sep.der", data=certs))
 seed("scep", "signed", b"r" + run("openssl", "cms", "-sign", "-binary", "-nodetach", "-outform", "DER", "-signer",
      "data/ec.pem", "-inkey", "data/ec.key", data=certs))
+
+
+# Trust lists of phones, by the forger of the tests; those that it signs now are good at the time of the harness, too.
+def trust_list(seed_name, fault, key, *certs):
+    path = "/tmp/list.%d" % os.getpid()
+    run("python3", "../data/ctl-forge.py", path, "data/%s.key" % key, fault, *certs)
+    with open(path, "rb") as f:
+        seed("ctl", seed_name, f.read())
+    os.unlink(path)
+
+
+for fault in ("none", "1.1", "sha1", "more", "hash", "record-order", "signed", "no-records", "twice", "record-long", "element-length"):
+    trust_list(fault, fault, "root", "0=data/root.pem", "4=data/capf.pem" if fault == "1.1" else "4=data/root.pem")

@@ -103,7 +103,7 @@ complete_here() {
 		option=
 	done
 	csr-add "$FIX"/csr/SEP00000000000{1,2}.csr >/dev/null
-	assert_equal "$(complete_here 'capf ')" 'init ca trust phone csr cert lsc stale-lsc spool enroll probe set -h -s -V'
+	assert_equal "$(complete_here 'capf ')" 'init ca trust phone csr cert lsc stale-lsc ctl spool enroll probe set -h -s -V'
 	assert_equal "$(complete_here 'capf csr d')" 'dump delete'
 	assert_equal "$(complete_here 'capf csr dump --si')" '--since'
 	assert_equal "$(complete_here 'csr-delete SEP')" 'SEP000000000001 SEP000000000002'
