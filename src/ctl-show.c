@@ -80,7 +80,7 @@ static void show_key(const struct cert *cert)
 }
 
 /* Elements are shown when they are there. A certificate that cannot be read is a fault, which ctl_check finds. */
-static void show_record(const struct ctl_record *r, size_t number)
+static void show_record(struct showing *w, const struct ctl_record *r, size_t number)
 {
 	static const struct {
 		enum ctl_tag tag;
@@ -117,6 +117,10 @@ static void show_record(const struct ctl_record *r, size_t number)
 		show_hex("sha256:", (struct bytes){cert->digest, sizeof cert->digest});
 	}
 	putchar('\n');
+	if (der.p != NULL && cert == NULL && why.trouble) {
+		status_warn(w->path, "record %zu: %s", number, why.text);
+		w->status = STATUS_TROUBLE;
+	}
 	cert_free(cert);
 }
 
@@ -174,7 +178,7 @@ static void show(struct showing *w)
 	}
 	show_header(w->path, &c);
 	for (size_t i = 0; i < c.n; i++)
-		show_record(&c.record[i], i + 1);
+		show_record(w, &c.record[i], i + 1);
 	/* Shown before it is complained of, also where both go to the same place. */
 	w->status = status_flush(w->status);
 	inside = ctl_file_name(leaf != NULL ? leaf + 1 : w->path);

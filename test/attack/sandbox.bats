@@ -199,11 +199,13 @@ asks() {
 		shows $what
 		assert_status $((128 + 31))
 	done
-	[ ! -e captured ] && [ ! -e executed ]
+	[ ! -e captured ]
+	[ ! -e executed ]
 	for what in reads shows; do
 		rm -f executed captured
 		$what passwd,make,inet,exec CAPTIVE_OFF=1
-		[ -e executed ] && [ -e captured ]
+		[ -e executed ]
+		[ -e captured ]
 	done
 }
 

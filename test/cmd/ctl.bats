@@ -540,6 +540,26 @@ capf = $(digest "$FIX/ec.pem")"
 	assert_silent
 }
 
+@test "a run that ends before the list is written leaves a spool that warns" {
+	ctl-make $SIGNER ITLFile.tlv
+	cp ITLFile.tlv before
+	# The list has more than a KiB, what the spool remembers has less.
+	run bash -c "ulimit -c 0 -f 1; exec ctl-make $SIGNER --capf '$SPOOL/ca/CAPF.cer' -s '$SPOOL' ITLFile.tlv"
+	[ "$status" -gt 0 ]
+	cmp ITLFile.tlv before
+	refute grep ^capf "$SPOOL"/ca/*.ctl
+	run --separate-stderr spool-check
+	assert_silent
+	# So CAPF's own certificate, renewed or not, is not known to be in it.
+	cp "$SPOOL/ca/capf.pem" pair.pem
+	run --separate-stderr capf-init --certificate "$SPOOL/ca/CAPF.cer" -k pair.pem
+	assert_one_line "this trust list lacks CAPF's new certificate"
+	rm -f ITLFile.tlv.*.tmp
+	ctl-make $SIGNER ITLFile.tlv
+	run --separate-stderr capf-init --certificate "$SPOOL/ca/CAPF.cer" -k pair.pem
+	assert_silent
+}
+
 @test "a path with odd characters is remembered as it is" {
 	local odd=$'a b\tc\\d\n= \303\244'
 	mkdir "$odd"

@@ -147,6 +147,13 @@ judged() {
 		END { exit bad }' calls
 }
 
+@test "a trust list is durable, and so is what the spool remembers of it, before and after" {
+	mkdir tftp
+	in_order "$PWD/tftp" ctl-make -s "$SPOOL" -k "$FIX/root.key" --sast "$FIX/root.pem" tftp/ITLFile.tlv
+	in_order "$SPOOL" ctl-make -s "$SPOOL" -k "$FIX/root.key" --sast "$FIX/root.pem" tftp/ITLFile.tlv
+	sanitized || assert_equal "$(grep -c '	rename.*\.ctl' calls)" 2
+}
+
 @test "archives and the log of csr-sign are durable, the log before the archive has its name" {
 	ten_wait
 	mkdir out
