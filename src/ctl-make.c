@@ -28,11 +28,13 @@
 #include "x509/secret.h"
 
 const char program[] = "ctl-make";
+const char purpose[] = "make a trust list for phones";
 const char synopsis[] =
-    "-k key --sast cert [-hV] [-D digest] [-P seconds] [-p file] [-s spool]\n"
-    "                [--app-server cert] [--capf cert] [--ccm cert] [--ccm-tftp cert]\n"
-    "                [--file-version version] [--large-keys] [--new-signer] [--sast cert]\n"
-    "                [--tftp cert] [--tvs cert] list";
+    "-k key --sast cert ... [-hV] [-D digest]\n"
+    "                [-P seconds] [-p file] [-s spool] [--app-server cert ...]\n"
+    "                [--capf cert ...] [--ccm cert ...] [--ccm-tftp cert ...]\n"
+    "                [--file-version version] [--large-keys] [--new-signer]\n"
+    "                [--tftp cert ...] [--tvs cert ...] list";
 
 /* In the order in which records are written. */
 static const enum ctl_role roles[] = {
@@ -42,8 +44,14 @@ static const enum ctl_role roles[] = {
 
 _Static_assert(OPTION_TEXTS_MAX <= CTL_MADE_CAPF_MAX, "each --capf can be remembered");
 
+/* The words of --digest and --file-version. */
+static const char *const digest_names[] = {"SHA1", "SHA512", NULL};
+static const enum ctl_digest digests[] = {CTL_SHA1, CTL_SHA512};
+static const char *const versions[] = {"1.0", "1.1", NULL};
+
 struct asked {
-	const char *key, *pass, *digest, *version, *spool, *list;
+	const char *key, *pass, *spool, *list;
+	int digest, version;
 	struct option_texts cert[ROLES];
 	bool large_keys, new_signer;
 	time_t now;
@@ -251,7 +259,7 @@ static const char *leaf_of(const char *path)
 /* Ends unless the options fit each other; the form of the list. */
 static struct ctl_form check(const struct asked *a, int arguments)
 {
-	struct ctl_form form = {.time = a->now, .minor = -1};
+	struct ctl_form form = {.time = a->now, .minor = a->version, .digest = digests[a->digest]};
 
 	if (arguments != 1)
 		status_usage("wants the name of one list");
@@ -260,64 +268,74 @@ static struct ctl_form check(const struct asked *a, int arguments)
 	if ((form.file = ctl_file_name(leaf_of(a->list))) == NULL)
 		status_die(STATUS_USAGE, a->list, "phones ask for CTLFile.tlv, ITLFile.tlv, CTLSEP<MAC>.tlv and "
 		    "ITLSEP<MAC>.tlv; give the list such a name");
-	if (strcmp(a->digest, "SHA1") != 0 && strcmp(a->digest, "SHA512") != 0)
-		status_usage("--digest wants SHA1 or SHA512");
-	form.digest = strcmp(a->digest, "SHA1") == 0 ? CTL_SHA1 : CTL_SHA512;
-	if (a->version != NULL && strcmp(a->version, "1.0") != 0 && strcmp(a->version, "1.1") != 0)
-		status_usage("--file-version wants 1.0 or 1.1");
-	if (a->version != NULL)
-		form.minor = a->version[2] - '0';
 	return form;
+}
+
+/* Reads the certificates and the key, confines this process, and signs the list. */
+static void make_list(const struct asked *a, const struct ctl_form *form, const struct spool *s, struct entries *es,
+    struct buf *list)
+{
+	int root = s != NULL ? s->root : -1;
+	struct reason why;
+	EVP_PKEY *key;
+	size_t at;
+
+	load_certs(a, s, es);
+	key = load_key(a);
+	if (key_is_uri(a->key))
+		confine_with_token(root);
+	else
+		confine_below_and_beside(root, a->list);
+	if (ctl_make(es->entry, es->n, form, key, list, &at, &why) != 0)
+		status_die(status_of_input(why.trouble), at < es->n ? es->from[at] : a->key, "%s; nothing was written",
+		    why.text);
+	EVP_PKEY_free(key);
 }
 
 int main(int argc, char *argv[])
 {
-	struct asked a = {.digest = "SHA512", .now = time(NULL)};
-	static struct entries es;
+	const char *usual = spool_default();
+	struct asked a = {.spool = usual, .digest = 1, .version = -1, .now = time(NULL)};
 	const struct option_spec options[] = {
-		{0, "app-server", OPTION_TEXTS, &a.cert[5], 0, 0},
-		{0, "capf", OPTION_TEXTS, &a.cert[4], 0, 0},
-		{0, "ccm", OPTION_TEXTS, &a.cert[1], 0, 0},
-		{0, "ccm-tftp", OPTION_TEXTS, &a.cert[2], 0, 0},
-		{'D', "digest", OPTION_TEXT, &a.digest, 0, 0},
-		{0, "file-version", OPTION_TEXT, &a.version, 0, 0},
-		{'k', "key", OPTION_TEXT, &a.key, 0, 0},
-		{0, "large-keys", OPTION_FLAG, &a.large_keys, 0, 0},
-		{0, "new-signer", OPTION_FLAG, &a.new_signer, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &a.now, 0, 0},
-		{'p', "pass-file", OPTION_TEXT, &a.pass, 0, 0},
-		{0, "sast", OPTION_TEXTS, &a.cert[0], 0, 0},
-		{'s', "spool", OPTION_TEXT, &a.spool, 0, 0},
-		{0, "tftp", OPTION_TEXTS, &a.cert[3], 0, 0},
-		{0, "tvs", OPTION_TEXTS, &a.cert[6], 0, 0},
+		OPT_TEXTS(0, "app-server", "FILE", &a.cert[5], "a certificate with the role APP-SERVER"),
+		OPT_TEXTS(0, "capf", "FILE", &a.cert[4],
+		    "a certificate with the role CAPF, in place of the one in the spool"),
+		OPT_TEXTS(0, "ccm", "FILE", &a.cert[1], "a certificate with the role CCM, a call manager"),
+		OPT_TEXTS(0, "ccm-tftp", "FILE", &a.cert[2],
+		    "a certificate with the role CCM+TFTP, a call manager that is the TFTP server too"),
+		OPT_INDEX('D', "digest", "DIGEST", &a.digest, digest_names, "digest of the signature"),
+		OPT_INDEX(0, "file-version", "VERSION", &a.version, versions,
+		    "version of the file; by default 1.1 with an EC key, else 1.0"),
+		OPT_TEXT('k', "key", "KEY", &a.key,
+		    "the key of a --sast certificate, which signs: a file or a pkcs11: URI"),
+		OPT_FLAG(0, "large-keys", &a.large_keys, "allow RSA keys that are larger than phones accept"),
+		OPT_FLAG(0, "new-signer", &a.new_signer,
+		    "replace the list that is there, whoever signed it"),
+		OPT_CLOCK(&a.now),
+		OPT_TEXT('p', "pass-file", "FILE", &a.pass,
+		    "read the pass phrase or PIN of the key from this file"),
+		OPT_TEXTS(0, "sast", "FILE", &a.cert[0],
+		    "a certificate with the role SAST, which signs lists; two at most"),
+		OPT_SPOOL(&a.spool),
+		OPT_TEXTS(0, "tftp", "FILE", &a.cert[3], "a certificate with the role TFTP"),
+		OPT_TEXTS(0, "tvs", "FILE", &a.cert[6], "a certificate with the role TVS"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
+	struct entries es = {.n = 0};
 	struct making m = {.asked = &a, .entries = &es};
 	struct buf list = {0};
 	struct spool *s = NULL;
 	struct ctl_form form;
-	struct reason why;
-	EVP_PKEY *key;
 	char *path;
-	size_t at;
 
 	a.list = argv[arg];
 	form = check(&a, argc - arg);
 	path = absolute(a.list);
 	/* A certificate of CAPF that is given needs no spool; then nothing is remembered, unless one is named. */
-	if (a.spool != NULL || a.cert[4].n == 0)
-		s = open_spool_to_write(a.spool != NULL ? a.spool : spool_default(), a.now);
-	load_certs(&a, s, &es);
-	key = load_key(&a);
-	if (key_is_uri(a.key))
-		confine_with_token(s != NULL ? s->root : -1);
-	else
-		confine_below_and_beside(s != NULL ? s->root : -1, a.list);
-	if (ctl_make(es.entry, es.n, &form, key, &list, &at, &why) != 0)
-		status_die(status_of_input(why.trouble), at < es.n ? es.from[at] : a.key, "%s; nothing was written",
-		    why.text);
-	EVP_PKEY_free(key);
+	if (a.spool != usual || a.cert[4].n == 0)
+		s = open_spool_to_write(a.spool, a.now);
+	make_list(&a, &form, s, &es, &list);
 	check_list(&m, (struct bytes){list.p, list.len});
 	status = keep(s, &a, &es, path, (struct bytes){list.p, list.len});
 	for (size_t i = 0; i < es.n; i++)

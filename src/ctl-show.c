@@ -18,6 +18,7 @@
 #include "x509/ctl_check.h"
 
 const char program[] = "ctl-show";
+const char purpose[] = "show and check trust lists of phones";
 const char synopsis[] = "[-hV] [-P seconds] [--old list] list ...";
 
 struct showing {
@@ -221,8 +222,8 @@ int main(int argc, char *argv[])
 	struct showing w = {.now = time(NULL), .status = STATUS_OK};
 	const char *old = NULL;
 	const struct option_spec options[] = {
-		{0, "old", OPTION_TEXT, &old, 0, 0},
-		{'P', "clock", OPTION_CLOCK, &w.now, 0, 0},
+		OPT_TEXT(0, "old", "LIST", &old, "also check whether phones that have this list accept the others"),
+		OPT_CLOCK(&w.now),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);

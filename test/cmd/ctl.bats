@@ -182,8 +182,8 @@ verified() {
 	$SIGNER ITLSEP00112233445.tlv|give the list such a name
 	$SIGNER ITLSEP0011223344556.tlv|give the list such a name
 	$SIGNER ITLSEP00112233445a.tlv|give the list such a name
-	$SIGNER -D SHA256 ITLFile.tlv|--digest wants
-	$SIGNER --file-version 1.2 ITLFile.tlv|--file-version wants
+	$SIGNER -D SHA256 ITLFile.tlv|--digest: SHA256 is not one of SHA1, SHA512
+	$SIGNER --file-version 1.2 ITLFile.tlv|--file-version: 1.2 is not one of 1.0, 1.1
 	$SIGNER --tvs nosuch ITLFile.tlv|nosuch: No such file
 	$SIGNER --tvs $FIX/root.key ITLFile.tlv|root.key: is a private key
 	$SIGNER nosuch/ITLFile.tlv|nosuch/ITLFile.tlv: cannot write there
