@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* ctl-make: makes a trust list for phones, signs it, and writes it when ctl_check finds nothing wrong. It replaces no list
- * with one that phones which have the old one would refuse, unless it is told so. */
+/* ctl-make: makes a trust list for phones, signs it, and writes it when ctl_check finds nothing wrong. It replaces no
+ * list with one that phones which have the old one would refuse, unless it is told so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -52,7 +52,7 @@ static const char *const versions[] = {"1.0", "1.1", NULL};
 struct asked {
 	const char *key, *pass, *spool, *list;
 	int digest, version;
-	struct option_texts cert[ROLES];
+	struct option_texts cert[CTL_TVS + 1];	/* by role */
 	bool large_keys, new_signer;
 	time_t now;
 };
@@ -83,12 +83,14 @@ static void load_certs(const struct asked *a, const struct spool *s, struct entr
 	struct cert *cert;
 
 	for (size_t r = 0; r < ROLES; r++) {
-		for (size_t i = 0; i < a->cert[r].n; i++) {
-			if ((cert = cert_load(a->cert[r].text[i], &why)) == NULL)
-				status_die(status_of_input(why.trouble), a->cert[r].text[i], "%s", why.text);
-			add(es, cert, roles[r], a->cert[r].text[i]);
+		const struct option_texts *file = &a->cert[roles[r]];
+
+		for (size_t i = 0; i < file->n; i++) {
+			if ((cert = cert_load(file->text[i], &why)) == NULL)
+				status_die(status_of_input(why.trouble), file->text[i], "%s", why.text);
+			add(es, cert, roles[r], file->text[i]);
 		}
-		if (roles[r] != CTL_CAPF || a->cert[r].n > 0)
+		if (roles[r] != CTL_CAPF || file->n > 0)
 			continue;
 		if (capf_identity_load(s, &cert, NULL, &why) != 0)
 			status_die(status_of_input(why.trouble), "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
@@ -234,6 +236,9 @@ static int keep(struct spool *s, const struct asked *a, const struct entries *es
 	struct ctl_made made = {.path = path, .made = a->now};
 	int status;
 
+	/* Two runs for one list would otherwise leave the list of one, and what is remembered of the other. */
+	if (s != NULL && ctl_made_lock(s) != 0)
+		status_die_errno(path, "cannot lock what the spool remembers of it");
 	/* Before the list, and without a certificate: whoever dies between the two has a list that may lack any of them,
 	 * and a warning too many is better than none. */
 	remember(s, &made);
@@ -263,7 +268,7 @@ static struct ctl_form check(const struct asked *a, int arguments)
 
 	if (arguments != 1)
 		status_usage("wants the name of one list");
-	if (a->key == NULL || a->cert[0].n == 0)
+	if (a->key == NULL || a->cert[CTL_SAST].n == 0)
 		status_usage("wants the signer's certificate, --sast, and its key");
 	if ((form.file = ctl_file_name(leaf_of(a->list))) == NULL)
 		status_die(STATUS_USAGE, a->list, "phones ask for CTLFile.tlv, ITLFile.tlv, CTLSEP<MAC>.tlv and "
@@ -297,11 +302,11 @@ int main(int argc, char *argv[])
 	const char *usual = spool_default();
 	struct asked a = {.spool = usual, .digest = 1, .version = -1, .now = time(NULL)};
 	const struct option_spec options[] = {
-		OPT_TEXTS(0, "app-server", "FILE", &a.cert[5], "a certificate with the role APP-SERVER"),
-		OPT_TEXTS(0, "capf", "FILE", &a.cert[4],
+		OPT_TEXTS(0, "app-server", "FILE", &a.cert[CTL_APP_SERVER], "a certificate with the role APP-SERVER"),
+		OPT_TEXTS(0, "capf", "FILE", &a.cert[CTL_CAPF],
 		    "a certificate with the role CAPF, in place of the one in the spool"),
-		OPT_TEXTS(0, "ccm", "FILE", &a.cert[1], "a certificate with the role CCM, a call manager"),
-		OPT_TEXTS(0, "ccm-tftp", "FILE", &a.cert[2],
+		OPT_TEXTS(0, "ccm", "FILE", &a.cert[CTL_CCM], "a certificate with the role CCM, a call manager"),
+		OPT_TEXTS(0, "ccm-tftp", "FILE", &a.cert[CTL_CCM_TFTP],
 		    "a certificate with the role CCM+TFTP, a call manager that is the TFTP server too"),
 		OPT_INDEX('D', "digest", "DIGEST", &a.digest, digest_names, "digest of the signature"),
 		OPT_INDEX(0, "file-version", "VERSION", &a.version, versions,
@@ -314,11 +319,11 @@ int main(int argc, char *argv[])
 		OPT_CLOCK(&a.now),
 		OPT_TEXT('p', "pass-file", "FILE", &a.pass,
 		    "read the pass phrase or PIN of the key from this file"),
-		OPT_TEXTS(0, "sast", "FILE", &a.cert[0],
+		OPT_TEXTS(0, "sast", "FILE", &a.cert[CTL_SAST],
 		    "a certificate with the role SAST, which signs lists; two at most"),
 		OPT_SPOOL(&a.spool),
-		OPT_TEXTS(0, "tftp", "FILE", &a.cert[3], "a certificate with the role TFTP"),
-		OPT_TEXTS(0, "tvs", "FILE", &a.cert[6], "a certificate with the role TVS"),
+		OPT_TEXTS(0, "tftp", "FILE", &a.cert[CTL_TFTP], "a certificate with the role TFTP"),
+		OPT_TEXTS(0, "tvs", "FILE", &a.cert[CTL_TVS], "a certificate with the role TVS"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
@@ -333,7 +338,7 @@ int main(int argc, char *argv[])
 	form = check(&a, argc - arg);
 	path = absolute(a.list);
 	/* A certificate of CAPF that is given needs no spool; then nothing is remembered, unless one is named. */
-	if (a.spool != usual || a.cert[4].n == 0)
+	if (a.spool != usual || a.cert[CTL_CAPF].n == 0)
 		s = open_spool_to_write(a.spool, a.now);
 	make_list(&a, &form, s, &es, &list);
 	check_list(&m, (struct bytes){list.p, list.len});

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/bytes.h"
 #include "base/escape.h"
@@ -28,6 +29,11 @@ static bool is_made(const char *name)
 static void put_text(struct buf *b, const char *text)
 {
 	buf_put(b, text, strlen(text));
+}
+
+int ctl_made_lock(struct spool *s)
+{
+	return flock(s->dir[SPOOL_CA], LOCK_EX);
 }
 
 int ctl_made_put(struct spool *s, const struct ctl_made *m, struct reason *why)
@@ -81,6 +87,7 @@ static bool unescape(char *text)
 	return true;
 }
 
+/* Not base/ini, whose lines are too short for a path. */
 static int take(struct ctl_made *m, char *line, struct reason *why)
 {
 	char *value = strstr(line, " = ");

@@ -20,6 +20,8 @@ struct ctl_made {
 	size_t n;		/* 0 also: the list was about to be written */
 };
 
+/* From now on, until the spool is closed, no other process that calls this goes on. -1 with errno. */
+int ctl_made_lock(struct spool *);
 /* Remembers a list, in place of what was remembered of this path, durably. -1 with a reason. */
 int ctl_made_put(struct spool *, const struct ctl_made *, struct reason *);
 

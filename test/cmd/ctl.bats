@@ -540,6 +540,20 @@ capf = $(digest "$FIX/ec.pem")"
 	assert_silent
 }
 
+@test "two runs for one list do not mix: the second waits" {
+	local pid
+	exec 7<"$SPOOL/ca"
+	flock 7
+	ctl-make $SIGNER ITLFile.tlv 7<&- 3>&- &
+	pid=$!
+	until_true grep -q -- "-> FLOCK *ADVISORY *WRITE $pid " /proc/locks
+	[ ! -e ITLFile.tlv ]
+	exec 7<&-
+	wait $pid
+	shown ITLFile.tlv
+	grep -q ^capf "$SPOOL"/ca/*.ctl
+}
+
 @test "a run that ends before the list is written leaves a spool that warns" {
 	ctl-make $SIGNER ITLFile.tlv
 	cp ITLFile.tlv before
