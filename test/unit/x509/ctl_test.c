@@ -178,7 +178,8 @@ static bool written(const X509_NAME *name, const char *want)
 {
 	struct buf b = {0};
 	struct reason why;
-	bool same = name_put_rfc4514(&b, name, &why) == 0 && b.len == strlen(want) && memcmp(b.p, want, b.len) == 0;
+	bool same = name_put_rfc4514(&b, name, &why) == 0 && b.len == strlen(want) &&
+	    (b.len == 0 || memcmp(b.p, want, b.len) == 0);
 
 	if (!same)
 		printf("# %.*s\n", (int)b.len, b.p != NULL ? (const char *)b.p : "");
