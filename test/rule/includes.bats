@@ -85,10 +85,11 @@ only() {
 	assert_output_has "online: in the table, but there is no such folder"
 }
 
-@test "only spool, stage, create, trace_files and outfile change directories or make things durable" {
+@test "only spool, stage, create, trace_files, outfile and outdir change directories or make things durable" {
 	only '(link|linkat|rename|renameat|renameat2|unlink|unlinkat|rmdir|remove)\(' \
-	    src/spool/spool.c src/spool/stage.c src/spool/trace_files.c src/base/outfile.c
-	only '(fsync|fdatasync|syncfs|sync)\(' src/spool/spool.c src/spool/stage.c src/spool/create.c src/base/outfile.c
+	    src/spool/spool.c src/spool/stage.c src/spool/trace_files.c src/base/outfile.c src/base/outdir.c
+	only '(fsync|fdatasync|syncfs|sync)\(' src/spool/spool.c src/spool/stage.c src/spool/create.c src/base/outfile.c \
+	    src/base/outdir.c
 	only '(mkdir|mkdirat|mkstemp|mkostemp|mkdtemp|tmpfile|creat)\(' src/spool/stage.c src/spool/create.c src/spool/trace_files.c \
 	    src/base/outfile.c
 	# The table of the workers' load is in memory.
