@@ -15,16 +15,33 @@
 #include "cli/status.h"
 #include "site/lsc.h"
 #include "spool/spool.h"
+#include "x509/name.h"
 
 const char program[] = "lsc-list";
 const char purpose[] = "list certificates that are ready or installed";
 const char synopsis[] =
-    "[-0HhiRV] [-P seconds] [-s spool] [--expires-before time] [--expires-within span]";
+    "[-0HhiRV] [-P seconds] [-s spool] [--details] [--expires-before time]\n"
+    "                [--expires-within span]";
 
 struct view {
-	bool null;
+	bool null, details;
 	time_t before;
 };
+
+/* Subject, issuer and the SHA-256 of the whole, as further columns. -1 without memory. */
+static int put_details(const struct cert *c)
+{
+	char *subject = name_line(X509_get_subject_name(c->x509)), *issuer = name_line(X509_get_issuer_name(c->x509));
+	char hex[2 * sizeof c->digest + 1];
+	bool good = subject != NULL && issuer != NULL;
+
+	bytes_hex(c->digest, sizeof c->digest, hex);
+	if (good)
+		printf("\t%s\t%s\t%s", subject, issuer, hex);
+	free(subject);
+	free(issuer);
+	return good ? 0 : -1;
+}
 
 static int show(struct spool *s, enum spool_dir d, const struct reqid *reqid, const struct view *view)
 {
@@ -45,8 +62,11 @@ static int show(struct spool *s, enum spool_dir d, const struct reqid *reqid, co
 	} else if (c->not_after < view->before) {
 		utc_iso(c->not_after, iso);
 		bytes_hex(reqid->spki, REQID_SPKI, key);
-		printf("%s\t%s\t%s\t%s\t%s\n", reqid->device, d == SPOOL_LSC ? "ready" : "installed", iso,
+		printf("%s\t%s\t%s\t%s\t%s", reqid->device, d == SPOOL_LSC ? "ready" : "installed", iso,
 		    c->serial, key);
+		if (view->details && put_details(c) != 0)
+			status_die(STATUS_TROUBLE, reqid->device, "out of memory");
+		putchar('\n');
 	}
 	cert_free(c);
 	return STATUS_OK;
@@ -82,6 +102,7 @@ int main(int argc, char *argv[])
 		OPT_FLAG('R', "ready", &ready,
 		    "only certificates that are ready for their phone; with -i both"),
 		OPT_SPOOL(&path),
+		OPT_FLAG(0, "details", &view.details, "print subject, issuer and SHA-256 as further columns"),
 		OPT_TIME(0, "expires-before", &view.before,
 		    "only certificates that expire before this time"),
 		OPT_SPAN(0, "expires-within", &span,
@@ -98,7 +119,7 @@ int main(int argc, char *argv[])
 	s = open_spool(path, now);
 	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (header && !view.null)
-		puts("device\tstate\tnot-after\tserial\tkey");
+		printf("device\tstate\tnot-after\tserial\tkey%s\n", view.details ? "\tsubject\tissuer\tsha256" : "");
 	if (ready || !installed)
 		status = status_worst(status, show_all(s, SPOOL_LSC, &view));
 	if (installed || !ready)
