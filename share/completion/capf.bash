@@ -5,8 +5,8 @@
 # named after the programs. Options come from --list-options, names of devices and CAs from the spool.
 
 _capf_programs='ca-init capf-enroll capf-init capf-probe cert-import csr-add csr-count csr-delete csr-dump csr-list
-csr-sign csr-submit capf-serve ctl-make ctl-show lsc-list phone-add phone-del phone-list phone-report phone-set phone-sim
-spool-check stale-lsc trust-add trust-del trust-list'
+csr-sign csr-submit capf-serve ctl-make ctl-show lsc-export lsc-list phone-add phone-config phone-del phone-list
+phone-report phone-set phone-sim spool-check stale-lsc trust-add trust-del trust-list'
 
 # The option letters and long options of a program.
 _capf_options() {
@@ -24,7 +24,8 @@ _capf_arguments() {
 		[ "$2" -gt 1 ] || echo capf callmanager
 		[ "$2" -le 1 ] || trust-list 2>/dev/null | cut -f 6 ;;
 	csr-dump | csr-delete) echo all; csr-list 2>/dev/null | cut -f 1 ;;
-	capf-probe) phone-list 2>/dev/null | cut -f 1 ;;
+	capf-probe | phone-config) phone-list 2>/dev/null | cut -f 1 ;;
+	lsc-export) echo all; lsc-list -i 2>/dev/null | cut -f 1 ;;
 	phone-del | phone-set) echo all; phone-list 2>/dev/null | cut -f 1 ;;
 	stale-lsc)
 		[ "$2" -gt 1 ] || echo list view delete
@@ -44,6 +45,7 @@ _capf_fields() {
 _capf_values() {
 	case "$1 $2" in
 	'csr-dump -F' | 'csr-dump --format') echo pem der cmc cmc-der spki ;;
+	'lsc-export -F' | 'lsc-export --format') echo pem der ;;
 	'csr-dump --shape') echo none agent behalf ;;
 	'csr-dump --proof') echo own ra ;;
 	'ctl-make -D' | 'ctl-make --digest') echo SHA1 SHA512 ;;
@@ -95,11 +97,11 @@ _capf() {
 	'0 ') words='init ca trust phone csr cert lsc stale-lsc ctl spool enroll probe set -h -s -V' ;;
 	'1 ca') words=init ;;
 	'1 trust') words='add list del' ;;
-	'1 phone') words='add set list report del' ;;
+	'1 phone') words='add set list report config del' ;;
 	'1 csr') words='add count list dump delete sign submit' ;;
 	'1 cert') words=import ;;
-	'1 lsc') words=list ;;
 	'1 ctl') words='make show' ;;
+	'1 lsc') words='list export' ;;
 	'1 spool') words=check ;;
 	'1 set') words=keep_alive ;;
 	*' init') _capf_program capf-init "$current" "${before[@]:1}"; return ;;

@@ -46,8 +46,8 @@ static void take(const struct option_spec *o, const char *text)
 		return;
 	case OPTION_TEXTS:
 		texts = o->into;
-		if (texts->n == OPTION_TEXTS_MAX)
-			status_usage("--%s can be given %d times at most", o->name, OPTION_TEXTS_MAX);
+		if (texts->n == (size_t)o->most)
+			status_usage("--%s can be given %ld times at most", o->name, o->most);
 		texts->text[texts->n++] = text;
 		return;
 	case OPTION_MAYBE:

@@ -36,7 +36,7 @@ struct option_spec {
 	const char *value;	/* what --help calls the value; NULL for a flag */
 	const char *help;	/* one line: lower case, no full stop. Limits, words and default are added */
 	const char *const *words;	/* NULL behind the last */
-	long least, most;	/* of a number */
+	long least, most;	/* of a number; most is also how many texts */
 };
 
 /* The lines of a table, with a text each: a macro without one does not compile, and an `into` of another type is warned of. */
@@ -45,7 +45,9 @@ struct option_spec {
 #define OPT_TEXT(letter, name, value, into, help) \
 	{letter, name, OPTION_TEXT, (const char **){into}, value, help, NULL, 0, 0}
 #define OPT_TEXTS(letter, name, value, into, help) \
-	{letter, name, OPTION_TEXTS, (struct option_texts *){into}, value, help, NULL, 0, 0}
+	{letter, name, OPTION_TEXTS, (struct option_texts *){into}, value, help, NULL, 0, OPTION_TEXTS_MAX}
+#define OPT_FEW_TEXTS(letter, name, value, into, most, help) \
+	{letter, name, OPTION_TEXTS, (struct option_texts *){into}, value, help, NULL, 0, most}
 #define OPT_MAYBE(letter, name, value, into, help) \
 	{letter, name, OPTION_MAYBE, (const char **){into}, value, help, NULL, 0, 0}
 #define OPT_NUMBER(letter, name, value, into, least, most, help) \

@@ -40,7 +40,7 @@ static void add_values(char text[TEXT_MAX], const struct option_spec *o)
 	if (o->kind == OPTION_SPAN)
 		add(text, "such as 12h or 7d");
 	if (o->kind == OPTION_TEXTS)
-		add(text, "up to %d times", OPTION_TEXTS_MAX);
+		add(text, "up to %ld times", o->most);
 	for (size_t i = 0; o->words != NULL && o->words[i] != NULL; i++)
 		add(text, i > 0 ? ", %s" : "%s", o->words[i]);
 }

@@ -2,10 +2,12 @@
 # Each program on its own: usage, exit codes, what it takes, what it prints, and what it leaves alone.
 load ../helper
 
-ALL="ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign ctl-make ctl-show lsc-list
-	phone-add phone-del phone-list phone-report phone-set spool-check stale-lsc trust-add trust-del trust-list"
+ALL="ca-init capf-init cert-import csr-add csr-count csr-delete csr-dump csr-list csr-sign ctl-make ctl-show lsc-export
+	lsc-list phone-add phone-config phone-del phone-list phone-report phone-set spool-check stale-lsc trust-add trust-del
+	trust-list"
 # Of those that have a spool: a call that needs nothing else.
-SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list ctl-make:-k:x:--sast:x:ITLFile.tlv lsc-list phone-add:x
+SPOOLED="cert-import csr-add csr-count csr-delete:all csr-dump csr-list ctl-make:-k:x:--sast:x:ITLFile.tlv lsc-export lsc-list
+	phone-add:x phone-config:x
 	phone-del:all phone-list phone-report phone-set:--rsa:2048:all spool-check
 	stale-lsc:list stale-lsc:delete:all trust-add:capf:x.pem trust-del:capf:00000000 trust-list"
 
@@ -87,9 +89,28 @@ here() {
 	ctl-make -s $SPOOL -k $FIX/root.key --sast $FIX/root.pem
 	ctl-show
 	ctl-show -P yesterday a
+	lsc-export -s $SPOOL --prune
+	lsc-export -s $SPOOL -n
+	lsc-export -s $SPOOL -d x -o y
+	lsc-export -s $SPOOL -d x -a
+	lsc-export -s $SPOOL -F der
+	lsc-export -s $SPOOL -F text
+	lsc-export -s $SPOOL -d x -F der --chain
+	lsc-export -s $SPOOL --chain --chain-only
+	lsc-export -s $SPOOL -d x --chain-only
+	lsc-export -s $SPOOL -a --chain-only
+	lsc-export -s $SPOOL --expires-before never
 	lsc-list -s $SPOOL rubbish
 	lsc-list -s $SPOOL --expires-before 2026-02-30
 	lsc-list -s $SPOOL --expires-within soon
+	phone-config -s $SPOOL
+	phone-config -s $SPOOL a b
+	phone-config -s $SPOOL a/b
+	phone-config -s $SPOOL --port 0 a
+	phone-config -s $SPOOL --port 65536 a
+	phone-config -s $SPOOL --host a:b:c a
+	phone-config -s $SPOOL --host a:70000 a
+	phone-config -s $SPOOL $(printf -- '--host h %.0s' {1..6}) a
 	spool-check -s $SPOOL rubbish
 	stale-lsc -s $SPOOL
 	stale-lsc -s $SPOOL rubbish
@@ -147,7 +168,7 @@ here() {
 	for command in $SPOOLED spool-check:--repair capf-serve capf-init capf-init:--renew; do
 		run --separate-stderr ${command//:/ } -s "$SPOOL" </dev/null
 		case $command in
-		*-list | *:list | csr-count | csr-dump | phone-report | spool-check)
+		*-list | *:list | csr-count | csr-dump | lsc-export | phone-config:x | phone-report | spool-check)
 			refute_stderr_has belongs
 			;;
 		*)

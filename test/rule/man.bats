@@ -20,12 +20,22 @@ another_site() {
 	csr-dump --manifest -o b.tgz 2>said
 }
 
+# installed_one: a phone that none of the others is has stored its certificate.
+installed_one() {
+	make_csr SEP000000000020
+	csr-add SEP000000000020.csr
+	sign_openssl SEP000000000020.csr SEP000000000020.der
+	cert-import SEP000000000020.der
+	mv "$CAPF_SPOOL"/lsc/SEP000000000020* "$CAPF_SPOOL/installed"
+}
+
 # What an example may use: a spool of its own that trusts the lab CA, where the requests of ten phones wait that came
-# through a server, the CA, both archives, requests that signed themselves; and the CA on the network `office`, which takes
+# through a server, and one phone has its certificate, the CA, both archives, requests that signed themselves; and the CA on the network `office`, which takes
 # what CAPF vouches for. `ssh HOST command` runs the command here.
 prepare() {
 	phones 10
 	stop
+	installed_one
 	cp "$FIX/root.pem" ca.pem
 	cp "$FIX/root.key" ca.key
 	cp "$CAPF_SPOOL/ca/CAPF.cer" CAPF.cer
