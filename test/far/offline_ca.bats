@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # capf-offline-ca(7): the commands of each way, as they stand there, for phones that wait at a server. The CA is a real
-# one each time, ca.pem, and the phones get certificates that verify up to it.
+# one each time, ca.pem, and the phones get certificates that verify up to it. What the site does is in capf-offline(7).
 load ../helper
 load ../serving
 load ../pages
@@ -11,21 +11,25 @@ setup() {
 	PATH=$ROOT/examples:/usr/share/easy-rsa:$PATH
 	phones 10
 	cp "$SPOOL/ca/CAPF.cer" .
-	does 'AT THE SITE' 1
+	the_site '5. DUMP THE REQUESTS'
 }
 
 # does HEADING [N [M]]: the commands below it; the Nth alone, or from there to the Mth.
 does() {
-	page "$ROOT/man/capf-offline-ca.7" | section "$1" | commands "${@:2}" >script
+	page "$ROOT/man/${PAGE:-capf-offline-ca}.7" | section "$1" | commands "${@:2}" >script
 	[ -s script ] || fail "$1: no command ${2:-}"
 	bash -o pipefail script >said 2>&1 || fail "$1:" "$(cat said)"
+}
+
+the_site() {
+	PAGE=capf-offline does "$@"
 }
 
 # installed [OPTION...]: the certificates come in, each phone stores its own and ends well, and they verify, with these
 # options of openssl verify.
 installed() {
 	local der
-	does 'AT THE SITE' 2
+	the_site '7. IMPORT THE CERTIFICATES' 2
 	wait $PHONES || fail "not all phones ended well" "$(cat fleet log)"
 	assert_equal "$(count installed)" 10
 	for der in "$SPOOL"/installed/*; do
