@@ -68,7 +68,7 @@ ALL_LIBS = $(TLS) $(CRYPTO) $(UNPACK) $(PACK) $(CONF) $(TRANSFER) $(EVENT) $(SAN
 PROGS = $(patsubst src/%.c,%,$(wildcard src/*.c))
 SCRIPTS = $(notdir $(wildcard bin/capf))
 MAN = $(wildcard man/*.[157])
-EXAMPLES = $(wildcard examples/*)
+EXAMPLES = $(filter-out %/asterisk,$(wildcard examples/*))
 LIB = $(O)/libcapfkit.a
 FOLDERS = $(patsubst src/%/,%,$(wildcard src/*/))
 say = @$(if $(V),set -x,echo '  $1  $@');
@@ -105,12 +105,13 @@ links:
 	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p)) $(SANDBOX);)
 
 install: all
-	install -d $(BINDIR) $(DOCDIR)/examples $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
+	install -d $(BINDIR) $(DOCDIR)/examples/asterisk $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
 	    $(SHAREDIR)/completion $(SHAREDIR)/cron $(SHAREDIR)/logrotate $(SHAREDIR)/systemd
 	install -m 755 $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(BINDIR)
 	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
 	install -m 755 $(filter-out %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(filter %.md,$(EXAMPLES)) $(DOCDIR)/examples
+	install -m 644 $(wildcard examples/asterisk/*) $(DOCDIR)/examples/asterisk
 	for f in completion/capf.bash cron/capfkit logrotate/capfkit systemd/capf-enroll.service \
 	    systemd/capf-serve.service systemd/capf-serve.socket; do \
 	    sed 's|/usr/local/|$(PREFIX)/|g' share/$$f >$(SHAREDIR)/$$f && chmod 644 $(SHAREDIR)/$$f || exit; done

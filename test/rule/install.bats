@@ -19,8 +19,9 @@ make_here() {
 	done
 	for name in "$ROOT"/examples/*; do
 		name=dest/opt/capfkit/share/doc/capfkit/examples/${name##*/}
-		[[ $name == *.md || -x $name ]] && [ -f "$name" ] || fail "$name is not installed"
+		[[ $name == *.md || -x $name ]] && [ -e "$name" ] || fail "$name is not installed"
 	done
+	diff -r "$ROOT/examples/asterisk" dest/opt/capfkit/share/doc/capfkit/examples/asterisk
 	for name in completion/capf.bash cron/capfkit systemd/capf-{enroll,serve}.service; do
 		name=dest/opt/capfkit/share/capfkit/$name
 		assert_equal "$(stat -c %a "$name")" 644
