@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/utc.h"
+#include "base/when.h"
 #include "cli/confine.h"
 #include "cli/options.h"
 #include "cli/options_help.h"
@@ -65,12 +66,11 @@ static void take(const struct option_spec *o, const char *text)
 			status_usage("--%s wants seconds since 1970", o->name);
 		return;
 	case OPTION_TIME:
-		if (!utc_parse(text, o->into))
-			status_usage("--%s wants a time such as 2026-01-31 or 2026-01-31T08:00:00Z", o->name);
+		/* take_time, once the clock is known. */
 		return;
 	case OPTION_SPAN:
 		if (!utc_span(text, o->into))
-			status_usage("--%s wants a time such as 12h, 7d or 4w", o->name);
+			status_usage("--%s wants a span such as 12h, 7d or 4w", o->name);
 		return;
 	case OPTION_WORD:
 		*(const char **)o->into = o->words[which(o, text)];
@@ -78,6 +78,18 @@ static void take(const struct option_spec *o, const char *text)
 	case OPTION_INDEX:
 		*(int *)o->into = which(o, text);
 	}
+}
+
+/* A span counts from the clock, which may stand behind it. */
+static void take_time(const struct option_spec *spec, const struct option_spec *o, const char *text)
+{
+	time_t now = time(NULL);
+
+	for (; spec->name != NULL; spec++)
+		if (spec->kind == OPTION_CLOCK)
+			now = *(time_t *)spec->into;
+	if (!when_parse(text, now, WHEN_BEGIN, o->into))
+		status_usage("--%s wants " WHEN_SUCH_AS, o->name);
 }
 
 /* -h and -V are looked for before any option is taken: the values that --help prints are still the defaults then. */
@@ -106,12 +118,14 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 		{"version", no_argument, NULL, 'V'},
 		{"require-sandbox", no_argument, NULL, REQUIRE_SANDBOX},
 	};
+	const char *times[MAX_OPTIONS] = {NULL};
 	char shorts[2 * MAX_OPTIONS + 3] = "hV", *s = shorts + 2;
 	bool required = false;
 	int n, c;
 
 	/* A reader that went away is an error to be told, not a signal to die of. */
 	signal(SIGPIPE, SIG_IGN);
+	when_init();
 	/* Not in longs, so that it shortens no other option's abbreviations. */
 	if (argc == 2 && strcmp(argv[1], "--list-options") == 0) {
 		options_list(spec);
@@ -136,10 +150,17 @@ int options_parse(int argc, char *argv[], const struct option_spec *spec)
 		if (c == '?')
 			status_usage(NULL);
 		required = required || c == REQUIRE_SANDBOX;
-		for (int i = 0; i < n; i++)
-			if (c == (spec[i].letter != 0 ? spec[i].letter : 256 + i))
-				take(&spec[i], optarg);
+		for (int i = 0; i < n; i++) {
+			if (c != (spec[i].letter != 0 ? spec[i].letter : 256 + i))
+				continue;
+			take(&spec[i], optarg);
+			if (spec[i].kind == OPTION_TIME)
+				times[i] = optarg;
+		}
 	}
+	for (int i = 0; i < n; i++)
+		if (times[i] != NULL)
+			take_time(spec, &spec[i], times[i]);
 	confine_look(required);
 	return optind;
 }

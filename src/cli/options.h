@@ -15,7 +15,7 @@ enum option_kind {
 	OPTION_MAYBE,		/* const char *, "" when nothing stands behind an = */
 	OPTION_NUMBER,		/* long, between least and most */
 	OPTION_CLOCK,		/* time_t: seconds since 1970, the argument of -P */
-	OPTION_TIME,		/* time_t: a date, or a date and time */
+	OPTION_TIME,		/* time_t: as when.h has it; a day is its beginning */
 	OPTION_SPAN,		/* time_t: 30s, 5m, 2h, 7d, 4w */
 	OPTION_WORD,		/* const char *: one of words */
 	OPTION_INDEX,		/* int: which of words; set to -1 before when there is no default */

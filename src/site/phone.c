@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/ini.h"
 #include "base/utc.h"
+#include "base/when.h"
 #include "site/phone.h"
 #include "site/settings.h"
 
@@ -158,20 +159,16 @@ static int set_string(char out[AUTH_STRING_MAX + 1], const char *value, struct r
 /* With now below 0, as in a record, only a point in time. */
 static int set_time(const char *name, const char *value, time_t now, time_t *out, struct reason *why)
 {
-	time_t span;
-
-	if (now >= 0 && strcmp(value, "none") == 0) {
+	if (now < 0)
+		return utc_parse(value, out) ? 0 : reason_set(why, "%s wants a time such as 2026-01-31T08:00:00Z", name);
+	if (strcmp(value, "none") == 0) {
 		*out = 0;
 		return 0;
 	}
-	if (now >= 0 && value[0] == '+' && utc_span(value + 1, &span)) {
-		*out = now + span;
+	/* A deadline, so a day is over at its end. */
+	if (when_parse(value, now, WHEN_END, out))
 		return 0;
-	}
-	if (utc_parse(value, out))
-		return 0;
-	return reason_set(why, "%s wants a time such as 2026-01-31T08:00:00Z%s", name,
-	    now >= 0 ? ", +7d or none" : "");
+	return reason_set(why, "%s wants none, or " WHEN_SUCH_AS, name);
 }
 
 static int set_template(char out[DEVICE_MAX + 1], const char *value, struct reason *why)

@@ -235,7 +235,7 @@ static int set(struct settings *c, const struct setting *s, const char *value, s
 	}
 	if (s->kind == SPAN) {
 		if (!utc_span(value, &span))
-			return reason_set(why, "%s wants a time such as 30d", s->name);
+			return reason_set(why, "%s wants a span such as 30d", s->name);
 		if (s->most > 0 && ((uint64_t)span < s->least || (uint64_t)span > s->most))
 			return reason_set(why, "%s wants %llu to %llu seconds", s->name,
 			    (unsigned long long)s->least, (unsigned long long)s->most);

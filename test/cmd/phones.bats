@@ -87,7 +87,7 @@ string = 012345
 key-order = ec-rsa
 rsa = 4096
 ec = 521
-complete-by = 2024-01-01T00:00:00Z
+complete-by = 2024-01-01T23:59:59Z
 scheduled = 2023-11-14T22:13:20Z'
 	run list --name SEP1
 	assert_output 'SEP1 install pending string none - Hall, "left"; #1 - -'

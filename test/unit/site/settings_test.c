@@ -167,7 +167,7 @@ int main(void)
 	refuses("\n\nkeepalife = 15\n", "line 3: there is no setting keepalife");
 	refuses("[capf]\nkeepalive = 15\n", "no [sections]");
 	refuses("keepalive\n", "not \"name = value\"");
-	refuses("keep-done = 30\n", "keep-done wants a time");
+	refuses("keep-done = 30\n", "keep-done wants a span");
 	refuses("import-max-entries = -1\n", "import-max-entries");
 	refuses("template.a = 1\n", "line 1: template.a: wants to be template.NAME.field");
 	refuses("template..rsa = 1\n", "wants to be template.NAME.field");
