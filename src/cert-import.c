@@ -33,6 +33,9 @@ const char synopsis[] = "[-ahnoV] [-j jobs] [-P seconds] [-s spool] [file|url]";
 struct importing {
 	struct import *import;
 	struct results answers;	/* said after the commit */
+	int archive;		/* its file, or -1 */
+	struct spool *spool;
+	struct progress_total total[IMPORT_REFUSED + 1];	/* for each word */
 	bool held_back;		/* nothing is imported, because some are refused */
 };
 
@@ -65,7 +68,8 @@ static int read_archive(struct importing *im, struct inspect *in, const char *na
 	struct verdict v;
 	int status = STATUS_OK;
 
-	progress_start(&progress, "certificates");
+	progress_start(&progress, "certificates", 0);
+	progress_of_file(&progress, im->archive);
 	while (status == STATUS_OK && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
 		if (result == INSPECT_DAMAGED || result == INSPECT_DIED) {
 			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; nothing was imported", why.text);
@@ -113,6 +117,8 @@ static int report(struct importing *im)
 		if (!settle(im, &a))
 			continue;
 		results_print(&a);
+		for (size_t i = 0; i <= IMPORT_REFUSED; i++)
+			im->total[i].n += strcmp(a.word, import_words[i]) == 0;
 		if (strcmp(a.word, import_words[IMPORT_REFUSED]) == 0)
 			status = STATUS_REFUSED;
 	}
@@ -136,6 +142,7 @@ static void hint(const struct importing *im, const char *name)
 static int commit(struct importing *im, const char *path, bool all)
 {
 	size_t foreign;
+	struct progress progress;
 	int status = STATUS_OK;
 
 	if (import_sync_known(im->import) != 0) {
@@ -143,20 +150,25 @@ static int commit(struct importing *im, const char *path, bool all)
 		return STATUS_TROUBLE;
 	}
 	im->held_back = all && import_refused(im->import, &foreign) > 0;
+	progress_start(&progress, "certificates stored", import_count(im->import));
+	progress_of_spool(&progress, im->spool, 2);
 	if (!im->held_back && import_commit(im->import) != 0) {
 		status_warn_errno(path, "cannot import everything");
 		status = STATUS_TROUBLE;
 	}
+	progress_end(&progress);
 	return status_worst(status, report(im));
 }
 
-/* Takes the scratch file, where there is one. */
-static int import(struct spool *s, struct inspect *in, const char *name, const struct import_options *options, bool all,
-    int scratch)
+/* Takes the archive's file, and the scratch file, where there is one. */
+static int import(struct spool *s, struct inspect *in, int archive, const char *name, const struct import_options *options,
+    bool all, int scratch)
 {
-	struct importing im = {.import = import_open(s, options)};
+	struct importing im = {.import = import_open(s, options), .archive = archive, .spool = s};
 	int status = STATUS_TROUBLE;
 
+	for (size_t i = 0; i <= IMPORT_REFUSED; i++)
+		im.total[i].word = import_words[i];
 	results_open(&im.answers, scratch);
 	if (im.import == NULL)
 		status_warn_errno(s->path, "cannot import");
@@ -165,9 +177,12 @@ static int import(struct spool *s, struct inspect *in, const char *name, const s
 	if (status == STATUS_OK) {
 		status = commit(&im, s->path, all);
 		hint(&im, name);
+		progress_totals(im.total, IMPORT_REFUSED + 1);
 	}
 	results_close(&im.answers);
 	import_close(im.import);
+	if (archive >= 0)
+		close(archive);
 	return status;
 }
 
@@ -237,7 +252,7 @@ int main(int argc, char *argv[])
 		OPT_SPOOL(&path),
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), scratch, status;
+	int arg = options_parse(argc, argv, options), scratch, status, archive;
 
 	if (argc - arg > 1)
 		status_usage("takes one archive");
@@ -262,9 +277,12 @@ int main(int argc, char *argv[])
 		status_die_errno(NULL, "cannot start");
 	if ((in = inspect_open(unpack_start(&from), &task, (size_t)jobs)) == NULL)
 		status_die_errno(NULL, "cannot start the workers");
-	close(from.fd);
+	/* A pipe tells nothing, and its writer shall see it when nobody reads any more. */
+	archive = lseek(from.fd, 0, SEEK_CUR) >= 0 ? from.fd : -1;
+	if (archive < 0)
+		close(from.fd);
 	confine_below(wish.dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
-	status = import(s, in, shown, &wish, all, scratch);
+	status = import(s, in, archive, shown, &wish, all, scratch);
 	free(shown);
 	inspect_close(in);
 	trust_free(trust);

@@ -46,6 +46,7 @@ struct adding {
 	struct batch *batch;
 	struct index index;
 	struct results answers;
+	struct progress_total total[4];	/* added, already, superseded, refused */
 	bool known, unsure;	/* some are there already; but perhaps not durably */
 	struct progress progress;
 };
@@ -129,7 +130,7 @@ static int add_all(struct adding *ad, struct inspect *in, const char *const *nam
 			answers = results_end(&ad->answers);
 			items = batch_count(ad->batch);
 			entries = ad->index.n;
-			file++;
+			progress_part(&ad->progress, file++, files);
 			continue;
 		case INSPECT_VERDICT:
 			if (take(ad, name[file - 1], &v) == 0)
@@ -182,6 +183,8 @@ static int report(struct adding *ad)
 		else if (fate == BATCH_LATE)
 			results_change(&a, superseded, "");
 		results_print(&a);
+		for (size_t i = 0; i < sizeof ad->total / sizeof *ad->total; i++)
+			ad->total[i].n += strcmp(a.word, ad->total[i].word) == 0;
 		if (is_refused)
 			status = STATUS_REFUSED;
 	}
@@ -195,7 +198,8 @@ int main(int argc, char *argv[])
 {
 	static const char *const standard_input[] = {"-"};
 	const char *path = spool_default();
-	struct adding ad = {.batch = NULL};
+	const char *const *name;
+	struct adding ad = {.total = {{0, added}, {0, already}, {0, superseded}, {0, refused}}};
 	struct unpack_task from = {.limits = untar_limits_default, .most = CSR_MAX_BYTES};
 	const struct inspect_task task = {.admit = judge_csr_admit, .judge = judge_csr};
 	time_t now = time(NULL);
@@ -204,7 +208,7 @@ int main(int argc, char *argv[])
 		OPT_SPOOL(&path),
 		{0},
 	};
-	int arg = options_parse(argc, argv, options), scratch, status;
+	int arg = options_parse(argc, argv, options), scratch, status, archive;
 	struct inspect *in;
 	struct reason why;
 	struct settings settings;
@@ -216,6 +220,12 @@ int main(int argc, char *argv[])
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	from.file = arg < argc ? (const char *const *)argv + arg : standard_input;
 	from.files = arg < argc ? (size_t)(argc - arg) : 1;
+	/* One that we open ourselves can be watched. */
+	name = from.file;
+	if (from.files == 1 && (archive = progress_archive(name[0])) >= 0) {
+		from.fd = archive;
+		from.file = standard_input;
+	}
 	from.limits.entries = settings.import_max_entries;
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
 	from.limits.total_bytes = settings.import_max_total_bytes;
@@ -226,16 +236,21 @@ int main(int argc, char *argv[])
 		status_die_errno(path, "cannot add requests");
 	confine_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
 	results_open(&ad.answers, scratch);
-	progress_start(&ad.progress, "requests");
-	status = add_all(&ad, in, from.file, from.files);
+	progress_start(&ad.progress, "requests", 0);
+	progress_of_file(&ad.progress, from.files == 1 ? from.fd : -1);
+	status = add_all(&ad, in, name, from.files);
 	progress_end(&ad.progress);
+	progress_start(&ad.progress, "requests stored", batch_count(ad.batch));
+	progress_of_spool(&ad.progress, ad.spool, 2);
 	/* A program that added the same may have died before that was durable. */
 	ad.unsure = ad.known && (status == STATUS_TROUBLE || spool_sync_all(ad.spool, KNOWN) != 0);
 	if (status != STATUS_TROUBLE && (ad.unsure || batch_commit(ad.batch) != 0)) {
 		status_warn_errno(path, "cannot add everything");
 		status = STATUS_TROUBLE;
 	}
+	progress_end(&ad.progress);
 	status = status_worst(status, report(&ad));
+	progress_totals(ad.total, sizeof ad.total / sizeof *ad.total);
 	inspect_close(in);
 	results_close(&ad.answers);
 	batch_close(ad.batch);

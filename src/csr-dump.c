@@ -183,7 +183,7 @@ static int each(struct dump *d, int (*put)(void *, const char *, time_t, const v
 	int status = STATUS_OK;
 	time_t t = 0;
 
-	progress_start(&progress, "requests");
+	progress_start(&progress, "requests", d->n);
 	request_form_list_head(&list);
 	d->put = 0;
 	for (size_t i = 0; i < d->n && status != STATUS_TROUBLE; i++) {

@@ -44,6 +44,7 @@ struct run {
 	int log;		/* -1: none */
 	bool damaged;		/* the archive at hand: then it has no answer */
 	struct progress progress;
+	int file;		/* the one archive, when its position tells how far we are; or -1 */
 	size_t taken;
 };
 
@@ -126,7 +127,7 @@ static int end_answer(struct run *r)
 /* The next archive of requests begins. An exit status. */
 static int begin_archive(struct run *r)
 {
-	r->begun++;
+	progress_part(&r->progress, r->begun++, r->archives);
 	r->damaged = false;
 	ledger_next(r->ledger);
 	return r->answers.each ? begin_answer(r) : STATUS_OK;
@@ -167,7 +168,8 @@ static int sign_all(struct run *r, struct inspect *in)
 	struct reason why, cannot;
 	struct verdict v;
 
-	progress_start(&r->progress, "certificates");
+	progress_start(&r->progress, "certificates", 0);
+	progress_of_file(&r->progress, r->archives == 1 ? r->file : -1);
 	while (status < STATUS_USAGE && (!r->damaged || r->answers.each) &&
 	    (result = inspect_next(in, &v, &why)) != INSPECT_END) {
 		if (result == INSPECT_FILE && r->begun > 0)
@@ -301,8 +303,9 @@ static void take_policy(const struct wanted *want, struct sign *sign, struct cer
 }
 
 /* Starts what reads the archives, then loads the CA's key: whatever reads what came from outside has none. */
-static struct unpack *start(const struct wanted *want, const struct run *r, struct sign *sign)
+static struct unpack *start(const struct wanted *want, struct run *r, struct sign *sign)
 {
+	static const char *const opened[] = {"-"};
 	struct unpack_task from = {.fd = STDIN_FILENO, .file = r->archive, .files = r->archives, .apart = true,
 	    .limits = untar_limits_default, .most = CSR_MAX_BYTES};
 	struct unpack *unpack;
@@ -312,6 +315,10 @@ static struct unpack *start(const struct wanted *want, const struct run *r, stru
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;
 	if (want->ra.n > 0)
 		from.most = MANIFEST_MAX_BYTES;
+	if (r->archives == 1 && (r->file = progress_archive(r->archive[0])) >= 0) {
+		from.fd = r->file;
+		from.file = opened;
+	}
 	if ((unpack = unpack_start(&from)) == NULL || sign_start_checkers(sign, r->archives) != 0)
 		status_die_errno(NULL, "cannot start");
 	if (want->pass != NULL && secret_read(&sign->secret, want->pass, &why) != 0)
@@ -360,7 +367,7 @@ int main(int argc, char *argv[])
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
-	struct run r = {.sign = &sign, .log = -1, .log_name = want.log, .archive = standard_input, .archives = 1};
+	struct run r = {.sign = &sign, .log = -1, .file = -1, .log_name = want.log, .archive = standard_input, .archives = 1};
 	struct unpack *from;
 	struct cert *ca;
 

@@ -192,10 +192,11 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 	long long until = monotime_ms() + (long long)wait * 1000;
 	struct queue_count n;
 	struct progress progress;
+	size_t all = queue_count(r->queue).open;
 	int status = STATUS_OK, given_up = -1;
 
 	watch_signals();
-	progress_start(&progress, "certificates");
+	progress_start(&progress, "certificates", 0);
 	for (;;) {
 		if (queue_work(r->queue) != 0) {
 			status_warn_errno(r->spool->path, "cannot go on");
@@ -203,6 +204,7 @@ static int ask_all(struct run *r, const char *ca, time_t wait)
 			break;
 		}
 		n = queue_count(r->queue);
+		progress_part(&progress, all - n.open, all);
 		progress_show(&progress, r->harvest.n);
 		if (given_up < 0)
 			given_up = stopping ? STATUS_TROUBLE : give_up(r, ca, until);

@@ -13,6 +13,7 @@
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "site/phone.h"
 #include "site/phone_lock.h"
@@ -42,6 +43,8 @@ struct adding {
 	bool update, known;
 	struct buf items;		/* struct phonebook_item */
 	int status;
+	struct progress progress;
+	size_t seen, added, changed, refused;
 };
 
 /* object is the device, or where a row was read. */
@@ -49,6 +52,7 @@ static void refuse(struct adding *add, const char *object, const struct reason *
 {
 	status_warn(object, "%s", why->text);
 	add->status = status_worst(add->status, status_of_item(why->trouble));
+	add->refused++;
 }
 
 /* The values of a template, kept from one row to the next. The default one need not exist. */
@@ -122,6 +126,7 @@ static void add_one(struct adding *add, const char *device, const char *where,
 	char object[512];
 	struct reason why;
 
+	progress_show(&add->progress, ++add->seen);
 	if (make(add, device, change, &item, &why) == 0) {
 		buf_put(&add->items, &item, sizeof item);
 	} else {
@@ -244,19 +249,24 @@ static void commit(struct adding *add)
 
 	if (add->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	progress_start(&add->progress, "phones", n);
+	progress_of_spool(&add->progress, add->spool, 1);
 	/* A program that added the same phone may have died before that was durable. */
 	if (phonebook_save(add->spool, item, n) != 0 ||
 	    (n == 0 && add->known && spool_sync(add->spool, SPOOL_PHONE) != 0))
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	progress_end(&add->progress);
 	phone_lock_drop(&add->lock);
 	for (size_t i = 0; i < n; i++) {
 		const char *device = item[i].phone.device;
 
-		if (item[i].error != 0)
+		if (item[i].error != 0) {
 			refuse(add, device, item[i].fresh ? &(struct reason){.text = "is there already"} :
 			    &(struct reason){.text = "comes twice"});
-		else
-			journal_add_text(add->spool, item[i].fresh ? "added" : "changed", device);
+			continue;
+		}
+		journal_add_text(add->spool, item[i].fresh ? "added" : "changed", device);
+		*(item[i].fresh ? &add->added : &add->changed) += 1;
 	}
 	add->status = open_spool_flush(add->spool, add->status);
 	if (n > 0)
@@ -302,13 +312,16 @@ int main(int argc, char *argv[])
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	if (find_template(&add, add.template, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
+	progress_start(&add.progress, "phones read", 0);
 	for (int i = arg; i < argc; i++)
 		add_name(&add, argv[i]);
 	if (file != NULL)
 		add_lines(&add, file, null);
 	if (csv != NULL)
 		add_csv(&add, csv);
+	progress_end(&add.progress);
 	commit(&add);
+	progress_totals((struct progress_total[]){{add.added, "added"}, {add.changed, "changed"}, {add.refused, "refused"}}, 3);
 	phone_change_free(&add.under);
 	index_free(&add.index);
 	phone_lock_close(&add.lock);

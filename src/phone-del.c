@@ -9,6 +9,7 @@
 #include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
@@ -24,10 +25,14 @@ static int delete(struct spool *s, struct devices *names, bool dry_run, struct p
 {
 	int status = STATUS_OK, result;
 	struct phone_lock lock;
+	struct progress progress;
 	size_t gone = 0;
 
+	progress_start(&progress, "phones", 0);
 	phone_lock_init(&lock, s);
 	for (size_t i = 0; i < *n; i++) {
+		progress_part(&progress, i, *n);
+		progress_show(&progress, gone);
 		if (!devices_want(names, list[i].device))
 			continue;
 		/* A program that is changing it at this moment would bring it back. */
@@ -42,6 +47,7 @@ static int delete(struct spool *s, struct devices *names, bool dry_run, struct p
 		phone_lock_drop(&lock);
 	}
 	phone_lock_close(&lock);
+	progress_end(&progress);
 	*n = gone;
 	/* Said only when a power cut cannot bring it back. */
 	if (!dry_run && spool_sync(s, SPOOL_PHONE) != 0)

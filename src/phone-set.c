@@ -14,6 +14,7 @@
 #include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "site/phone.h"
 #include "site/phone_lock.h"
@@ -41,6 +42,8 @@ struct setting {
 	size_t digits;		/* of a string that is made for each; 0: none is */
 	struct buf items;	/* struct phonebook_item */
 	int status;
+	struct progress progress;
+	size_t done, refused;
 };
 
 /* The first line of a file, which is an authentication string. */
@@ -136,6 +139,7 @@ static void refuse(struct setting *set, const char *device, const struct reason 
 {
 	status_warn(device, "%s", why->text);
 	set->status = status_worst(set->status, status_of_item(why->trouble));
+	set->refused++;
 }
 
 static void set_one(struct setting *set, const char *device)
@@ -175,15 +179,23 @@ static void set_each(struct setting *set, const struct devices *names)
 	struct phonebook_name *list;
 	size_t n;
 
-	for (size_t i = 0; i < names->n; i++)
+	progress_start(&set->progress, "phones read", names->n);
+	for (size_t i = 0; i < names->n; i++) {
 		set_one(set, names->name[i].device);
+		progress_show(&set->progress, i + 1);
+	}
+	progress_end(&set->progress);
 	if (!names->all)
 		return;
 	if (phonebook_list(set->spool, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
-	for (size_t i = 0; i < n; i++)
+	progress_start(&set->progress, "phones read", n);
+	for (size_t i = 0; i < n; i++) {
 		if (list[i].settings)
 			set_one(set, list[i].device);
+		progress_show(&set->progress, i + 1);
+	}
+	progress_end(&set->progress);
 	free(list);
 }
 
@@ -196,12 +208,16 @@ static void commit(struct setting *set)
 
 	if (set->items.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	progress_start(&set->progress, "phones", n);
+	progress_of_spool(&set->progress, set->spool, 1);
 	if (phonebook_save(set->spool, item, n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
+	progress_end(&set->progress);
 	phone_lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
 		journal_add_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
 	set->status = open_spool_flush(set->spool, set->status);
+	set->done = n;
 	for (size_t i = 0; i < n && set->digits > 0; i++)
 		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
 	if (n > 0)
@@ -270,6 +286,7 @@ int main(int argc, char *argv[])
 		status_die_errno(path, "cannot list");
 	set_each(&set, &names);
 	commit(&set);
+	progress_totals((struct progress_total[]){{set.done, "changed"}, {set.refused, "refused"}}, 2);
 	devices_free(&names);
 	phone_change_free(&set.under);
 	index_free(&set.index);

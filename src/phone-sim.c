@@ -380,8 +380,9 @@ int main(int argc, char *argv[])
 	o.report = open_report(asked.report);
 	raise_limit();
 
-	progress_start(&o.progress, "phones");
-	o.progress.tty &= asked.count > 0;
+	progress_start(&o.progress, "phones", plan.count);
+	if (asked.count == 0)
+		progress_end(&o.progress);
 	result = fleet_run(&plan, &sum, &why);
 	progress_end(&o.progress);
 	if (result != 0)

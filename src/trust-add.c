@@ -14,6 +14,7 @@
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
 #include "site/capf_identity.h"
 #include "site/trust_store.h"
@@ -34,6 +35,8 @@ struct adding {
 	const char *file;
 	size_t seen;
 	int status;
+	struct progress progress;
+	size_t all;		/* certificates, of all files */
 };
 
 /* The roots of the phones' manufacturer that administrators are told to take out of
@@ -94,6 +97,7 @@ static int add(void *ctx, size_t number, const struct cert *c, const struct reas
 
 	snprintf(object, sizeof object, number > 1 ? "%s, certificate %zu" : "%s", ad->file, number);
 	ad->seen++;
+	progress_show(&ad->progress, ++ad->all);
 	if (refuse(ad, c, &why) != 0) {
 		status_warn(object, "%s", why.text);
 		ad->status = status_worst(ad->status, status_of_item(why.trouble));
@@ -162,10 +166,13 @@ int main(int argc, char *argv[])
 	ad.spool = open_spool_to_write(path, now);
 	confine_below(SANDBOX_WRITER, ad.spool->root, (const char *const *)argv + arg + 1,
 	    (size_t)(argc - arg - 1));
-	while (++arg < argc) {
+	progress_start(&ad.progress, "certificates", 0);
+	for (int first = arg + 1; ++arg < argc;) {
 		ad.file = argv[arg];
+		progress_part(&ad.progress, (uint64_t)(arg - first), (uint64_t)(argc - first));
 		status = status_worst(status, add_file(&ad));
 	}
+	progress_end(&ad.progress);
 	if (journal_flush(ad.spool) != 0)
 		status_die_errno(SPOOL_JOURNAL, "cannot write");
 	spool_close(ad.spool);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/progress.h"
 #include "cli/prune.h"
 #include "spool/journal.h"
 
@@ -20,11 +21,15 @@ int prune_dir(struct spool *s, enum spool_dir d, struct devices *names, bool dry
 	char file[REQID_NAME_MAX + 1], path[REQID_NAME_MAX + 16];
 	size_t n, gone = 0;
 	int failed = 0, result;
+	struct progress progress;
 	struct reqid *list;
 
 	if (spool_list(s, d, &list, &n) != 0)
 		return -1;
+	progress_start(&progress, "files", 0);
 	for (size_t i = 0; i < n; i++) {
+		progress_part(&progress, i, n);
+		progress_show(&progress, gone);
 		if (!devices_want(names, list[i].device))
 			continue;
 		reqid_name(&list[i], (enum reqid_kind)list[i].kind, file);
@@ -33,6 +38,7 @@ int prune_dir(struct spool *s, enum spool_dir d, struct devices *names, bool dry
 		else if (result < 0)
 			failed = errno;
 	}
+	progress_end(&progress);
 	/* Said only when a power cut cannot bring it back. */
 	if (!dry_run && spool_sync(s, d) != 0) {
 		failed = errno;

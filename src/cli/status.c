@@ -9,6 +9,7 @@
 
 #include "base/escape.h"
 #include "cli/status.h"
+#include "cli/terminal.h"
 
 #define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
 
@@ -86,6 +87,9 @@ static void vwarn(const char *object, const char *cause, const char *fmt, va_lis
 	/* Names in it may be escaped already; bytes from outside may still be there. */
 	escape(said, false, text, sizeof text);
 	fflush(stdout);
+	/* In the place of what progress.h shows there. */
+	if (terminal_is_able() && isatty(STDERR_FILENO) == 1)
+		fputs("\r\033[K", stderr);
 	fprintf(stderr, "%s: %s%s%s%s%s\n", program,
 	    object != NULL ? status_escape(object, name, sizeof name) : "", object != NULL ? ": " : "",
 	    text, cause != NULL ? ": " : "", cause != NULL ? cause : "");
@@ -112,7 +116,7 @@ void status_warn_errno(const char *object, const char *fmt, ...)
 
 /* What main() holds at this moment the system takes back: that is no leak, and a checker of leaks, which finds or
  * misses it in registers by luck, is not asked. What ends by itself is looked at. */
-static _Noreturn void end(int status)
+void status_end(int status)
 {
 #ifdef __SANITIZE_ADDRESS__
 	fflush(NULL);
@@ -129,7 +133,7 @@ void status_die(int status, const char *object, const char *fmt, ...)
 	va_start(ap, fmt);
 	vwarn(object, NULL, fmt, ap);
 	va_end(ap);
-	end(status);
+	status_end(status);
 }
 
 void status_die_errno(const char *object, const char *fmt, ...)
@@ -140,7 +144,7 @@ void status_die_errno(const char *object, const char *fmt, ...)
 	va_start(ap, fmt);
 	vwarn(object, cause, fmt, ap);
 	va_end(ap);
-	end(STATUS_TROUBLE);
+	status_end(STATUS_TROUBLE);
 }
 
 void status_die_path(const char *path, const char *fmt, ...)
@@ -152,7 +156,7 @@ void status_die_path(const char *path, const char *fmt, ...)
 	va_start(ap, fmt);
 	vwarn(path, cause, fmt, ap);
 	va_end(ap);
-	end(status);
+	status_end(status);
 }
 
 void status_usage(const char *fmt, ...)
@@ -165,7 +169,7 @@ void status_usage(const char *fmt, ...)
 		va_end(ap);
 	}
 	fprintf(stderr, "usage: %s [--require-sandbox] %s\ntry: %s --help\n", program, synopsis, program);
-	end(STATUS_USAGE);
+	status_end(STATUS_USAGE);
 }
 
 void status_answered(void)

@@ -47,6 +47,8 @@ _Noreturn void status_die_path(const char *path, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 _Noreturn void status_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The end of a program that has nothing more to do in the midst of its work. */
+_Noreturn void status_end(int status);
 /* The end of a program that only had to print an answer: exit 0, or trouble when stdout cannot be written. */
 _Noreturn void status_answered(void);
 /* For -V: answer on stdout, exit 0. */

@@ -89,6 +89,11 @@ int import_take(struct import *im, const struct import_judged *j, struct importe
 	return say(im, out, word_of[m]);
 }
 
+size_t import_count(const struct import *im)
+{
+	return im->batch != NULL ? batch_count(im->batch) : 0;
+}
+
 int import_commit(struct import *im)
 {
 	return im->batch != NULL ? batch_commit(im->batch) : 0;

@@ -47,6 +47,7 @@ void import_close(struct import *);
 /* Takes one. -1 with errno: then nothing may be committed. */
 int import_take(struct import *, const struct import_judged *, struct imported *);
 /* So many were refused; of these, so many are for keys that this spool never had. */
+size_t import_count(const struct import *);	/* that import_commit will make visible */
 size_t import_refused(const struct import *, size_t *foreign);
 /* Makes durable what was there already: the program that imported it may have died before it was. -1 with errno. */
 int import_sync_known(struct import *);

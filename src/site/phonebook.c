@@ -197,8 +197,10 @@ int phonebook_save(struct spool *s, struct phonebook_item *item, size_t n)
 		result = stage_one(&stage, &item[i]);
 	if (result == 0)
 		result = sync_all(&stage, item, n);
-	for (size_t i = 0; i < n && result == 0; i++)
+	for (size_t i = 0; i < n && result == 0; i++) {
 		result = publish_one(s, &stage, &item[i]);
+		spool_step(s);
+	}
 	if (result == 0)
 		result = spool_sync(s, SPOOL_PHONE);
 	saved = errno;

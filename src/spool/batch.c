@@ -142,6 +142,7 @@ static int publish(struct batch *b)
 			it->fate = BATCH_NEW;
 		else if (errno != EEXIST || compare(b, it, name) != 0)
 			return -1;
+		spool_step(b->spool);
 	}
 	return 0;
 }
@@ -257,8 +258,10 @@ static int clean_up(struct batch *b)
 		return -1;
 	if (ix == NULL)
 		return -1;
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		clean_up_one(b, ix, &b->item[i]);
+		spool_step(b->spool);
+	}
 	index_free(&own);
 	return 0;
 }

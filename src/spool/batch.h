@@ -30,7 +30,7 @@ int batch_add(struct batch *, const struct reqid *, enum spool_dir to, const voi
 /* Takes back all but the first n items. */
 void batch_drop(struct batch *, size_t n);
 size_t batch_count(const struct batch *);
-/* -1 with errno: then those without BATCH_NONE are committed all the same, the others are not. */
+/* Two steps (spool_step) for each item. -1 with errno: then those without BATCH_NONE are committed all the same, the others are not. */
 int batch_commit(struct batch *);
 enum batch_fate batch_fate(const struct batch *, size_t item);
 /* Takes away what was staged and not committed. */

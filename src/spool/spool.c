@@ -280,6 +280,12 @@ int spool_remove(struct spool *s, enum spool_dir d, const char *name)
 	return unlinkat(s->dir[d], name, 0);
 }
 
+void spool_step(const struct spool *s)
+{
+	if (s->step != NULL)
+		s->step(s->step_ctx);
+}
+
 int spool_move(struct spool *s, const struct reqid *reqid, enum reqid_kind kind, enum spool_dir from,
     enum spool_dir to)
 {

@@ -46,7 +46,13 @@ struct spool {
 	bool torn;		/* a directory shows names that may not be on the disk */
 	struct buf journal;	/* lines not yet written */
 	int log, tail;		/* the journal, held open to append them and to read its end; or -1 */
+	/* Called for each step of a change of many files, so that somebody may show how far it is; or NULL. */
+	void (*step)(void *ctx);
+	void *step_ctx;
 };
+
+/* Tells whoever wants to know that a step was done. */
+void spool_step(const struct spool *);
 
 /* The spool to use without -s: CAPF_SPOOL, or the usual place. */
 const char *spool_default(void);
