@@ -23,6 +23,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/status.h"
+#include "cli/table.h"
 #include "quarantine/inspect.h"
 #include "quarantine/judge_csr.h"
 #include "quarantine/unpack.h"
@@ -43,7 +44,13 @@ const char synopsis[] =
     "                  [-w time] [-z level] [file]\n"
     "       csr-submit --test [-c name] [-O field=value ...] [-s spool]\n"
     "       csr-submit --get-ca [-c name] [-O field=value ...] [-s spool]\n"
-    "       csr-submit --status [-H] [-s spool]";
+    "       csr-submit --status [-H] [-s spool] [--color[=when]] [--json] [--no-pager]";
+
+static const struct table_column standing_columns[] = {
+	{"ca", TABLE_WORD, 0}, {"open", TABLE_NUMBER, 0}, {"issued", TABLE_NUMBER, 0}, {"refused", TABLE_NUMBER, 0},
+	{"lost", TABLE_NUMBER, 0}, {"oldest", TABLE_TIME, 2}, {"success", TABLE_TIME, 1}, {"error", TABLE_TIME, 3},
+	{"reason", TABLE_TEXT, 0},
+};
 
 #define EARLY_SECONDS 60	/* so long certificates wait until they are valid */
 #define PATIENCE_MS 30000	/* a CA that is away and wants more time gets it from another run */
@@ -235,7 +242,8 @@ static int write_archive(struct run *r, struct outfile *out, const char *name, i
 struct wanted {
 	const char *ca, *output, *file;
 	struct option_texts set;
-	bool again, test, get_ca, status, header;
+	bool again, test, get_ca, status;
+	struct table_options how;	/* of --status */
 	time_t wait, clock;
 	long level;
 };
@@ -351,12 +359,12 @@ static void show(const struct cert *cert, bool pem)
 	printf("certificate\t%s\t%s\t%s\n", status_escape(cert->cn, cn, sizeof cn), until, digest);
 }
 
-static const char *when(time_t t, char out[UTC_ISO + 1])
+static void put_time(struct table *table, time_t t)
 {
 	if (t == 0)
-		return "-";
-	utc_iso(t, out);
-	return out;
+		table_none(table);
+	else
+		table_time(table, t, TABLE_PLAIN);
 }
 
 /* --test and --get-ca: nothing is asked for. An exit status. */
@@ -403,27 +411,33 @@ static void tell_damaged(const char *file, const struct reason *why)
 }
 
 /* --status: a line for each CA. An exit status. */
-static int show_standing(const struct spool *s, bool header)
+static int show_standing(const struct spool *s, const struct table_options *how)
 {
-	char oldest[UTC_ISO + 1], success[UTC_ISO + 1], error[UTC_ISO + 1];
 	struct standing *list;
+	struct table table;
 	size_t n;
 
+	table_open(&table, standing_columns, sizeof standing_columns / sizeof *standing_columns, how);
 	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (standing_gather(s, &list, &n, tell_damaged) != 0) {
 		status_warn_errno(s->path, "cannot read");
 		return STATUS_TROUBLE;
 	}
-	if (header)
-		puts("ca\topen\tissued\trefused\tlost\toldest\tsuccess\terror\treason");
 	for (size_t i = 0; i < n; i++) {
 		const struct standing *st = &list[i];
 
-		printf("%s\t%zu\t%zu\t%zu\t%zu\t%s\t%s\t%s\t%s\n", st->ca,
-		    st->count[ASKED_SENT] + st->count[ASKED_PENDING] + st->count[ASKED_LATER], st->count[ASKED_ISSUED],
-		    st->count[ASKED_REFUSED] + st->count[ASKED_UNFIT], st->count[ASKED_LOST], when(st->oldest, oldest), when(st->success, success),
-		    when(st->error, error), *st->reason != '\0' ? st->reason : "-");
+		table_word(&table, st->ca, TABLE_PLAIN);
+		table_number(&table, st->count[ASKED_SENT] + st->count[ASKED_PENDING] + st->count[ASKED_LATER]);
+		table_number(&table, st->count[ASKED_ISSUED]);
+		table_number(&table, st->count[ASKED_REFUSED] + st->count[ASKED_UNFIT]);
+		table_number(&table, st->count[ASKED_LOST]);
+		put_time(&table, st->oldest);
+		put_time(&table, st->success);
+		put_time(&table, st->error);
+		table_raw(&table, *st->reason != '\0' ? st->reason : NULL);
+		table_row(&table);
 	}
+	table_close(&table);
 	free(list);
 	return STATUS_OK;
 }
@@ -432,8 +446,8 @@ static void check_options(const struct wanted *want, int args)
 {
 	if (want->test + want->get_ca + want->status > 1)
 		status_usage("--test, --get-ca and --status exclude each other");
-	if (want->header && !want->status)
-		status_usage("--header is for --status");
+	if ((want->how.header || want->how.json) && !want->status)
+		status_usage("--%s is for --status", want->how.json ? "json" : "header");
 	if (args > 1 || ((want->test || want->get_ca || want->status) && args > 0))
 		status_usage(args > 1 ? "takes one archive" : "takes no archive with that option");
 }
@@ -446,7 +460,7 @@ int main(int argc, char *argv[])
 	const struct option_spec options[] = {
 		OPT_FLAG('a', "again", &want.again,
 		    "ask again for requests that were refused, lost or answered"),
-		OPT_FLAG('H', "header", &want.header,
+		OPT_FLAG('H', "header", &want.how.header,
 		    "with --status, print the names of the columns first"),
 		OPT_TEXT('c', "ca", "NAME", &want.ca,
 		    "the CA, by its name in capf.conf; by default the setting online-ca, or "
@@ -460,6 +474,7 @@ int main(int argc, char *argv[])
 		OPT_SPAN('w', "wait", &want.wait,
 		    "how long to wait for pending requests and a CA that is away; by default 0s"),
 		OPT_NUMBER('z', "level", "N", &want.level, 1, 9, "compression; 9 is smallest"),
+		TABLE_OPTIONS(&want.how),
 		OPT_FLAG(0, "get-ca", &want.get_ca,
 		    "print the CA's own certificates as PEM, and exit"),
 		OPT_FLAG(0, "status", &want.status,
@@ -483,7 +498,7 @@ int main(int argc, char *argv[])
 	if (!want.status && !want.test && !want.get_ca && strcmp(want.file, "-") == 0 && isatty(STDIN_FILENO))
 		status_usage("wants an archive of requests, from a file or on stdin");
 	if (want.status)
-		status = show_standing(s, want.header);
+		status = show_standing(s, &want.how);
 	else if (want.test || want.get_ca)
 		status = look(&ca, want.get_ca, now);
 	else

@@ -3,16 +3,16 @@
  * It reads and changes nothing, and keeps authentication strings to itself unless asked. */
 #include <errno.h>
 #include <fnmatch.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "base/utc.h"
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
+#include "cli/table.h"
 #include "site/asked.h"
 #include "site/lsc.h"
 #include "site/phone.h"
@@ -22,9 +22,17 @@
 const char program[] = "phone-list";
 const char purpose[] = "list phones, what they shall do, and what they have";
 const char synopsis[] =
-    "[-0HhV] [-P seconds] [-s spool] [--lsc status] [--lsc-expires-before time]\n"
-    "    [--name pattern] [--operation operation] [--show-string] [--stale] [--status status]\n"
-    "    [--string digits]";
+    "[-0HhV] [-P seconds] [-s spool] [--color[=when]] [--json] [--lsc status]\n"
+    "    [--lsc-expires-before time] [--name pattern] [--no-pager] [--operation operation]\n"
+    "    [--show-string] [--stale] [--status status] [--string digits]";
+
+/* The last only with --show-string. */
+static const struct table_column columns[] = {
+	{"device", TABLE_WORD, 0}, {"operation", TABLE_WORD, 0}, {"status", TABLE_WORD, 0}, {"auth", TABLE_WORD, 3},
+	{"lsc", TABLE_WORD, 1}, {"expires", TABLE_TIME, 2}, {"description", TABLE_TEXT, 0}, {"when", TABLE_TIME, 4},
+	{"reason", TABLE_TEXT, 0}, {"string", TABLE_WORD, 0},
+};
+static const size_t columns_always = sizeof columns / sizeof *columns - 1;
 
 #define SAID_MAX (PHONE_SAID_MAX + ASKED_SAID_MAX)
 
@@ -34,27 +42,46 @@ struct view {
 	const char *name, *string;	/* NULL: any */
 	int operation, status, lsc;	/* -1: any */
 	time_t before;
-	bool null, stale, show_string, expires;
+	bool stale, show_string, expires;
+	struct table_options how;
+	struct table table;
 };
 
-static void print(const struct view *v, const struct phone *p, const struct phone_view *look,
+static enum table_tone status_tone(enum phone_status status)
+{
+	return status == PHONE_SUCCESSFUL ? TABLE_GOOD : status == PHONE_FAILED ? TABLE_BAD :
+	    status == PHONE_PENDING ? TABLE_WAITING : TABLE_PLAIN;
+}
+
+/* An empty text is none. */
+static void put_text(struct table *t, const char *text)
+{
+	table_text(t, *text != '\0' ? text : NULL);
+}
+
+static void print(struct view *v, const struct phone *p, const struct phone_view *look,
     const struct phonebook_view *lsc, const char *said, const char *string, time_t expires)
 {
-	char until[UTC_ISO + 1] = "-", when[UTC_ISO + 1] = "-";
-	char description[4 * PHONE_TEXT_MAX + 1], reason[4 * SAID_MAX + 1];
+	struct table *t = &v->table;
 
+	table_word(t, p->device, TABLE_PLAIN);
+	table_word(t, phone_operations[p->operation], TABLE_PLAIN);
+	table_word(t, phone_statuses[look->status], status_tone(look->status));
+	table_word(t, phone_auths[p->auth], TABLE_PLAIN);
+	table_word(t, phonebook_lscs[lsc->lsc], TABLE_PLAIN);
 	if (lsc->cert != NULL)
-		utc_iso(expires, until);
+		table_time(t, expires, expires < v->spool->now ? TABLE_BAD : TABLE_PLAIN);
+	else
+		table_none(t);
+	put_text(t, p->description);
 	if (look->when != 0)
-		utc_iso(look->when, when);
-	status_escape(p->description, description, sizeof description);
-	status_escape(said, reason, sizeof reason);
-	printf("%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s", p->device, phone_operations[p->operation],
-	    phone_statuses[look->status], phone_auths[p->auth], phonebook_lscs[lsc->lsc], until,
-	    *description != '\0' ? description : "-", when, *reason != '\0' ? reason : "-");
+		table_time(t, look->when, TABLE_PLAIN);
+	else
+		table_none(t);
+	put_text(t, said);
 	if (v->show_string)
-		printf("\t%s", *string != '\0' ? string : "-");
-	putchar('\n');
+		table_word(t, *string != '\0' ? string : NULL, TABLE_PLAIN);
+	table_row(t);
 }
 
 /* The filters that need no certificate. */
@@ -94,7 +121,7 @@ static int show(struct view *v, const struct phonebook_name *name)
 		return status;
 	if (look.status == PHONE_PENDING && lsc.request != NULL)
 		asked_say(v->spool, lsc.request->reqid.spki, said, sizeof said);
-	if (lsc.cert != NULL && (v->expires || !v->null) && lsc_not_after(v->spool, lsc.cert->dir,
+	if (lsc.cert != NULL && (v->expires || !v->how.null) && lsc_not_after(v->spool, lsc.cert->dir,
 	    &lsc.cert->reqid, &expires, &why) != 0) {
 		lsc.cert = NULL;
 		/* The server was quicker, and it is in another directory by now. */
@@ -105,10 +132,7 @@ static int show(struct view *v, const struct phonebook_name *name)
 	}
 	if (v->expires && (lsc.cert == NULL || expires >= v->before))
 		return status;
-	if (v->null)
-		fwrite(device, 1, strlen(device) + 1, stdout);
-	else
-		print(v, &p, &look, &lsc, said, phone_string(&p, &st), expires);
+	print(v, &p, &look, &lsc, said, phone_string(&p, &st), expires);
 	return status;
 }
 
@@ -117,15 +141,16 @@ int main(int argc, char *argv[])
 	const char *path = spool_default();
 	struct view view = {.operation = -1, .status = -1, .lsc = -1, .before = -1};
 	struct phonebook_name *list;
+	struct progress progress;
 	int status = STATUS_OK;
 	time_t now = time(NULL);
-	bool header = false;
 	size_t n;
 	const struct option_spec options[] = {
-		OPT_FLAG('0', "null", &view.null, "print only the device names, each ended by NUL"),
-		OPT_FLAG('H', "header", &header, "print the names of the columns first"),
+		OPT_FLAG('0', "null", &view.how.null, "print only the device names, each ended by NUL"),
+		OPT_FLAG('H', "header", &view.how.header, "print the names of the columns first"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
+		TABLE_OPTIONS(&view.how),
 		OPT_INDEX(0, "lsc", "STATE", &view.lsc, phonebook_lscs,
 		    "only phones whose certificate is in this state"),
 		OPT_TIME(0, "lsc-expires-before", &view.before,
@@ -148,15 +173,19 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	view.expires = view.before >= 0;
 	view.spool = open_spool(path, now);
+	table_open(&view.table, columns, columns_always + view.show_string, &view.how);
 	confine_below(SANDBOX_READER, view.spool->root, NULL, 0);
 	if (phonebook_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, PHONEBOOK_DIRS) != 0)
 		status_die_errno(path, "cannot list");
-	if (header && !view.null)
-		printf("device\toperation\tstatus\tauth\tlsc\texpires\tdescription\twhen\treason%s\n",
-		    view.show_string ? "\tstring" : "");
-	for (size_t i = 0; i < n; i++)
+	progress_start(&progress, "phones", n);
+	table_progress(&view.table, &progress);
+	for (size_t i = 0; i < n; i++) {
 		if (list[i].settings && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
 			status = status_worst(status, show(&view, &list[i]));
+		progress_show(&progress, i + 1);
+	}
+	progress_end(&progress);
+	table_close(&view.table);
 	free(list);
 	index_free(&view.index);
 	spool_close(view.spool);

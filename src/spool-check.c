@@ -12,7 +12,9 @@
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
+#include "cli/progress.h"
 #include "cli/status.h"
+#include "cli/table.h"
 #include "site/asked.h"
 #include "site/capf_identity.h"
 #include "site/ctl_made.h"
@@ -29,7 +31,9 @@
 
 const char program[] = "spool-check";
 const char purpose[] = "check a spool, and finish what a crash left";
-const char synopsis[] = "[-hrVv] [-P seconds] [-s spool]";
+const char synopsis[] = "[-hrVv] [-P seconds] [-s spool] [--color[=when]] [--json] [--no-pager]";
+
+static const struct table_column columns[] = {{"file", TABLE_TEXT, 0}, {"finding", TABLE_TEXT, 0}};
 
 struct checking {
 	struct spool *spool;
@@ -37,20 +41,33 @@ struct checking {
 	enum spool_dir trust;	/* the store at hand */
 	bool verbose;
 	int status;
+	struct table_options how;
+	struct table table;
+	struct progress progress;
+	size_t seen;		/* files of the six directories, and phones */
 };
 
-static void show(const char *file, const char *unfinished, const char *what)
+static void show(struct checking *ck, const char *file, const char *unfinished, const char *what)
 {
-	char name[1024], text[1024];
+	char text[1024];
 
-	printf("%s\t%s%s\n", status_escape(file, name, sizeof name), unfinished,
-	    status_escape(what, text, sizeof text));
+	snprintf(text, sizeof text, "%s%s", unfinished, what);
+	table_text(&ck->table, file);
+	table_text(&ck->table, text);
+	table_row(&ck->table);
 }
 
 static void find(struct checking *ck, const char *file, const char *what)
 {
-	show(file, "", what);
+	show(ck, file, "", what);
 	ck->status = status_worst(ck->status, STATUS_REFUSED);
+}
+
+/* What was found is shown before the program ends with trouble. */
+static _Noreturn void die(struct checking *ck, const char *object, const struct reason *why)
+{
+	table_close(&ck->table);
+	status_die(STATUS_TROUBLE, object, "%s", why->text);
 }
 
 /* A file that cannot be read is not known to be bad. */
@@ -72,7 +89,7 @@ static void tell(void *ctx, enum recover_finding finding, const char *file, cons
 	if (finding == RECOVER_ILLEGAL)
 		find(ck, file, what);
 	else if (ck->verbose)
-		show(file, "unfinished: ", what);
+		show(ck, file, "unfinished: ", what);
 }
 
 /* Does a request or certificate hold what its name says? -1 with a reason. */
@@ -113,6 +130,7 @@ static int check_dir(struct checking *ck, enum spool_dir d)
 		unsigned char *data;
 		struct reason why;
 
+		progress_show(&ck->progress, ++ck->seen);
 		reqid_name(&list[i], (enum reqid_kind)list[i].kind, name);
 		snprintf(path, sizeof path, "%s/%s", spool_dir_name(d), name);
 		if (spool_read(ck->spool, d, name, &data, &len) != 0) {
@@ -162,7 +180,7 @@ static void check_capf(struct checking *ck)
 	if (capf_identity_load(ck->spool, &own, NULL, &why) != 0) {
 		/* Requests that it vouches for cannot be looked at without it. */
 		if (why.trouble)
-			status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
+			die(ck, "ca/" CAPF_IDENTITY_PAIR, &why);
 		return;
 	}
 	utc_iso(own->not_after, iso);
@@ -170,7 +188,7 @@ static void check_capf(struct checking *ck)
 		find(ck, "ca/" CAPF_IDENTITY_PAIR, why.text);
 	cert_free(own);
 	if ((ck->capf = capf_identity_vouchers(ck->spool, &why)) == NULL)
-		status_die(STATUS_TROUBLE, "ca", "%s", why.text);
+		die(ck, "ca", &why);
 }
 
 /* Records of phones, and states that are left of phones which are gone. */
@@ -187,6 +205,7 @@ static int check_phones(struct checking *ck)
 		struct reason why;
 		struct phone p;
 
+		progress_show(&ck->progress, ++ck->seen);
 		snprintf(path, sizeof path, "%s/%s%s", spool_dir_name(SPOOL_PHONE), list[i].device,
 		    list[i].settings ? "" : list[i].state ? PHONEBOOK_STATE : PHONEBOOK_NOTE);
 		if (!list[i].settings)
@@ -281,12 +300,28 @@ static int check_list(void *ctx, const struct ctl_made *m, const char *file, con
 	return 0;
 }
 
+/* How many files check_phones and check_dir will look at. */
+static size_t count_files(const struct spool *s)
+{
+	struct phonebook_name *list;
+	size_t all = 0, n;
+
+	if (phonebook_list(s, &list, &all) == 0)
+		free(list);
+	for (int d = 0; d < SPOOL_STATES; d++)
+		if (spool_count(s, (enum spool_dir)d, &n) == 0)
+			all += n;
+	return all;
+}
+
 /* Everything once. -1 with errno when it cannot look. */
 static int check(struct checking *ck)
 {
 	struct reason why;
 	struct settings settings;
 
+	progress_start(&ck->progress, "files", count_files(ck->spool));
+	table_progress(&ck->table, &ck->progress);
 	if (settings_load(&settings, ck->spool->root, &why) != 0)
 		blame(ck, SPOOL_CONF, &why);
 	else if (phone_templates_check(ck->spool->root, ck->spool->now, &why) != 0)
@@ -303,6 +338,7 @@ static int check(struct checking *ck)
 	for (int d = 0; d < SPOOL_STATES; d++)
 		if (check_dir(ck, (enum spool_dir)d) != 0)
 			return -1;
+	progress_end(&ck->progress);
 	capf_identity_vouchers_free(ck->capf);
 	ck->capf = NULL;
 	return 0;
@@ -330,7 +366,10 @@ static void repair(struct checking *ck)
 		status_die_errno(ck->spool->path, "cannot take old files away");
 	if (capf_identity_check(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
-	if (ck->verbose)
+	/* With --json stdout has nothing but objects. */
+	if (ck->verbose && ck->how.json)
+		status_warn(NULL, "%zu steps finished, %zu old files taken away", finished + strays.n, expired);
+	else if (ck->verbose)
 		printf("%zu steps finished, %zu old files taken away\n", finished + strays.n, expired);
 }
 
@@ -349,6 +388,7 @@ int main(int argc, char *argv[])
 		OPT_SPOOL(&path),
 		OPT_FLAG('v', "verbose", &ck.verbose,
 		    "show unfinished steps too, and with -r how many were finished"),
+		TABLE_OPTIONS(&ck.how),
 		{0},
 	};
 
@@ -360,11 +400,15 @@ int main(int argc, char *argv[])
 	if (mend && (create_missing(path, &missing) < 0 || create_mend(path) != 0))
 		status_die_path(path, "cannot mend the spool");
 	ck.spool = open_spool(path, now);
+	table_open(&ck.table, columns, sizeof columns / sizeof *columns, &ck.how);
 	confine_below(mend ? SANDBOX_WRITER : SANDBOX_READER, ck.spool->root, NULL, 0);
 	if (mend)
 		repair(&ck);
-	if (check(&ck) != 0)
-		status_die_errno(path, "cannot check");
+	if (check(&ck) != 0) {
+		status_warn_errno(path, "cannot check");
+		ck.status = STATUS_TROUBLE;
+	}
+	table_close(&ck.table);
 	spool_close(ck.spool);
 	return status_flush(ck.status);
 }

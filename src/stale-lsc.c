@@ -15,6 +15,7 @@
 #include "cli/options.h"
 #include "cli/prune.h"
 #include "cli/status.h"
+#include "cli/table.h"
 #include "site/lsc.h"
 #include "spool/journal.h"
 #include "spool/spool.h"
@@ -22,26 +23,34 @@
 
 const char program[] = "stale-lsc";
 const char purpose[] = "certificates that can never be installed";
-const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] list | view | delete\n"
-			"                 [all | device ...]";
+const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] [--color[=when]] [--json]\n"
+			"                 [--no-pager] list | view | delete [all | device ...]";
 
-static int list_one(struct spool *s, const struct reqid *reqid)
+static const struct table_column columns[] = {
+	{"device", TABLE_WORD, 0}, {"requested", TABLE_TIME, 0}, {"key", TABLE_KEY, 0},
+};
+
+struct stale {
+	struct spool *spool;
+	struct table table;	/* of list */
+};
+
+static int list_one(struct stale *st, const struct reqid *reqid)
 {
-	char iso[UTC_ISO + 1], key[2 * REQID_SPKI + 1];
 	time_t t;
 
-	(void)s;
-	utc_iso(utc_from_stamp(reqid->stamp, &t) ? t : 0, iso);
-	bytes_hex(reqid->spki, REQID_SPKI, key);
-	printf("%s\t%s\t%s\n", reqid->device, iso, key);
+	table_word(&st->table, reqid->device, TABLE_PLAIN);
+	table_time(&st->table, utc_from_stamp(reqid->stamp, &t) ? t : 0, TABLE_PLAIN);
+	table_key(&st->table, reqid->spki, REQID_SPKI);
+	table_row(&st->table);
 	return STATUS_OK;
 }
 
-static int view_one(struct spool *s, const struct reqid *reqid)
+static int view_one(struct stale *st, const struct reqid *reqid)
 {
 	char iso[UTC_ISO + 1], hex[2 * REQID_SPKI + 1], escaped[1024], *subject = NULL, *issuer = NULL;
 	struct reason why;
-	struct cert *c = lsc_read(s, SPOOL_STALE, reqid, &why);
+	struct cert *c = lsc_read(st->spool, SPOOL_STALE, reqid, &why);
 	time_t t;
 	int status;
 
@@ -77,19 +86,19 @@ static int view_one(struct spool *s, const struct reqid *reqid)
 }
 
 /* Calls one for every stale certificate that is named; without names, for all. */
-static int each(struct spool *s, struct devices *names, int (*one)(struct spool *, const struct reqid *))
+static int each(struct stale *st, struct devices *names, int (*one)(struct stale *, const struct reqid *))
 {
 	int status = STATUS_OK;
 	struct reqid *list;
 	size_t n;
 
-	if (spool_list(s, SPOOL_STALE, &list, &n) != 0) {
+	if (spool_list(st->spool, SPOOL_STALE, &list, &n) != 0) {
 		status_warn_errno("stale", "cannot list");
 		return STATUS_TROUBLE;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (devices_want(names, list[i].device))
-			status = status_worst(status, one(s, &list[i]));
+			status = status_worst(status, one(st, &list[i]));
 	}
 	free(list);
 	return status;
@@ -112,19 +121,22 @@ static int delete(struct spool *s, struct devices *names, bool dry_run)
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default(), *file = NULL, *verb;
-	bool null = false, dry_run = false, header = false;
+	struct table_options how = {.header = false};
+	bool null = false, dry_run = false;
 	time_t now = time(NULL);
 	struct devices names;
+	struct stale st;
 	struct spool *s;
 	const struct option_spec options[] = {
 		OPT_FLAG('0', "null", &null, "names in the file end with NUL, not newline"),
 		OPT_TEXT('f', "file", "FILE", &file,
 		    "read device names from this file too; - is stdin"),
-		OPT_FLAG('H', "header", &header, "with list, print the names of the columns first"),
+		OPT_FLAG('H', "header", &how.header, "with list, print the names of the columns first"),
 		OPT_FLAG('n', "dry-run", &dry_run,
 		    "with delete, say what would be deleted, and delete nothing"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
+		TABLE_OPTIONS(&how),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options), status;
@@ -137,11 +149,15 @@ int main(int argc, char *argv[])
 	if (*verb == 'd' && arg == argc && file == NULL)
 		status_usage("delete wants device names, or \"all\"");
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
-	s = *verb == 'd' && !dry_run ? open_spool_to_write(path, now) : open_spool(path, now);
+	if (how.json && *verb != 'l')
+		status_usage("--json is for list");
+	st.spool = s = *verb == 'd' && !dry_run ? open_spool_to_write(path, now) : open_spool(path, now);
+	if (*verb == 'l')
+		table_open(&st.table, columns, sizeof columns / sizeof *columns, &how);
 	confine_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
-	if (header && *verb == 'l')
-		puts("device\trequested\tkey");
-	status = *verb == 'd' ? delete(s, &names, dry_run) : each(s, &names, *verb == 'l' ? list_one : view_one);
+	status = *verb == 'd' ? delete(s, &names, dry_run) : each(&st, &names, *verb == 'l' ? list_one : view_one);
+	if (*verb == 'l')
+		table_close(&st.table);
 	status = devices_warn_unused(&names, "has no stale certificate", status);
 	devices_free(&names);
 	spool_close(s);

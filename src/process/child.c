@@ -92,6 +92,26 @@ int child_start(int (*life)(void *ctx, int out), void *ctx, int in, pid_t *pid)
 	return -1;
 }
 
+int child_reader(int (*life)(void *ctx), void *ctx, pid_t *pid)
+{
+	int pair[2], saved;
+
+	if (pipe2(pair, O_CLOEXEC) != 0)
+		return -1;
+	if ((*pid = fork()) == 0) {
+		if (dup2(pair[0], STDIN_FILENO) != STDIN_FILENO || close_range(3, ~0u, 0) != 0)
+			_exit(1);
+		_exit(life(ctx));
+	}
+	saved = errno;
+	close(pair[0]);
+	if (*pid > 0)
+		return pair[1];
+	close(pair[1]);
+	errno = saved;
+	return -1;
+}
+
 int child_end(pid_t pid, int fd)
 {
 	int status = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Processes that the programs start for a part of their work, such as unpacking an archive or issuing certificates: the
- * only file that forks. A child dies when the process that started it does. */
+ * only file that forks. A child dies when the process that started it does, unless it says otherwise. */
 #ifndef CHILD_H
 #define CHILD_H
 
@@ -13,6 +13,10 @@
  * has in as its standard input, stderr, and no other descriptor of the caller's. Returns the caller's end, or -1 with
  * errno. */
 int child_start(int (*life)(void *ctx, int out), void *ctx, int in, pid_t *);
+/* Starts a child that reads from the caller: a pipe is its standard input, and of the caller's other descriptors it has
+ * stdout and stderr. It outlives the caller: it ends by itself, once it has read everything. Returns the caller's end,
+ * or -1 with errno. */
+int child_reader(int (*life)(void *ctx), void *ctx, pid_t *);
 /* Closes the caller's end, waits for the child, and returns its wait status. */
 int child_end(pid_t, int fd);
 

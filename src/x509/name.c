@@ -41,11 +41,10 @@ void name_put_cn(struct buf *b, const char *cn)
 	der_wrap(b, rdn, DER_SET);
 }
 
-char *name_line(const X509_NAME *name)
+static char *print(const X509_NAME *name, unsigned long less)
 {
-	/* RFC 2253's escapes leave nothing but printable ASCII, whatever stands in the name. */
 	unsigned long flags = (XN_FLAG_RFC2253 & ~(unsigned long)XN_FLAG_DN_REV &
-	    ~(unsigned long)XN_FLAG_SEP_MASK) | XN_FLAG_SEP_CPLUS_SPC;
+	    ~(unsigned long)XN_FLAG_SEP_MASK & ~less) | XN_FLAG_SEP_CPLUS_SPC;
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *line = NULL, *data;
 	long n;
@@ -56,6 +55,17 @@ char *name_line(const X509_NAME *name)
 	BIO_free(bio);
 	ERR_clear_error();
 	return line;
+}
+
+char *name_line(const X509_NAME *name)
+{
+	/* RFC 2253's escapes leave nothing but printable ASCII, whatever stands in the name. */
+	return print(name, 0);
+}
+
+char *name_utf8(const X509_NAME *name)
+{
+	return print(name, ASN1_STRFLGS_ESC_MSB);
 }
 
 static void put_text(struct buf *b, const char *text)

@@ -208,7 +208,8 @@ STEM = "SEP001122334455+20260131T080000Z+" + "0123456789abcdef" * 4
 for i, text in enumerate((STEM + ".csr", STEM + ".ra", STEM + ".der", "2026-01-31", "2026-01-31T08:00:00Z", "@1234",
                           "+7d", "90d", "all", "SEP001122334455\nCSFx\nSEP001122334455",
                           "CP-8841-SEP001122334455", "X-CSFjdoe",
-                          "SEP001122334455+20260131T080000Z.lsc.der")):
+                          "SEP001122334455+20260131T080000Z.lsc.der", "2026-12-31 10:00", "2026-12-31Z",
+                          "B\u00fcro \u202e\u6771e\u0301")):
     seed("names", "%02d" % i, text)
 
 # What a child tells.

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* Names of devices and of the spool's files, times, and what is printed of either. */
 #include <ctype.h>
+#include <locale.h>
 
 #include "base/device.h"
 #include "base/utc.h"
+#include "base/utf8.h"
+#include "base/when.h"
 #include "cli/devices.h"
 #include "cli/status.h"
+#include "cli/terminal.h"
 #include "fuzz.h"
 #include "spool/reqid.h"
 
@@ -59,6 +63,14 @@ static void times(const char *text)
 		utc_stamp(t, stamp);
 		law(utc_from_stamp(stamp, &again) && again == t);
 	}
+	/* People may write what files have, and mean the same. A day is longer than nothing. */
+	if (when_parse(text, 1800000000, WHEN_BEGIN, &t)) {
+		law(when_parse(text, 1800000000, WHEN_END, &again) && again >= t && again < t + 3 * 86400);
+		if (utc_parse(text, &again) && strlen(text) != 10)
+			law(again == t);
+	} else {
+		law(!when_parse(text, 1800000000, WHEN_END, &again));
+	}
 	if (utc_span(text, &t))
 		law(t >= 0 && t <= (time_t)1000000 * 604800);
 	if (utc_clock(text, &t))
@@ -88,6 +100,29 @@ static void escapes(const char *text)
 	law(strlen(out) < sizeof out);
 	for (const char *p = out; *p != '\0'; p++)
 		law(isprint((unsigned char)*p));
+}
+
+/* What a terminal may have is UTF-8 without anything that it would obey, and as wide as is said. */
+static void shown(const char *text, bool utf8)
+{
+	struct buf out = {0};
+	size_t width = terminal_put(&out, text, utf8), sum = 0, n;
+	const char *p;
+	uint32_t c;
+
+	buf_put_u8(&out, 0);
+	for (p = (const char *)out.p; (n = utf8_get(p, &c)) > 0; p += n) {
+		law(utf8_is_plain(c) && (utf8 || c < 0x80) && terminal_width(c) >= 0);
+		sum += (size_t)terminal_width(c);
+	}
+	law(*p == '\0' && sum == width);
+	for (size_t room = 0; room < 20; room++) {
+		size_t taken = room, bytes = terminal_cut((const char *)out.p, &taken);
+
+		law(taken <= room && bytes < out.len);
+		law(room < width || bytes == out.len - 1);
+	}
+	buf_free(&out);
 }
 
 /* The words of a text as arguments. */
@@ -123,6 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = text_of(data, size);
 
+	/* Its widths are those that a terminal has. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	if (text == NULL)
 		return 0;
 	reqids(text);
@@ -130,6 +167,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	times(text);
 	devices(text, size);
 	escapes(text);
+	shown(text, false);
+	shown(text, true);
 	arguments(text);
 	free(text);
 	return 0;
