@@ -5,30 +5,38 @@
 #include "../tap.h"
 
 /* Rows as "[a|b][c]", with "!" for a bad one, and "@N" before a row that does not begin on line N. */
-static const char *rows(const char *text, size_t len)
+static const char *rest(struct csv *c)
 {
 	static char out[4096];
 	struct reason why;
-	char *copy = malloc(len + 1);
-	struct csv c;
 	int result;
 
-	must(copy != NULL, "memory");
-	memcpy(copy, text, len);
 	out[0] = '\0';
-	csv_open(&c, copy, len);
-	while ((result = csv_row(&c, &why)) != 0) {
+	while ((result = csv_row(c, &why)) != 0) {
 		if (result < 0) {
 			strcat(out, "!");
 			continue;
 		}
 		strcat(out, "[");
-		for (size_t i = 0; i < c.n; i++) {
-			strcat(out, c.cell[i]);
-			strcat(out, i + 1 < c.n ? "|" : "");
+		for (size_t i = 0; i < c->n; i++) {
+			strcat(out, c->cell[i]);
+			strcat(out, i + 1 < c->n ? "|" : "");
 		}
 		strcat(out, "]");
 	}
+	return out;
+}
+
+static const char *rows(const char *text, size_t len)
+{
+	char *copy = malloc(len + 1);
+	const char *out;
+	struct csv c;
+
+	must(copy != NULL, "memory");
+	memcpy(copy, text, len);
+	csv_open(&c, copy, len);
+	out = rest(&c);
 	free(copy);
 	return out;
 }
@@ -45,6 +53,31 @@ static void writes(const char *cell, const char *wanted)
 	csv_put(&b, cell, true);
 	ok(b.len == strlen(wanted) && memcmp(b.p, wanted, b.len) == 0, "cell %d", tap_count);
 	buf_free(&b);
+}
+
+/* What text is written as, in one cell; it is read back as it was. */
+static void text_as(const char *cell, const char *wanted)
+{
+	struct buf b = {0};
+
+	csv_put_text(&b, cell, true);
+	ok(b.len == strlen(wanted) + 2 && memcmp(b.p, wanted, b.len - 2) == 0 && strcmp(csv_plain(wanted), cell) == 0,
+	    "text %s", cell);
+	buf_free(&b);
+}
+
+/* The separator that is found, and the rows. */
+static void separates(const char *text, char separator, const char *wanted)
+{
+	char *copy = strdup(text);
+	struct csv c;
+
+	must(copy != NULL, "memory");
+	csv_open(&c, copy, strlen(text));
+	csv_detect(&c);
+	ok(c.separator == separator, "separated by %d", separator);
+	ok(strcmp(rest(&c), wanted) == 0, "row %d", tap_count);
+	free(copy);
 }
 
 int main(void)
@@ -97,5 +130,33 @@ int main(void)
 	writes("\t=1", "\"'\t=1\"\r\n");
 	writes("\r=1", "\"'\r=1\"\r\n");
 	writes("=\"a\",b", "\"'=\"\"a\"\",b\"\r\n");
+	writes("0123", "0123\r\n");
+
+	text_as("0123", "'0123");
+	text_as("0", "0");
+	text_as("12345678901", "12345678901");
+	text_as("123456789012", "'123456789012");
+	text_as("1-2", "'1-2");
+	text_as("12:30", "'12:30");
+	text_as("1E5", "'1E5");
+	text_as("1.10", "'1.10");
+	text_as("'0123", "''0123");
+	text_as("''=1", "'''=1");
+	text_as("'quoted'", "'quoted'");
+	text_as("4th floor", "4th floor");
+	text_as("=1", "'=1");
+	text_as("'", "'");
+	text_as("", "");
+
+	separates("a;b\n1;2,3\n", ';', "[a|b][1|2,3]");
+	separates("a\tb\n\"1\t\"\t2;\n", '\t', "[a|b][1\t|2;]");
+	separates("a,b;c,d\n", ',', "[a|b;c|d]");
+	separates("\"a;b;c\",d\n", ',', "[a;b;c|d]");
+	separates("a\nb;c\n", ',', "[a][b;c]");
+	separates("sep=;\r\na,b;c,d\n", ';', "[a,b|c,d]");
+	separates("\xef\xbb\xbfSEP=\t\na,b\tc\n", '\t', "[a,b|c]");
+	separates("sep=|\na;b\n", ',', "[sep=|][a;b]");
+	separates("sep=;", ';', "[sep=|]");
+	separates("", ',', "");
 	return tap_done();
 }

@@ -12,8 +12,20 @@ static void from(const char *cn, const char *want)
 	ok(want != NULL ? found && strcmp(out, want) == 0 : !found, "%s", cn);
 }
 
+/* What a typed name becomes: NULL when it is refused, and then it has to be said what else it may be. */
+static void typed(const char *text, const char *want, const char *hint)
+{
+	char out[DEVICE_MAX + 1];
+	struct reason why = {.text = ""};
+	bool taken = device_typed(text, false, out, &why) == 0;
+
+	ok(want != NULL ? taken && strcmp(out, want) == 0 : !taken && strstr(why.text, hint) != NULL, "typed: %s", text);
+}
+
 int main(void)
 {
+	struct reason why;
+	char out[DEVICE_MAX + 1], mac[DEVICE_MAC + 1];
 	char fifty[52];
 
 	memset(fifty, 'a', 51);
@@ -56,5 +68,34 @@ int main(void)
 	ok(!device_named_by("SEP001122334455", "SEP001122334456"), "not named by another");
 	ok(!device_named_by("SEP001122334455", "SEP001122334455-x"), "not named in front");
 	ok(!device_named_by("SEP001122334455", ""), "not named by nothing");
+
+	ok(device_mac("00:11-22.33aAbB", mac) && strcmp(mac, "00112233AABB") == 0, "a MAC address");
+	ok(!device_mac("00::1122334455", mac) && !device_mac(":001122334455", mac) && !device_mac("001122334455-", mac) &&
+	    !device_mac("00112233445", mac) && !device_mac("0011223344556", mac) && !device_mac("00112233445g", mac) &&
+	    !device_mac("", mac), "none");
+	typed("sep001122334455", "SEP001122334455", "");
+	typed(" Sep-00:11:22:33:44:55\r", "SEP001122334455", "");
+	typed("ata0011.2233.4455", "ATA001122334455", "");
+	typed("CSFjdoe", "CSFjdoe", "");
+	typed("Jabber-1", "Jabber-1", "");
+	typed("ATAlobby", "ATAlobby", "");
+	typed("XYZ001122334455", "XYZ001122334455", "");
+	typed("SEP00:11:22:33:44", NULL, "is not a device name");
+	typed("SEP0011", NULL, "12 hexadecimal digits");
+	typed("001122334455", NULL, "SEP001122334455");
+	typed("SE001122334455", NULL, "SEP001122334455");
+	typed("ESP001122334455", NULL, "SEP001122334455");
+	typed("tabjdoe", NULL, "TAB in capitals");
+	typed("PHONES.CSV", NULL, "file");
+	typed("devices", NULL, "heading");
+	typed("42", NULL, "number");
+	typed("", NULL, "no device name");
+	typed(" \t ", NULL, "no device name");
+	typed("all", NULL, "not a device name");
+	ok(device_typed("sep001122334455", true, out, &why) == 0 && strcmp(out, "sep001122334455") == 0, "any name stands");
+	ok(device_typed("SEP00:11:22:33:44:55", true, out, &why) == 0 && strcmp(out, "SEP001122334455") == 0,
+	    "unless it is none");
+	ok(device_typed("a b", true, out, &why) != 0 && !device_tidy("a b", out), "none at all");
+	ok(device_tidy("SEP0011", out) && strcmp(out, "SEP0011") == 0, "tidy asks nothing");
 	return tap_done();
 }
