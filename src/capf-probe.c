@@ -336,6 +336,7 @@ int main(int argc, char *argv[])
 	char string[AUTH_STRING_MAX + 1] = "";
 	struct phone_auth_policy policy;
 	struct probe p = {0};
+	char device[DEVICE_MAX + 1];
 	struct settings c;
 	struct reason why;
 	struct spool *s;
@@ -343,13 +344,16 @@ int main(int argc, char *argv[])
 	struct cert *cert;
 	EVP_PKEY *key;
 
-	if (argc - arg != 1 || !device_ok(argv[arg], strlen(argv[arg])))
+	if (argc - arg != 1 || !device_tidy(argv[arg], device))
 		status_usage("takes the name of one device");
 	if (trial_plan(&p.trials, a.all, (unsigned)a.from, a.only, &why) != 0)
 		status_usage("%s", why.text);
 	if (a.remind < 1 || a.remind > 86400 || a.wait < 1 || a.wait > 86400)
 		status_usage("--remind and --wait want 1s to 1d");
 	s = open_spool(a.spool, a.now);
+	/* A record of just this name is meant, however unusual the name is. */
+	if (device_ok(argv[arg], strlen(argv[arg])) && phonebook_has(s, argv[arg]))
+		strcpy(device, argv[arg]);
 	if (settings_load(&c, s->root, &why) != 0)
 		status_die(status_of_input(why.trouble), a.spool, SPOOL_CONF ": %s", why.text);
 	tls_init();
@@ -358,7 +362,7 @@ int main(int argc, char *argv[])
 	trust = load_trust(s, cert);
 	policy = (struct phone_auth_policy){.trust = trust, .now = a.now, .allow_expired = c.accept_expired,
 	    .require_sudi = c.require_sudi, .allow_weak = c.accept_weak_mic};
-	plan_visits(&p, &a, &c, argv[arg], string);
+	plan_visits(&p, &a, &c, device, string);
 	read_record(&p, s, a.string, string, &policy);
 	if ((p.visit.tls = tls_server(cert->x509, key, c.legacy_tls, &why)) == NULL)
 		status_die(STATUS_TROUBLE, NULL, "%s", why.text);

@@ -49,6 +49,7 @@ int main(int argc, char *argv[])
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
 	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	devices_settle(&names, s);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
 		if (prune_dir(s, order[i], &names, dry_run, tell) != 0) {
 			status_warn_errno(spool_dir_name(order[i]), "cannot delete");

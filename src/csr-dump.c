@@ -410,6 +410,7 @@ int main(int argc, char *argv[])
 	d.spool = open_spool(path, 0);
 	if (spool_list(d.spool, SPOOL_CSR, &d.list, &d.n) != 0)
 		status_die_errno(path, "cannot list");
+	devices_settle(&names, d.spool);
 	status = choose(&d, &names);
 	if (d.n == 0)
 		status_die(STATUS_REFUSED, NULL, "no pending request to dump");

@@ -80,6 +80,7 @@ int main(int argc, char *argv[])
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
 	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
+	devices_settle(&names, s);
 	if (phonebook_list(s, &list, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
 	status = delete(s, &names, dry_run, list, &n);

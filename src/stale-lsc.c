@@ -155,6 +155,7 @@ int main(int argc, char *argv[])
 	if (*verb == 'l')
 		table_open(&st.table, columns, sizeof columns / sizeof *columns, &how);
 	confine_below(*verb == 'd' && !dry_run ? SANDBOX_WRITER : SANDBOX_READER, s->root, NULL, 0);
+	devices_settle(&names, s);
 	status = *verb == 'd' ? delete(s, &names, dry_run) : each(&st, &names, *verb == 'l' ? list_one : view_one);
 	if (*verb == 'l')
 		table_close(&st.table);

@@ -9,9 +9,9 @@
 
 static int add(struct devices *ns, size_t *cap, const char *text, struct reason *why)
 {
-	size_t len = strlen(text);
+	char tidy[DEVICE_MAX + 1];
 
-	if (!device_ok(text, len))
+	if (!device_tidy(text, tidy))
 		return reason_set(why, "\"%.80s\" is not a device name", text);
 	if (ns->n == *cap) {
 		size_t more = *cap > 0 ? *cap * 2 : 64;
@@ -23,7 +23,10 @@ static int add(struct devices *ns, size_t *cap, const char *text, struct reason 
 		*cap = more;
 	}
 	ns->name[ns->n] = (struct name){.used = false};
-	memcpy(ns->name[ns->n++].device, text, len + 1);
+	strcpy(ns->name[ns->n].device, tidy);
+	if (strcmp(text, tidy) != 0 && device_ok(text, strlen(text)))
+		strcpy(ns->name[ns->n].typed, text);
+	ns->n++;
 	return 0;
 }
 
@@ -40,7 +43,7 @@ static int add_lines(struct devices *ns, size_t *cap, const char *path, bool zer
 		/* So that a list can be piped with all its columns. */
 		if (!zero)
 			line[strcspn(line, "\t")] = '\0';
-		if (*line != '\0')
+		if (line[strspn(line, " \t\r")] != '\0')
 			result = add(ns, cap, line, why);
 	}
 	if (result == 0 && ferror(in))
@@ -56,10 +59,31 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct name *)a)->device, ((const struct name *)b)->device);
 }
 
+/* Of one device, what was typed keeps names apart until it is settled. */
+static int compare_typed(const void *a, const void *b)
+{
+	int order = compare(a, b);
+
+	return order != 0 ? order : strcmp(((const struct name *)a)->typed, ((const struct name *)b)->typed);
+}
+
+/* Sorts them, and leaves each name once. */
+static void sort(struct devices *ns)
+{
+	size_t kept = 0;
+
+	if (ns->n > 0)
+		qsort(ns->name, ns->n, sizeof *ns->name, compare_typed);
+	for (size_t i = 0; i < ns->n; i++)
+		if (kept == 0 || compare_typed(&ns->name[kept - 1], &ns->name[i]) != 0)
+			ns->name[kept++] = ns->name[i];
+	ns->n = kept;
+}
+
 int devices_read(struct devices *ns, int argc, char *const argv[], const char *path, bool zero,
     const char **object, struct reason *why)
 {
-	size_t cap = 0, kept = 0;
+	size_t cap = 0;
 
 	*ns = (struct devices){.all = path == NULL && argc == 0};
 	*object = NULL;
@@ -75,13 +99,38 @@ int devices_read(struct devices *ns, int argc, char *const argv[], const char *p
 	*object = path;
 	if (path != NULL && add_lines(ns, &cap, path, zero, why) != 0)
 		return -1;
-	if (ns->n > 0)
-		qsort(ns->name, ns->n, sizeof *ns->name, compare);
-	for (size_t i = 0; i < ns->n; i++)
-		if (kept == 0 || compare(&ns->name[kept - 1], &ns->name[i]) != 0)
-			ns->name[kept++] = ns->name[i];
-	ns->n = kept;
+	sort(ns);
 	return 0;
+}
+
+/* Is it a file of a device that somebody typed in another way than phones say it? Then that is the one. */
+static int settle_one(void *ctx, const char *file)
+{
+	struct devices *ns = ctx;
+	size_t len = strcspn(file, "+.");
+
+	/* A record's name may have a dot in it, which its suffix has not. */
+	if (file[len] == '.')
+		len = (size_t)(strrchr(file, '.') - file);
+	for (size_t i = 0; i < ns->n; i++)
+		if (*ns->name[i].typed != '\0' && strncmp(file, ns->name[i].typed, len) == 0 &&
+		    ns->name[i].typed[len] == '\0')
+			strcpy(ns->name[i].device, ns->name[i].typed);
+	return 0;
+}
+
+void devices_settle(struct devices *ns, const struct spool *s)
+{
+	bool doubt = false;
+
+	for (size_t i = 0; i < ns->n && s != NULL; i++)
+		doubt |= *ns->name[i].typed != '\0';
+	for (int d = 0; d < SPOOL_DIRS && doubt; d++)
+		if ((d < SPOOL_STATES || d == SPOOL_PHONE) && spool_each(s, (enum spool_dir)d, settle_one, ns) != 0)
+			status_die_errno(spool_dir_name((enum spool_dir)d), "cannot list");
+	for (size_t i = 0; i < ns->n; i++)
+		*ns->name[i].typed = '\0';
+	sort(ns);
 }
 
 void devices_free(struct devices *ns)

@@ -8,9 +8,11 @@
 
 #include "base/device.h"
 #include "base/reason.h"
+#include "spool/spool.h"
 
 struct name {
 	char device[DEVICE_MAX + 1];
+	char typed[DEVICE_MAX + 1];	/* what was given, when that is legal and another name; or "" */
 	bool used;		/* somebody asked for it */
 };
 
@@ -26,6 +28,9 @@ struct devices {
 int devices_read(struct devices *, int argc, char *const argv[], const char *path, bool zero,
     const char **object, struct reason *);
 void devices_free(struct devices *);
+/* Names become the form in which phones say them, device_tidy. But a device that the spool has under just the name that was
+ * given is that one: to be called when the spool is open (without one, NULL, there is none), before anything else is asked. Ends the program when the spool cannot be read. */
+void devices_settle(struct devices *, const struct spool *);
 
 /* Is this device meant? Remembers which names were asked for. */
 bool devices_want(struct devices *, const char *device);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "site/phonebook.h"
 #include "spool/newest.h"
@@ -108,6 +110,15 @@ int phonebook_load(const struct spool *s, const char *device, struct phone *p, s
 	if (result == 0)
 		return 1;
 	return reason_because(why, &cause, "what became of it: %s", cause.text);
+}
+
+bool phonebook_has(const struct spool *s, const char *device)
+{
+	char name[PHONEBOOK_NAME_MAX + 1];
+	struct stat st;
+
+	snprintf(name, sizeof name, "%s" PHONEBOOK_CONF, device);
+	return fstatat(s->dir[SPOOL_PHONE], name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int phonebook_note(const struct spool *s, const char *device, struct phone_state *note, struct reason *why)

@@ -26,12 +26,16 @@ int phonebook_list(const struct spool *, struct phonebook_name **, size_t *);
 int phonebook_load(const struct spool *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
 
+/* Is there a record of this device? Any doubt is a no. */
+bool phonebook_has(const struct spool *, const char *device);
+
 /* Why its last visit was not authenticated, as a state. 1; 0 when there is no note; -1 with a reason. */
 int phonebook_note(const struct spool *, const char *device, struct phone_state *, struct reason *);
 
 struct phonebook_item {
 	struct phone phone;
 	bool fresh;		/* it must not be there yet */
+	bool generated;		/* its string is new and random, and to be shown: for the caller */
 	int error;		/* after phonebook_save: 0, or EEXIST when it was there, or came twice */
 };
 

@@ -177,16 +177,30 @@ static const char *next_word(const char **list, size_t *len)
 	return *len > 0 ? word : NULL;
 }
 
+/* A name in a list as phones say it. False when it is none. */
+static bool tidy(const char *word, size_t len, char out[DEVICE_MAX + 1])
+{
+	char text[2 * DEVICE_MAX];
+
+	if (len >= sizeof text)
+		return false;
+	memcpy(text, word, len);
+	text[len] = '\0';
+	return device_tidy(text, out);
+}
+
 bool settings_trace_device(const struct settings *c, const char *device)
 {
 	const char *list = c->trace_devices, *word;
+	char name[DEVICE_MAX + 1];
 	bool any = false;
 	size_t len;
 
 	while ((word = next_word(&list, &len)) != NULL) {
 		any = true;
 		if (word[len - 1] == '*' ? strncmp(device, word, len - 1) == 0 :
-		    strlen(device) == len && memcmp(device, word, len) == 0)
+		    (strlen(device) == len && memcmp(device, word, len) == 0) ||
+		    (tidy(word, len, name) && strcmp(device, name) == 0))
 			return true;
 	}
 	return !any;
@@ -196,12 +210,11 @@ bool settings_trace_device(const struct settings *c, const char *device)
 static int check_devices(const char *list, struct reason *why)
 {
 	const char *word;
+	char name[DEVICE_MAX + 1];
 	size_t len;
 
 	while ((word = next_word(&list, &len)) != NULL) {
-		size_t name = word[len - 1] == '*' ? len - 1 : len;
-
-		if (!device_ok(word, name))
+		if (word[len - 1] == '*' ? !device_ok(word, len - 1) : !tidy(word, len, name))
 			return reason_set(why, "trace-devices: %.*s is no device name", (int)(len < 60 ? len : 60), word);
 	}
 	return 0;

@@ -80,7 +80,20 @@ static void times(const char *text)
 static void devices(const char *text, size_t len)
 {
 	char device[DEVICE_MAX + 1], again[DEVICE_MAX + 1];
+	struct reason why = {.text = ""};
 
+	/* What is tidy stays so, and is legal; a name that is taken is its tidy form, or was legal. */
+	if (device_tidy(text, device)) {
+		law(device_ok(device, strlen(device)) && device_tidy(device, again) && strcmp(device, again) == 0);
+		law(device_typed(text, true, again, &why) == 0);
+		if (device_typed(text, false, again, &why) == 0)
+			law(strcmp(device, again) == 0);
+		else
+			law(why.text[0] != '\0');
+	} else {
+		law(!device_ok(text, len));
+		law(device_typed(text, false, again, &why) != 0 && device_typed(text, true, again, &why) != 0);
+	}
 	if (device_ok(text, len)) {
 		law(len <= DEVICE_MAX && strpbrk(text, "/+ \t\n") == NULL && *text != '.' && *text != '-' &&
 		    strcasecmp(text, "all") != 0);
@@ -128,7 +141,7 @@ static void shown(const char *text, bool utf8)
 /* The words of a text as arguments. */
 static void arguments(char *text)
 {
-	char *argv[32], *word;
+	char *argv[32], *word, tidy[DEVICE_MAX + 1];
 	const char *object;
 	struct devices ns;
 	struct reason why = {.text = ""};
@@ -139,13 +152,14 @@ static void arguments(char *text)
 	if (devices_read(&ns, argc, argv, NULL, false, &object, &why) == 0) {
 		size_t at = 0, unused = 0;
 
+		devices_settle(&ns, NULL);
 		for (size_t i = 1; i < ns.n; i++)
 			law(strcmp(ns.name[i - 1].device, ns.name[i].device) < 0);
 		while (devices_unused(&ns, &at) != NULL)
 			unused++;
 		law(unused == ns.n && ns.all == (argc == 0 || strcmp(argv[0], "all") == 0));
 		for (int i = 0; i < argc; i++)
-			law(devices_want(&ns, argv[i]));
+			law(ns.all || (device_tidy(argv[i], tidy) && devices_want(&ns, tidy)));
 		at = 0;
 		law(ns.all || devices_unused(&ns, &at) == NULL);
 	} else {
