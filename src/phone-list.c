@@ -17,6 +17,7 @@
 #include "site/lsc.h"
 #include "site/phone.h"
 #include "site/phonebook.h"
+#include "site/unknown_devices.h"
 #include "spool/spool.h"
 
 const char program[] = "phone-list";
@@ -24,13 +25,18 @@ const char purpose[] = "list phones, what they shall do, and what they have";
 const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--color[=when]] [--json] [--lsc status]\n"
     "    [--lsc-expires-before time] [--name pattern] [--no-pager] [--operation operation]\n"
-    "    [--show-string] [--stale] [--status status] [--string digits]";
+    "    [--show-string] [--stale] [--status status] [--string digits]\n"
+    "[-0Hh] [-P seconds] [-s spool] [--name pattern] --unknown";
 
 /* The last only with --show-string. */
 static const struct table_column columns[] = {
 	{"device", TABLE_WORD, 0}, {"operation", TABLE_WORD, 0}, {"status", TABLE_WORD, 0}, {"auth", TABLE_WORD, 3},
 	{"lsc", TABLE_WORD, 1}, {"expires", TABLE_TIME, 2}, {"description", TABLE_TEXT, 0}, {"when", TABLE_TIME, 4},
 	{"reason", TABLE_TEXT, 0}, {"string", TABLE_WORD, 0},
+};
+static const struct table_column unknown_columns[] = {
+	{"device", TABLE_WORD, 0}, {"count", TABLE_NUMBER, 0}, {"first", TABLE_TIME, 1}, {"last", TABLE_TIME, 0},
+	{"address", TABLE_WORD, 2},
 };
 static const size_t columns_always = sizeof columns / sizeof *columns - 1;
 
@@ -136,6 +142,35 @@ static int show(struct view *v, const struct phonebook_name *name)
 	return status;
 }
 
+/* The devices that connected and have no record. */
+static int show_unknown(struct view *v)
+{
+	struct unknown_devices u = {0};
+	struct reason why;
+	int status = STATUS_OK;
+
+	if (unknown_devices_load(v->spool, &u, &why) != 0) {
+		status_warn("phone/" SPOOL_UNKNOWN, "%s", why.text);
+		status = status_of_item(why.trouble);
+		u.n = 0;
+	}
+	for (size_t i = 0; i < u.n; i++) {
+		const struct unknown_device *d = &u.p[i];
+
+		/* It may have got a record since. */
+		if ((v->name != NULL && fnmatch(v->name, d->device, 0) != 0) || phonebook_has(v->spool, d->device))
+			continue;
+		table_word(&v->table, d->device, TABLE_PLAIN);
+		table_number(&v->table, d->count);
+		table_time(&v->table, d->first, TABLE_PLAIN);
+		table_time(&v->table, d->last, TABLE_PLAIN);
+		table_word(&v->table, d->address, TABLE_PLAIN);
+		table_end_row(&v->table);
+	}
+	unknown_devices_free(&u);
+	return status;
+}
+
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
@@ -144,6 +179,7 @@ int main(int argc, char *argv[])
 	struct progress progress;
 	int status = STATUS_OK;
 	time_t now = time(NULL);
+	bool unknown = false;
 	size_t n;
 	const struct option_spec options[] = {
 		OPT_FLAG('0', "null", &view.how.null, "print only the device names, each ended by NUL"),
@@ -166,15 +202,29 @@ int main(int argc, char *argv[])
 		    "only phones whose operation has this status"),
 		OPT_TEXT(0, "string", "DIGITS", &view.string,
 		    "only phones with this authentication string"),
+		OPT_FLAG(0, "unknown", &unknown,
+		    "list the devices that connected and have no record"),
 		{0},
 	};
 
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
 	view.expires = view.before >= 0;
+	if (unknown && (view.operation >= 0 || view.status >= 0 || view.lsc >= 0 || view.before >= 0 || view.stale ||
+	    view.show_string || view.string != NULL))
+		status_usage("--unknown takes no filter but --name: these devices have no record");
 	view.spool = open_spool(path, now);
-	table_open(&view.table, columns, columns_always + view.show_string, &view.how);
+	if (unknown)
+		table_open(&view.table, unknown_columns, sizeof unknown_columns / sizeof *unknown_columns, &view.how);
+	else
+		table_open(&view.table, columns, columns_always + view.show_string, &view.how);
 	confine_below(SANDBOX_READER, view.spool->root, NULL, 0);
+	if (unknown) {
+		status = show_unknown(&view);
+		table_close(&view.table);
+		spool_close(view.spool);
+		return status_flush(status);
+	}
 	if (phonebook_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, PHONEBOOK_DIRS) != 0)
 		status_die_errno(path, "cannot list");
 	progress_start(&progress, "phones", n);

@@ -22,6 +22,7 @@
 #include "site/phonebook.h"
 #include "site/settings.h"
 #include "site/trust_store.h"
+#include "site/unknown_devices.h"
 #include "spool/create.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
@@ -218,6 +219,17 @@ static int check_phones(struct checking *ck)
 	return 0;
 }
 
+/* The devices that have no record: a list of which nothing depends. */
+static void check_unknown(struct checking *ck)
+{
+	struct unknown_devices u = {0};
+	struct reason why;
+
+	if (unknown_devices_load(ck->spool, &u, &why) != 0)
+		blame(ck, "phone/" SPOOL_UNKNOWN, &why);
+	unknown_devices_free(&u);
+}
+
 /* The states of phones that are gone; adds how many to *n. */
 static int remove_left(struct spool *s, size_t *n)
 {
@@ -332,6 +344,7 @@ static int check(struct checking *ck)
 	for (ck->trust = SPOOL_TRUST_CAPF; ck->trust <= SPOOL_TRUST_CALLMANAGER; ck->trust++)
 		if (trust_store_each(ck->spool, ck->trust, check_trusted, ck, &why) != 0)
 			blame(ck, spool_dir_name(ck->trust), &why);
+	check_unknown(ck);
 	if (recover_check(ck->spool, tell, ck) != 0 || check_phones(ck) != 0 ||
 	    asked_each(ck->spool, check_asked, ck) != 0 || asked_strays(ck->spool, tell_stray, ck) != 0)
 		return -1;
@@ -349,11 +362,17 @@ static void repair(struct checking *ck)
 	struct reason why;
 	struct settings settings;
 	struct removing strays = {ck->spool, 0};
+	struct unknown_devices unknown = {0};
 	size_t finished, expired = 0;
 
 	if (recover_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0 ||
 	    asked_strays(ck->spool, remove_stray, &strays) != 0)
 		status_die_errno(ck->spool->path, "cannot finish what was begun");
+	/* The server would begin a new one, too. */
+	if (unknown_devices_load(ck->spool, &unknown, &why) != 0 && !why.trouble &&
+	    spool_remove(ck->spool, SPOOL_PHONE, SPOOL_UNKNOWN) == 0)
+		finished++;
+	unknown_devices_free(&unknown);
 	if (settings_load(&settings, ck->spool->root, &why) != 0) {
 		if (why.trouble)
 			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);

@@ -58,6 +58,15 @@ void address_text(const struct sockaddr_storage *a, char *out, size_t size)
 	}
 }
 
+void address_host_text(const struct sockaddr_storage *a, char *out, size_t size)
+{
+	const void *at = a->ss_family == AF_INET6 ? (const void *)&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr :
+	    (const void *)&((const struct sockaddr_in *)(const void *)a)->sin_addr;
+
+	if (inet_ntop(a->ss_family, at, out, (socklen_t)size) == NULL)
+		snprintf(out, size, "?");
+}
+
 void address_of_socket(int fd, char *out, size_t size)
 {
 	struct sockaddr_storage at = {0};

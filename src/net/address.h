@@ -20,6 +20,8 @@ int address_read(struct address *, const char *text, size_t len);
 
 /* "192.0.2.1:3804" or "[2001:db8::1]:3804": an address, and the one that a socket is bound to. */
 void address_text(const struct sockaddr_storage *, char *out, size_t size);
+/* The address without brackets and port. */
+void address_host_text(const struct sockaddr_storage *, char *out, size_t size);
 void address_of_socket(int fd, char *out, size_t size);
 /* The same address, whatever the ports. */
 bool address_same_host(const struct sockaddr_storage *, const struct sockaddr_storage *);

@@ -11,6 +11,7 @@
 #include "server/issuer_process.h"
 #include "server/records_link.h"
 #include "server/registry_inside.h"
+#include "site/unknown_devices.h"
 #include "spool/turn.h"
 #include "spool/spool_watch.h"
 #include "x509/phone_auth.h"
@@ -144,6 +145,7 @@ static bool look_up(struct client *v, const struct session_action *a,
 {
 	struct registry *o = v->orders;
 	struct reason why = {.text = "out of memory", .trouble = true};
+	char address[UNKNOWN_ADDRESS_MAX + 1];
 	struct phone_state st;
 	int found = -1;
 
@@ -157,9 +159,11 @@ static bool look_up(struct client *v, const struct session_action *a,
 		v->order.operation = SESSION_REJECT;
 		reason_set(&v->order.why, "its record: %.200s", why.text);
 		registry_complain(o, a->message->device, "cannot use its record", why.text);
-	} else if (found == 0)
+	} else if (found == 0) {
 		v->order.operation = SESSION_UNKNOWN_DEVICE;
-	else
+		o->hooks->unknown(v->link, a->message->device, address, sizeof address);
+		records_unknown(o, a->message->device, address);
+	} else
 		make_order(v, &st);
 	return true;
 }

@@ -486,6 +486,15 @@ static void hook_replaced(void *ctx)
 	die(l);
 }
 
+static void hook_unknown(void *ctx, const char *device, char *address, size_t size)
+{
+	struct connection *l = ctx;
+
+	(void)device;
+	say(l, "unknown-device", NULL, NULL);
+	address_host_text(l->peer, address, size);
+}
+
 static void hook_proved(void *ctx, const char *device, uint64_t when)
 {
 	const struct connection_home *home = ((struct connection *)ctx)->home;
@@ -494,7 +503,7 @@ static void hook_proved(void *ctx, const char *device, uint64_t when)
 }
 
 const struct registry_hooks connection_hooks = {hook_event, hook_go_on, hook_drop, hook_replaced,
-    hook_proved};
+    hook_unknown, hook_proved};
 
 static void set_socket(const struct connection *l)
 {

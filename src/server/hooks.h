@@ -17,6 +17,8 @@ struct registry_hooks {
 	void (*drop)(void *link, const char *why);
 	/* The phone is here once more: this connection is as good as closed by it. */
 	void (*replaced)(void *link);
+	/* Its device has no record: into the log with it. Gives the address that it came from, as text without a port. */
+	void (*unknown)(void *link, const char *device, char *address, size_t size);
 	/* Its phone proved who it is; when is a time of monotime_ns(). */
 	void (*proved)(void *link, const char *device, uint64_t when);
 };

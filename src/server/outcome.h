@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 
 #include "server/records_packet.h"
+#include "server/unknown_record.h"
 #include "spool/turn.h"
 #include "site/phone.h"
 #include "site/phone_lock.h"
@@ -25,6 +26,7 @@ struct records {
 	struct late_changes late;	/* what waits for a lock that another program has */
 	struct guess *guess;	/* strings that are counted, and not compared before the commit */
 	size_t guesses, guess_cap;
+	struct unknown_record unknown;
 	struct records_reply *reply;	/* to the request of now */
 };
 

@@ -29,15 +29,6 @@ struct records_link *records_open(int fd)
 	return l;
 }
 
-void records_close(struct records_link *l)
-{
-	if (l == NULL)
-		return;
-	close(l->fd);
-	buf_free(&l->out);
-	free(l);
-}
-
 int records_fd(const struct records_link *l)
 {
 	return l->fd;
@@ -87,6 +78,19 @@ static int say(struct records_link *l, const struct records_request *q)
 	explicit_bzero(l->out.p, l->out.len);
 	l->broken = l->broken || n < 0;
 	return n < 0 ? -1 : 0;
+}
+
+void records_close(struct records_link *l)
+{
+	if (l == NULL)
+		return;
+	/* Its answer says that it is done, whatever it says else. */
+	if (!l->broken && say(l, &(struct records_request){.type = RECORDS_END}) == 0)
+		while (recv(l->fd, l->packet, sizeof l->packet, 0) < 0 && errno == EINTR)
+			;
+	close(l->fd);
+	buf_free(&l->out);
+	free(l);
 }
 
 /* What it says goes to the log. -1 with errno when it says nothing. */
@@ -176,6 +180,16 @@ void records_note(struct registry *o, const char *device, unsigned version, cons
 
 	name(&q, device);
 	snprintf(q.why, sizeof q.why, "%s", why);
+	ask(o, &q, &r);
+}
+
+void records_unknown(struct registry *o, const char *device, const char *address)
+{
+	struct records_request q = {.type = RECORDS_UNKNOWN};
+	struct records_reply r;
+
+	name(&q, device);
+	snprintf(q.why, sizeof q.why, "%s", address);
 	ask(o, &q, &r);
 }
 

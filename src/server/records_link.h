@@ -11,6 +11,7 @@ struct records_link;
 
 /* Takes the socket, which is closed in any case. NULL when out of memory. */
 struct records_link *records_open(int fd);
+/* Waits until the process has written what it keeps back. */
 void records_close(struct records_link *);
 /* To be watched: between requests it can be read when the process has ended, which is to be told then. */
 int records_fd(const struct records_link *);
@@ -32,6 +33,8 @@ int records_guess(struct client *, struct bytes password, struct reason *);
 bool records_change(struct client *, const struct outcome_change *);
 /* Why a visit to a pending order ended before the phone was authenticated. */
 void records_note(struct registry *, const char *device, unsigned version, const char *why);
+/* A device without a record connected from this address. */
+void records_unknown(struct registry *, const char *device, const char *address);
 /* Tries again what waits for locks of other programs. */
 void records_retry(struct registry *);
 

@@ -31,7 +31,7 @@ bool records_request_get(struct bytes in, struct records_request *q)
 	    !bytes_get_u8(&in, &status) || !bytes_get_u8(&in, &flags) ||
 	    !bytes_get_text(&in, q->why, sizeof q->why) || in.len > 0)
 		return false;
-	if ((type <= RECORDS_NOTE) != device_ok(q->device, strlen(q->device)) ||
+	if ((type <= RECORDS_UNKNOWN) != device_ok(q->device, strlen(q->device)) ||
 	    order > INT64_MAX || q->version > RECORDS_VERSION_MAX || status > PHONE_FAILED ||
 	    (type == RECORDS_CHANGE && status == PHONE_IDLE) || flags > 15)
 		return false;

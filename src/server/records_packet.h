@@ -18,7 +18,9 @@ enum records_request_type {
 	RECORDS_GUESS,		/* device, order, version, number, password: a string that a phone sent */
 	RECORDS_CHANGE,		/* device, order, version, change, why */
 	RECORDS_NOTE,		/* device, version, why: of a visit that was not authenticated */
+	RECORDS_UNKNOWN,	/* device, why: the address from which one connected that has no record */
 	RECORDS_RETRY,		/* what waited for locks, all of it */
+	RECORDS_END,		/* of the worker: devices without a record are written now, for the master waits for no more */
 	/* The commit. Between STAGE and what follows it nothing else comes. */
 	RECORDS_STAGE,
 	RECORDS_PUBLISH,	/* answers with the guesses that were compared */

@@ -87,8 +87,15 @@ static int answer(struct records *o, struct bytes packet, bool *staged, struct b
 	case RECORDS_NOTE:
 		outcome_note(o, q.device, q.version, q.why);
 		break;
+	case RECORDS_UNKNOWN:
+		records_now(o);
+		unknown_record_knock(&o->unknown, o->spool, q.device, q.why);
+		break;
 	case RECORDS_RETRY:
 		outcome_retry(o, SIZE_MAX);
+		break;
+	case RECORDS_END:
+		unknown_record_write(&o->unknown, o->spool, true);
 		break;
 	case RECORDS_STAGE:
 		reply.result = stage(o, q.number, staged);
@@ -139,8 +146,15 @@ static int serve(struct records *o, int control, int worker)
 	ssize_t n = 0;
 
 	while (packet != NULL) {
-		if (poll(both, 2, -1) < 0 && errno != EINTR)
+		int ready = poll(both, 2, staged ? -1 : unknown_record_wait(&o->unknown));
+
+		if (ready < 0 && errno != EINTR)
 			break;
+		/* Between the two halves of a commit nothing else is written. */
+		if (!staged)
+			unknown_record_write(&o->unknown, o->spool, false);
+		if (ready <= 0)
+			continue;
 		/* First what the requests are judged by. */
 		if (both[0].revents != 0 && take_settings(o, control) != 0)
 			break;
@@ -156,6 +170,7 @@ static int serve(struct records *o, int control, int worker)
 			break;
 	}
 	turn_abandon(o->group);
+	unknown_record_write(&o->unknown, o->spool, true);
 	free(packet);
 	buf_free(&out);
 	return packet != NULL && n == 0 ? 0 : -1;
@@ -192,8 +207,10 @@ static int life(void *ctx, int control)
 	if ((o.spool = spool_open(task->path, "capf-serve", time(NULL) + task->clock)) != NULL &&
 	    spool_sync(o.spool, SPOOL_PHONE) == 0 && (o.group = turn_new(o.spool)) != NULL) {
 		phone_lock_init(&o.lock, o.spool);
+		unknown_record_init(&o.unknown, o.spool);
 		if (confine(o.spool) == 0)
 			result = serve(&o, control, control + 1) == 0 ? 0 : 1;
+		unknown_record_free(&o.unknown);
 		phone_lock_close(&o.lock);
 	}
 	outcome_forget(&o);

@@ -251,12 +251,12 @@ static void check_dir(const struct check *c)
 		c->tell(c->ctx, RECOVER_ILLEGAL, spool_dir_name(c->dir), "others may enter it");
 }
 
-/* DEVICE.conf, DEVICE.state, DEVICE.note, or what they are locked with. */
+/* DEVICE.conf, DEVICE.state, DEVICE.note, what they are locked with, or the devices that have none. */
 static bool phone_named(const char *name)
 {
 	const char *dot = strrchr(name, '.');
 
-	return strcmp(name, SPOOL_LOCK) == 0 ||
+	return strcmp(name, SPOOL_LOCK) == 0 || strcmp(name, SPOOL_UNKNOWN) == 0 ||
 	    (dot != NULL && device_ok(name, (size_t)(dot - name)) &&
 	    (strcmp(dot, ".conf") == 0 || strcmp(dot, ".state") == 0 || strcmp(dot, ".note") == 0));
 }

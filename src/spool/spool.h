@@ -35,6 +35,7 @@ enum spool_dir {
 #define SPOOL_CONF "capf.conf"	/* in the spool's own directory; made last, so no spool without it */
 #define SPOOL_JOURNAL "journal"
 #define SPOOL_LOCK ".lock"	/* in phone/ and online/; nothing is in it, see phone_lock and asked_lock */
+#define SPOOL_UNKNOWN ".unknown"	/* in phone/: devices without a record, see unknown_devices */
 #define SPOOL_FILE_MAX 65536	/* no request, certificate or key is larger */
 
 struct spool {

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (records_request_get(in, &q)) {
 		law(q.type < RECORDS_REQUESTS && ends(q.device, sizeof q.device) && ends(q.why, sizeof q.why));
-		law(q.type > RECORDS_NOTE || device_ok(q.device, strlen(q.device)));
+		law(q.type > RECORDS_UNKNOWN || device_ok(q.device, strlen(q.device)));
 		law(q.order >= 0 && q.version <= RECORDS_VERSION_MAX && q.change.status <= PHONE_FAILED);
 		law(q.type != RECORDS_CHANGE || q.change.status != PHONE_IDLE);
 		law(q.password.len == 0 || (q.password.p >= own && q.password.p + q.password.len <= own + size));
