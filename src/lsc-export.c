@@ -465,6 +465,7 @@ int main(int argc, char *argv[])
 	x.spool = open_spool(path, now);
 	if (spool_list(x.spool, SPOOL_INSTALLED, &x.list, &x.n) != 0)
 		status_die_errno(path, "cannot list");
+	devices_settle(&x.names, x.spool);
 	choose(&x);
 	status = directory != NULL ? to_directory(&x, directory) : to_file(&x, output, archive);
 	status = devices_warn_unused(&x.names, "has no installed certificate", status);

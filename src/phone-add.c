@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: ISC */
 /* phone-add: new phones, from names or from CSV with a header. A row that is no good is refused with a
  * line, the others go in, all at once. It changes no phone that is there unless told to. */
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/csv.h"
 #include "base/device.h"
 #include "base/fileio.h"
+#include "base/text_encoding.h"
+#include "base/utc.h"
 #include "cli/confine.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/status.h"
+#include "cli/csv_file.h"
+#include "site/columns.h"
 #include "site/phone.h"
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
@@ -22,14 +27,33 @@
 #include "spool/journal.h"
 #include "spool/spool.h"
 
-/* Some 100,000 rows with all columns full. */
-#define MAX_CSV_BYTES (64u << 20)
-#define DEVICE_COLUMN (-1)
+#define GENERATE "generate"	/* in the column string */
 
 const char program[] = "phone-add";
 const char purpose[] = "add phones, by name or from CSV";
 const char synopsis[] =
-    "[-0huV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [device ...]";
+    "[-0huV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [--again] [--any-name]\n"
+    "    [--dates order] [--encoding name] [--ignore-unknown] [device ...]";
+
+/* What a row says beside the fields that a phone_change has. */
+struct row {
+	const char *where;		/* "file:7"; NULL for a name that is no row */
+	size_t line;
+	const char *status;		/* of its operation, as phone-report wrote it, or NULL */
+	const struct csv *csv;
+	const struct heading *heading;
+};
+
+struct heading {
+	int column;			/* of column_find */
+	char other[PHONE_FIELD_MAX + 1];	/* the field, with COLUMN_OTHER; "": ignored */
+};
+
+/* A device that a row of the table has given. */
+struct seen {
+	char device[DEVICE_MAX + 1];
+	size_t line;
+};
 
 struct adding {
 	struct spool *spool;
@@ -40,7 +64,9 @@ struct adding {
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
 	char under_name[DEVICE_MAX + 1];
-	bool update, known;
+	bool update, known, any_name, again, ignore_unknown;
+	enum column_dates dates;
+	void *rows;			/* struct seen, for tsearch */
 	struct buf items;		/* struct phonebook_item */
 	int status;
 	struct progress progress;
@@ -84,17 +110,73 @@ static time_t newest(struct adding *add, const char *device)
 	return phonebook_newest(&add->index, device);
 }
 
+/* The name as the record has it: tidied, unless there is a record that is called just so. */
+static int find_name(struct adding *add, const char *typed, char device[DEVICE_MAX + 1], struct reason *why)
+{
+	if (device_ok(typed, strlen(typed)) && phonebook_has(add->spool, typed)) {
+		strcpy(device, typed);
+		return 0;
+	}
+	if (device_typed(typed, add->any_name, device, why) == 0)
+		return 0;
+	*device = '\0';
+	return -1;
+}
+
+/* Is it the time that the phone has already? */
+static bool same_time(const char *cell, time_t t)
+{
+	char iso[UTC_ISO + 1] = "";
+
+	if (t != 0)
+		utc_iso(t, iso);
+	return strcmp(cell, iso) == 0;
+}
+
+/* A row of a report is an order only when it says something new: not what the phone has to do already, and for a new
+ * phone not what another server was done with. */
+static bool is_news(const struct row *row, const char *operation, const struct phone *p, bool found)
+{
+	if (row->status == NULL)
+		return true;
+	return strcmp(operation, phone_operations[p->operation]) != 0 && (found ||
+	    (strcmp(row->status, phone_statuses[PHONE_SUCCESSFUL]) != 0 &&
+	    strcmp(row->status, phone_statuses[PHONE_FAILED]) != 0));
+}
+
+/* A string of its own, in digits, which are not printed before it is stored. */
+static int generate(struct adding *add, struct phonebook_item *item, const struct phone_state *st, char *digits,
+    struct reason *why)
+{
+	if (!add->again && phone_string_waits(&item->phone, st, add->spool->now))
+		return reason_set(why, PHONE_STRING_WAITS);
+	if (phone_generate(digits, add->settings.string_digits) != 0)
+		status_die_errno(NULL, "cannot get random numbers");
+	item->generated = true;
+	return 0;
+}
+
+/* The fields of the site's. */
+static int put_others(const struct row *row, struct phone *p, struct reason *why)
+{
+	for (size_t i = 0; row->csv != NULL && i < row->csv->n; i++)
+		if (row->heading[i].column == COLUMN_OTHER && *row->heading[i].other != '\0' &&
+		    *row->csv->cell[i] != '\0' &&
+		    phone_other_set(p, row->heading[i].other, csv_plain(row->csv->cell[i]), why) != 0)
+			return -1;
+	return 0;
+}
+
 /* A phone as it shall be. -1 with a reason. */
-static int make(struct adding *add, const char *device, struct phone_change *change,
+static int make(struct adding *add, const char *device, const struct row *row, struct phone_change *change,
     struct phonebook_item *item, struct reason *why)
 {
 	const char **value = change->value;
+	char digits[AUTH_STRING_MAX + 1];
+	bool generates = value[PHONE_F_STRING] != NULL && strcasecmp(value[PHONE_F_STRING], GENERATE) == 0;
 	struct phone_state st;
-	int found;
+	int found, result;
 
-	if (!device_ok(device, strlen(device)))
-		return reason_set(why, *device != '\0' ? "\"%.80s\" is not a device name" :
-		    "has no device name", device);
 	/* A new one needs no lock: it is there already, or it is not. */
 	if (add->update && phone_lock_wait(&add->lock, device) != 0)
 		status_die_errno(device, "cannot lock its record");
@@ -105,6 +187,19 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 		return reason_set(why, "is there already");
 	}
 	item->fresh = !found;
+	/* The deadline of an order that is there already may be over, and is no deadline for another one. */
+	if (row->status != NULL && found && value[PHONE_F_COMPLETE_BY] != NULL &&
+	    same_time(value[PHONE_F_COMPLETE_BY], item->phone.complete_by))
+		value[PHONE_F_COMPLETE_BY] = NULL;
+	if (value[PHONE_F_OPERATION] != NULL && !is_news(row, value[PHONE_F_OPERATION], &item->phone, found == 1)) {
+		value[PHONE_F_OPERATION] = NULL;
+		if (!found)
+			value[PHONE_F_COMPLETE_BY] = NULL;
+	}
+	if (generates && generate(add, item, &st, digits, why) != 0)
+		return -1;
+	if (generates)
+		value[PHONE_F_STRING] = digits;
 	if (value[PHONE_F_TEMPLATE] == NULL)
 		value[PHONE_F_TEMPLATE] = add->template;
 	/* The default is for new phones; a template that is named is for all. */
@@ -115,24 +210,49 @@ static int make(struct adding *add, const char *device, struct phone_change *cha
 			if (value[f] == NULL)
 				value[f] = add->under.value[f];
 	}
-	return phone_apply(&item->phone, &st, change, add->spool->now,
+	result = phone_apply(&item->phone, &st, change, add->spool->now,
 	    value[PHONE_F_OPERATION] != NULL ? newest(add, device) : 0, add->settings.operation_expires, why);
+	explicit_bzero(digits, sizeof digits);
+	return result == 0 ? put_others(row, &item->phone, why) : -1;
 }
 
-static void add_one(struct adding *add, const char *device, const char *where,
-    struct phone_change *change)
+static int compare_seen(const void *a, const void *b)
+{
+	return strcmp(((const struct seen *)a)->device, ((const struct seen *)b)->device);
+}
+
+/* Of two rows for one device the first counts. -1 with a reason, which says where that is. */
+static int remember(struct adding *add, const char *device, size_t line, struct reason *why)
+{
+	struct seen *s = calloc(1, sizeof *s), **found = NULL;
+
+	if (s != NULL) {
+		strcpy(s->device, device);
+		s->line = line;
+		found = (struct seen **)tsearch(s, &add->rows, compare_seen);
+	}
+	if (found == NULL)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	if (*found == s)
+		return 0;
+	free(s);
+	return reason_set(why, "comes twice: line %zu has it as well, and counts", (*found)->line);
+}
+
+static void add_one(struct adding *add, const char *typed, const struct row *row, struct phone_change *change)
 {
 	struct phonebook_item item = {.fresh = true};
-	char object[512];
+	char object[512], device[DEVICE_MAX + 1] = "";
 	struct reason why;
 
 	progress_show(&add->progress, ++add->seen);
-	if (make(add, device, change, &item, &why) == 0) {
+	if (find_name(add, typed, device, &why) == 0 &&
+	    (row->where == NULL || remember(add, device, row->line, &why) == 0) &&
+	    make(add, device, row, change, &item, &why) == 0) {
 		buf_put(&add->items, &item, sizeof item);
 	} else {
-		snprintf(object, sizeof object, "%s%s%s", where != NULL ? where : "",
-		    where != NULL && device_ok(device, strlen(device)) ? ": " : "",
-		    device_ok(device, strlen(device)) ? device : "");
+		snprintf(object, sizeof object, "%s%s%s", row->where != NULL ? row->where : "",
+		    row->where != NULL && *device != '\0' ? ": " : "", device);
 		refuse(add, *object != '\0' ? object : NULL, &why);
 	}
 	explicit_bzero(&item, sizeof item);
@@ -142,7 +262,7 @@ static void add_name(struct adding *add, const char *device)
 {
 	struct phone_change nothing = {.keep_string = false};
 
-	add_one(add, device, NULL, &nothing);
+	add_one(add, device, &(struct row){.where = NULL}, &nothing);
 }
 
 static void add_lines(struct adding *add, const char *path, bool zero)
@@ -158,7 +278,7 @@ static void add_lines(struct adding *add, const char *path, bool zero)
 		/* So that a list can be piped with all its columns. */
 		if (!zero)
 			line[strcspn(line, "\t")] = '\0';
-		if (*line != '\0')
+		if (line[strspn(line, " \t\r")] != '\0')
 			buf_put(&all, line, strlen(line) + 1);
 	}
 	if (ferror(in))
@@ -174,72 +294,124 @@ static void add_lines(struct adding *add, const char *path, bool zero)
 		fclose(in);
 }
 
-/* Which field each column is. */
-static void read_header(struct csv *csv, const char *path, int *column)
+/* What each column is. Those that spreadsheets leave empty at the end do not count: returns how many do. */
+static size_t read_header(struct adding *add, struct csv_file *t, struct heading *heading)
 {
-	bool seen[PHONE_FIELDS + 1] = {false};
+	size_t seen[PHONE_F_CHANGES - COLUMN_LEAST] = {0}, n;
+	char others[512] = "";
 	struct reason why;
-	int result = csv_row(csv, &why);
+	int result = csv_row(&t->csv, &why);
 
 	if (result <= 0)
-		status_die(STATUS_USAGE, path, "%s", result == 0 ? "has no header" : why.text);
-	for (size_t i = 0; i < csv->n; i++) {
-		bool device = strcmp(csv->cell[i], "device") == 0;
+		status_die(STATUS_USAGE, t->name, "%s", result == 0 ? "has no header" : why.text);
+	for (n = t->csv.n; n > 0 && *t->csv.cell[n - 1] == '\0'; n--)
+		;
+	for (size_t i = 0; i < n; i++) {
+		struct heading *h = &heading[i];
+		const char *name = csv_plain(t->csv.cell[i]);
 
-		column[i] = device ? DEVICE_COLUMN : phone_field(csv->cell[i]);
-		if (!device && (column[i] < 0 || column[i] >= PHONE_F_CHANGES))
-			status_die(STATUS_USAGE, path, "there is no column \"%.40s\"", csv->cell[i]);
-		if (seen[column[i] + 1])
-			status_die(STATUS_USAGE, path, "the column %s comes twice", csv->cell[i]);
-		seen[column[i] + 1] = true;
+		*h = (struct heading){.column = column_find(name)};
+		if (h->column == COLUMN_OTHER && !add->ignore_unknown) {
+			if (phone_other_name(name, h->other, &why) != 0)
+				status_die(STATUS_USAGE, t->name, "%s; --ignore-unknown goes on without it", why.text);
+			for (size_t k = 0; k < i; k++)
+				if (strcmp(heading[k].other, h->other) == 0)
+					status_die(STATUS_USAGE, t->name, "the column %s comes twice", name);
+			snprintf(others + strlen(others), sizeof others - strlen(others), "%s%s",
+			    *others != '\0' ? ", " : "", h->other);
+		} else if (h->column != COLUMN_OTHER && h->column != COLUMN_REPORT && seen[h->column - COLUMN_LEAST]++ > 0) {
+			status_die(STATUS_USAGE, t->name, "the column %s comes twice", name);
+		}
 	}
-	if (!seen[DEVICE_COLUMN + 1])
-		status_die(STATUS_USAGE, path, "there is no column device");
+	if (seen[COLUMN_DEVICE - COLUMN_LEAST] + seen[COLUMN_MAC - COLUMN_LEAST] == 0)
+		status_die(STATUS_USAGE, t->name, "there is no column device, Device Name or MAC Address");
+	if (*others != '\0')
+		status_warn(t->name, "other columns are kept as fields: %s (--ignore-unknown leaves them out)", others);
+	return n;
 }
 
-static void add_row(struct adding *add, const struct csv *csv, const int *column, const char *where)
+/* The device of a row: its name, or without one SEP and its MAC address. */
+static const char *row_device(const struct csv *csv, const struct heading *heading, size_t n,
+    char out[DEVICE_MAX + 1])
 {
+	const char *name = "", *mac = "";
+	char digits[DEVICE_MAC + 1];
+
+	for (size_t i = 0; i < n; i++) {
+		if (heading[i].column == COLUMN_DEVICE)
+			name = csv_plain(csv->cell[i]);
+		if (heading[i].column == COLUMN_MAC)
+			mac = csv_plain(csv->cell[i]);
+	}
+	if (*name != '\0' || *mac == '\0')
+		return name;
+	if (!device_mac(mac + strspn(mac, " "), digits))
+		return mac;
+	snprintf(out, DEVICE_MAX + 1, "SEP%s", digits);
+	return out;
+}
+
+static void add_row(struct adding *add, const struct csv *csv, const struct heading *heading, size_t n,
+    const char *where)
+{
+	char own[DEVICE_MAX + 1], cells[PHONE_F_CHANGES][COLUMN_CELL_MAX];
+	struct row row = {.where = where, .line = csv->line, .csv = csv, .heading = heading};
 	struct phone_change change = {.keep_string = false};
-	const char *device = "";
+	struct reason why;
 
 	/* An empty cell says nothing. */
-	for (size_t i = 0; i < csv->n; i++) {
-		if (column[i] == DEVICE_COLUMN)
-			device = csv->cell[i];
-		else if (*csv->cell[i] != '\0')
-			change.value[column[i]] = csv->cell[i];
+	for (size_t i = 0; i < n; i++) {
+		const char *cell = csv_plain(csv->cell[i]);
+		int f = heading[i].column;
+
+		if (*cell == '\0')
+			continue;
+		if (f == COLUMN_STATUS)
+			row.status = cell;
+		else if (f >= 0 && (change.value[f] = column_value((enum phone_field)f, cell, add->dates, cells[f], &why)) == NULL) {
+			refuse(add, where, &why);
+			return;
+		}
 	}
-	add_one(add, device, where, &change);
+	add_one(add, row_device(csv, heading, n, own), &row, &change);
 }
 
-static void add_csv(struct adding *add, const char *path)
+/* Is there anything in a row? Spreadsheets write empty rows as commas. 0; 1 when there is; -1 with a reason. */
+static int check_row(struct csv *csv, size_t columns, struct reason *why)
 {
-	int column[CSV_CELLS_MAX], fd = fileio_open_input(path), result;
-	unsigned char *text;
+	size_t last = csv->n;
+
+	while (last > 0 && *csv->cell[last - 1] == '\0')
+		last--;
+	if (last == 0)
+		return 0;
+	if (last > columns || csv->n < columns)
+		return reason_set(why, "has %zu cells, the header %zu", csv->n, columns);
+	csv->n = columns;
+	return 1;
+}
+
+static void add_csv(struct adding *add, const char *path, const char *encoding)
+{
+	struct heading heading[CSV_CELLS_MAX];
+	struct csv_file table;
 	char where[256];
 	struct reason why;
-	struct csv csv;
-	size_t len, columns;
+	size_t columns;
+	int result;
 
-	if (fd < 0)
-		status_die_path(path, "cannot open");
-	if (fileio_read_all(fd, MAX_CSV_BYTES, &text, &len) != 0)
-		status_die_errno(path, "cannot read");
-	close(fd);
-	csv_open(&csv, (char *)text, len);
-	read_header(&csv, path, column);
-	columns = csv.n;
-	while ((result = csv_row(&csv, &why)) != 0) {
-		snprintf(where, sizeof where, "%.200s:%zu", strcmp(path, "-") == 0 ? "stdin" : path, csv.line);
-		if (result > 0 && csv.n != columns)
-			result = reason_set(&why, "has %zu cells, the header %zu", csv.n, columns);
+	csv_file_read(&table, path, encoding);
+	columns = read_header(add, &table, heading);
+	while ((result = csv_row(&table.csv, &why)) != 0) {
+		snprintf(where, sizeof where, "%.200s:%zu", table.name, table.csv.line);
 		if (result > 0)
-			add_row(add, &csv, column, where);
-		else
+			result = check_row(&table.csv, columns, &why);
+		if (result > 0)
+			add_row(add, &table.csv, heading, columns, where);
+		else if (result < 0)
 			refuse(add, where, &why);
 	}
-	explicit_bzero(text, len);
-	free(text);
+	csv_file_free(&table);
 }
 
 static void commit(struct adding *add)
@@ -269,6 +441,9 @@ static void commit(struct adding *add)
 		*(item[i].fresh ? &add->added : &add->changed) += 1;
 	}
 	add->status = open_spool_flush(add->spool, add->status);
+	for (size_t i = 0; i < n; i++)
+		if (item[i].error == 0 && item[i].generated)
+			printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
 	if (n > 0)
 		explicit_bzero(item, n * sizeof *item);
 	buf_free(&add->items);
@@ -276,10 +451,11 @@ static void commit(struct adding *add)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *csv = NULL, *file = NULL, *from;
+	const char *path = spool_default(), *csv = NULL, *file = NULL, *encoding = NULL, *from;
 	struct adding add = {.status = STATUS_OK};
 	time_t now = time(NULL);
 	bool null = false;
+	int dates = -1;
 	const struct option_spec options[] = {
 		OPT_FLAG('0', "null", &null,
 		    "names in the file or on stdin end with NUL, not newline"),
@@ -292,6 +468,16 @@ int main(int argc, char *argv[])
 		    "begin with this template of capf.conf"),
 		OPT_FLAG('u', "update", &add.update,
 		    "change phones that exist; empty cells change nothing"),
+		OPT_FLAG(0, "again", &add.again,
+		    "generate a string also for phones that have one, which is void then"),
+		OPT_FLAG(0, "any-name", &add.any_name,
+		    "take names as they are, also those that look like typing errors"),
+		OPT_INDEX(0, "dates", "ORDER", &dates, column_dates,
+		    "how dates in CSV are written: 2026-12-31, 31.12.2026, 12/31/2026"),
+		OPT_TEXT(0, "encoding", "NAME", &encoding,
+		    "how CSV is encoded: utf-8, utf-16, utf-16be or windows-1252"),
+		OPT_FLAG(0, "ignore-unknown", &add.ignore_unknown,
+		    "leave out other columns of CSV, instead of keeping them as fields"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);
@@ -299,6 +485,11 @@ int main(int argc, char *argv[])
 
 	if (csv != NULL && (file != NULL || arg != argc))
 		status_usage("takes names or CSV, not both");
+	if (csv == NULL && (dates >= 0 || encoding != NULL || add.ignore_unknown))
+		status_usage("--dates, --encoding and --ignore-unknown are for --csv");
+	add.dates = dates >= 0 ? (enum column_dates)dates : COLUMN_DATES_ISO;
+	if (encoding != NULL && text_encoding_named(encoding) < 0)
+		status_usage("--encoding: %s is not one of utf-8, utf-16, utf-16be, windows-1252", encoding);
 	/* Names come down a pipe, but nobody shall wait for a keyboard. */
 	if (arg == argc && csv == NULL && file == NULL && isatty(STDIN_FILENO))
 		status_usage("wants device names, or --csv");
@@ -318,9 +509,10 @@ int main(int argc, char *argv[])
 	if (file != NULL)
 		add_lines(&add, file, null);
 	if (csv != NULL)
-		add_csv(&add, csv);
+		add_csv(&add, csv, encoding);
 	progress_end(&add.progress);
 	commit(&add);
+	tdestroy(add.rows, free);
 	progress_totals((struct progress_total[]){{add.added, "added"}, {add.changed, "changed"}, {add.refused, "refused"}}, 3);
 	phone_change_free(&add.under);
 	index_free(&add.index);

@@ -180,7 +180,8 @@ static bool has_lsc(const struct spool *s, const char *device)
 
 int main(int argc, char *argv[])
 {
-	const char *path = spool_default(), *device;
+	const char *path = spool_default();
+	char device[DEVICE_MAX + 1];
 	struct servers named = {.n = 0}, listening = {.n = 0};
 	struct option_texts hosts = {.n = 0};
 	struct settings settings;
@@ -203,13 +204,15 @@ int main(int argc, char *argv[])
 
 	if (argc - arg != 1)
 		status_usage("wants the name of one device");
-	device = argv[arg];
-	if (!device_ok(device, strlen(device)))
-		status_usage("\"%s\" is not a device name", device);
+	if (!device_tidy(argv[arg], device))
+		status_usage("\"%s\" is not a device name", argv[arg]);
 	for (size_t i = 0; i < hosts.n; i++)
 		add_named(&named, hosts.text[i]);
 	snprintf(port, sizeof port, "%ld", number);
 	s = open_spool(path, now);
+	/* A record of just this name is meant, however unusual the name is. */
+	if (device_ok(argv[arg], strlen(argv[arg])) && phonebook_has(s, argv[arg]))
+		strcpy(device, argv[arg]);
 	confine_below(SANDBOX_READER, s->root, NULL, 0);
 	if (settings_load(&settings, s->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);

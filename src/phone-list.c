@@ -165,7 +165,7 @@ static int show_unknown(struct view *v)
 		table_time(&v->table, d->first, TABLE_PLAIN);
 		table_time(&v->table, d->last, TABLE_PLAIN);
 		table_word(&v->table, d->address, TABLE_PLAIN);
-		table_end_row(&v->table);
+		table_row(&v->table);
 	}
 	unknown_devices_free(&u);
 	return status;

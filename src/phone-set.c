@@ -26,8 +26,8 @@
 const char program[] = "phone-set";
 const char purpose[] = "say what phones shall do, and how they prove who they are";
 const char synopsis[] =
-    "[-0hV] [-f file] [-P seconds] [-s spool] [--auth mode] [--complete-by time]\n"
-    "    [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"
+    "[-0hV] [-f file] [-P seconds] [-s spool] [--again] [--auth mode]\n"
+    "    [--complete-by time] [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"
     "    [--operation operation] [--rsa bits] [--string digits] [--string-file file]\n"
     "    [--template name] all | device ...";
 
@@ -39,6 +39,7 @@ struct setting {
 	struct phone_change change, under;	/* by options; by the template */
 	const char *file;	/* with the names, or NULL */
 	const char *generate, *string_file;
+	bool again;		/* also where a string may have been handed out */
 	size_t digits;		/* of a string that is made for each; 0: none is */
 	struct buf items;	/* struct phonebook_item */
 	int status;
@@ -77,6 +78,8 @@ static void check_options(struct setting *set, bool names)
 		status_usage("nothing to set");
 	if (strings > 1)
 		status_usage("--generate, --string and --string-file exclude each other");
+	if (set->again && set->generate == NULL)
+		status_usage("--again wants --generate");
 	if (set->change.keep_string && strings > 0)
 		status_usage("--keep-string excludes a new string");
 	/* Names come down a pipe, but nobody shall wait for a keyboard. */
@@ -157,6 +160,12 @@ static void set_one(struct setting *set, const char *device)
 		reason_set(&why, "there is no such phone");
 	if (found <= 0) {
 		refuse(set, device, &why);
+		return;
+	}
+	if (set->digits > 0 && !set->again && phone_string_waits(&item.phone, &st, set->spool->now)) {
+		reason_set(&why, PHONE_STRING_WAITS);
+		refuse(set, device, &why);
+		explicit_bzero(&item, sizeof item);
 		return;
 	}
 	if (set->digits > 0) {
@@ -240,6 +249,8 @@ int main(int argc, char *argv[])
 		    "read device names from this file too; - is stdin"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
+		OPT_FLAG(0, "again", &set.again,
+		    "generate a string also for phones that have one, which is void then"),
 		OPT_WORD(0, "auth", "MODE", &value[PHONE_F_AUTH], phone_auths,
 		    "how the phone proves who it is: by a string, not at all, or by a "
 		    "certificate"),
@@ -284,6 +295,7 @@ int main(int argc, char *argv[])
 	take_settings(&set);
 	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0)
 		status_die_errno(path, "cannot list");
+	devices_settle(&names, set.spool);
 	set_each(&set, &names);
 	commit(&set);
 	progress_totals((struct progress_total[]){{set.done, "changed"}, {set.refused, "refused"}}, 2);

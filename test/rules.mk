@@ -130,6 +130,10 @@ check-systemd: all servers
 check-debian:
 	@test/debian/run $(RELEASES)
 
+# Tables through LibreOffice and back; it must be there. What it made for `make check` must be what it makes now.
+check-spreadsheet: all
+	@CAPFKIT_BIN='$(abspath $(BIN))' test/spreadsheet/check
+
 # The programs on one spool, with two servers, and kills; then the journal and the spool are counted.
 check-concurrent: all
 	@$(ENV) SECONDS_TO_RUN='$(or $(SECONDS),60)' test/concurrent
@@ -142,4 +146,4 @@ bench: all servers
 	@$(ENV) test/bench/run
 
 .PHONY: units servers captives check check-asan check-clang check-concurrent check-crash check-debian \
-	check-fleet check-mutants check-oom check-oracle check-systemd coverage fuzz bench
+	check-fleet check-mutants check-oom check-oracle check-spreadsheet check-systemd coverage fuzz bench

@@ -13,6 +13,7 @@
 #include "site/settings.h"
 
 #define ENCODED_MAX 180		/* libinih reads lines of 200, with their name */
+#define OTHER "field."		/* in front of the name of a field of the site's */
 #define RSA_LEAST 2048		/* public_key_check refuses shorter keys of phones, whatever the settings say */
 
 const char *const phone_operations[] = {"none", "install", "delete", "troubleshoot", NULL};
@@ -233,6 +234,120 @@ static int set_field(struct phone *p, enum phone_field field, const char *value,
 	return result;
 }
 
+int phone_other_name(const char *heading, char out[PHONE_FIELD_MAX + 1], struct reason *why)
+{
+	size_t n = 0;
+
+	for (const char *p = heading; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+		bool letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c >= 0x80;
+
+		if (c >= 'A' && c <= 'Z') {
+			c = (unsigned char)(c - 'A' + 'a');
+			letter = true;
+		}
+		/* Whatever stands between two words. */
+		if (!letter && (n == 0 || out[n - 1] == '-'))
+			continue;
+		if (n == PHONE_FIELD_MAX)
+			return reason_set(why, "the name of a column has more than %d bytes: \"%.60s\"", PHONE_FIELD_MAX,
+			    heading);
+		out[n++] = letter ? (char)c : '-';
+	}
+	n -= n > 0 && out[n - 1] == '-';
+	out[n] = '\0';
+	return n > 0 ? 0 : reason_set(why, "a column has the name \"%.60s\", without letters and digits", heading);
+}
+
+bool phone_other_next(const struct phone *p, size_t *at, char name[PHONE_FIELD_MAX + 1], char value[PHONE_TEXT_MAX + 1])
+{
+	const char *line = p->others + *at;
+	size_t equal = strcspn(line, "="), end = strcspn(line, "\n");
+
+	if (*line == '\0')
+		return false;
+	memcpy(name, line, equal);
+	name[equal] = '\0';
+	memcpy(value, line + equal + 1, end - equal - 1);
+	value[end - equal - 1] = '\0';
+	*at += end + 1;
+	return true;
+}
+
+/* Is it a name that phone_other_name may have made? */
+static bool other_name_ok(const char *name)
+{
+	char again[PHONE_FIELD_MAX + 1];
+	struct reason why;
+
+	return phone_other_name(name, again, &why) == 0 && strcmp(name, again) == 0;
+}
+
+/* Puts a field that is good among the others. */
+static int insert_other(struct phone *p, const char *name, const char *value, struct reason *why)
+{
+	char others[PHONE_OTHERS_MAX + PHONE_FIELD_MAX + PHONE_TEXT_MAX + 3] = "", each[PHONE_FIELD_MAX + 1];
+	char text[PHONE_TEXT_MAX + 1];
+	bool done = *value == '\0';
+	size_t at = 0, n = 0;
+
+	while (phone_other_next(p, &at, each, text)) {
+		int order = strcmp(each, name);
+
+		if (order >= 0 && !done) {
+			n += (size_t)snprintf(others + n, sizeof others - n, "%s=%s\n", name, value);
+			done = true;
+		}
+		if (order != 0)
+			n += (size_t)snprintf(others + n, sizeof others - n, "%s=%s\n", each, text);
+	}
+	if (!done)
+		n += (size_t)snprintf(others + n, sizeof others - n, "%s=%s\n", name, value);
+	if (n > PHONE_OTHERS_MAX)
+		return reason_set(why, "its fields have more than %d bytes", PHONE_OTHERS_MAX);
+	memcpy(p->others, others, n + 1);
+	return 0;
+}
+
+/* Is its line in a record short enough for libinih? */
+static bool other_fits(const char *name, const char *text)
+{
+	char encoded[ENCODED_MAX + 1];
+
+	return encode(text, encoded) && strlen(OTHER) + strlen(name) + 3 + strlen(encoded) <= INI_LINE_MAX;
+}
+
+int phone_other_set(struct phone *p, const char *name, const char *value, struct reason *why)
+{
+	char text[PHONE_TEXT_MAX + 1];
+	struct reason cause;
+
+	if (set_text(text, value, &cause) != 0)
+		return reason_set(why, "%s: %s", name, strstr(cause.text, "control") != NULL ?
+		    "a control character" : "the value is too long");
+	if (!other_fits(name, text))
+		return reason_set(why, "%s: the value is too long", name);
+	return insert_other(p, name, text, why);
+}
+
+/* A line "field.NAME = value" of a record. */
+static int take_other(struct phone *p, const char *name, const char *value, struct reason *why)
+{
+	char text[PHONE_TEXT_MAX + 1], each[PHONE_FIELD_MAX + 1], was[PHONE_TEXT_MAX + 1];
+	size_t at = 0;
+
+	if (!other_name_ok(name))
+		return reason_set(why, "a field cannot be called \"%.40s\"", name);
+	while (phone_other_next(p, &at, each, was))
+		if (strcmp(each, name) == 0)
+			return reason_set(why, OTHER "%s comes twice", name);
+	if (decode(value, text, why) != 0)
+		return -1;
+	if (*text == '\0' || strchr(text, '\n') != NULL || !other_fits(name, text))
+		return reason_set(why, OTHER "%s has no value, or one that cannot be written again", name);
+	return insert_other(p, name, text, why);
+}
+
 void phone_init(struct phone *p, const char *device)
 {
 	*p = (struct phone){.rsa = 2048, .ec = 384};
@@ -259,6 +374,8 @@ static int take_field(void *ctx, const char *name, const char *value, struct rea
 	struct reading *r = ctx;
 	int field = phone_field(name);
 
+	if (strncmp(name, OTHER, strlen(OTHER)) == 0)
+		return take_other(r->into, name + strlen(OTHER), value, why);
 	if (take_once(r, field, name, why) != 0)
 		return -1;
 	return set_field(r->into, (enum phone_field)field, value, -1, why);
@@ -318,6 +435,9 @@ static void put_text(struct buf *out, const char *name, const char *text)
 
 void phone_format(const struct phone *p, struct buf *out)
 {
+	char name[sizeof OTHER + PHONE_FIELD_MAX] = OTHER, value[PHONE_TEXT_MAX + 1];
+	size_t at = 0;
+
 	put_text(out, field_names[PHONE_F_DESCRIPTION], p->description);
 	put_line(out, field_names[PHONE_F_OPERATION], phone_operations[p->operation]);
 	put_line(out, field_names[PHONE_F_AUTH], phone_auths[p->auth]);
@@ -330,6 +450,8 @@ void phone_format(const struct phone *p, struct buf *out)
 	put_time(out, field_names[PHONE_F_SCHEDULED], p->scheduled);
 	if (p->order != p->scheduled)
 		put_time(out, field_names[PHONE_F_ORDER], p->order);
+	while (phone_other_next(p, &at, name + strlen(OTHER), value))
+		put_text(out, name, value);
 }
 
 static int set_yes(const char *name, const char *value, bool *out, struct reason *why)
@@ -435,6 +557,14 @@ void phone_say(const struct phone *p, const struct phone_state *note, struct pho
 const char *phone_string(const struct phone *p, const struct phone_state *st)
 {
 	return current(p, st) && st->status == PHONE_SUCCESSFUL ? "" : p->string;
+}
+
+bool phone_string_waits(const struct phone *p, const struct phone_state *st, time_t now)
+{
+	struct phone_view view;
+
+	phone_look(p, st, now, &view);
+	return *phone_string(p, st) != '\0' && view.status != PHONE_FAILED;
 }
 
 bool phone_authenticated(const struct phone *p, const struct phone_state *st)
@@ -572,10 +702,13 @@ int phone_generate(char out[AUTH_STRING_MAX + 1], size_t digits)
 	while (n < digits) {
 		if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
 			return -1;
-		/* From 250 on the small digits would be more likely. */
-		for (size_t i = 0; i < sizeof random && n < digits; i++)
-			if (random[i] < 250)
+		/* From 252 or 250 on the small digits would be more likely. */
+		for (size_t i = 0; i < sizeof random && n < digits; i++) {
+			if (n == 0 && random[i] < 252)
+				out[n++] = (char)('1' + random[i] % 9);
+			else if (n > 0 && random[i] < 250)
 				out[n++] = (char)('0' + random[i] % 10);
+		}
 	}
 	out[n] = '\0';
 	explicit_bzero(random, sizeof random);

@@ -15,6 +15,8 @@
 
 #define PHONE_TEXT_MAX 128	/* so that a line stays short of what libinih reads */
 #define PHONE_FILE_MAX 4096
+#define PHONE_FIELD_MAX 32	/* bytes of the name of a field of the site's */
+#define PHONE_OTHERS_MAX 512	/* of all these fields of a phone, with their names */
 
 enum phone_operation { PHONE_NONE, PHONE_INSTALL, PHONE_DELETE, PHONE_TROUBLESHOOT };
 enum phone_auth_mode { PHONE_BY_STRING, PHONE_BY_NULL, PHONE_BY_LSC, PHONE_BY_MIC };
@@ -39,6 +41,7 @@ struct phone {
 	char template[DEVICE_MAX + 1];
 	time_t scheduled;		/* when the order was given; 0: never */
 	time_t order;			/* its identity: that time, or a later one (phone_apply) */
+	char others[PHONE_OTHERS_MAX + 1];	/* fields of the site's: "name=value\n", sorted by name */
 };
 
 struct phone_state {
@@ -99,6 +102,15 @@ enum phone_field {
 	PHONE_FIELDS
 };
 
+/* Fields of the site's, such as device-pool or building, which phone-add keeps and phone-report shows; nothing else
+ * looks at them. The name of one, from the heading of its column: in small letters, with hyphens between the words. -1 with a
+ * reason. */
+int phone_other_name(const char *heading, char out[PHONE_FIELD_MAX + 1], struct reason *);
+/* Sets one, of a name that phone_other_name made; "" takes it away. -1 with a reason. */
+int phone_other_set(struct phone *, const char *name, const char *value, struct reason *);
+/* The next one, from *at on, which begins at 0. False at the end. */
+bool phone_other_next(const struct phone *, size_t *at, char name[PHONE_FIELD_MAX + 1], char value[PHONE_TEXT_MAX + 1]);
+
 /* Which field is called so, or -1. */
 int phone_field(const char *name);
 
@@ -125,7 +137,11 @@ void phone_change_free(struct phone_change *);
 /* Are all templates good? -1 with a reason. */
 int phone_templates_check(int dirfd, time_t now, struct reason *);
 
-/* So many random digits, each as likely as any other. -1 with errno. */
+/* Has it an authentication string that may have been handed out, and would be void if another one was made? */
+#define PHONE_STRING_WAITS "has an authentication string already, which may have been handed out; phone-report --sheet " \
+    "shows it, --again makes another"
+bool phone_string_waits(const struct phone *, const struct phone_state *, time_t now);
+/* So many random digits, the first of them not 0: a spreadsheet would lose it. -1 with errno. */
 int phone_generate(char out[AUTH_STRING_MAX + 1], size_t digits);
 
 #endif

@@ -201,6 +201,22 @@ seed("settings", "template", "template.default.auth = string\ntemplate.lobby.rsa
 seed("csv", "plain", "device,description,operation\r\nSEP001122334455,\"a \"\"b\"\", c\",install\r\n\r\n"
      "CSF1,=1+1,\n,,\n")
 seed("csv", "bom", "\ufeffdevice\nSEP001122334455\n\"two\nlines\"")
+seed("csv", "semicolons", b"\xffsep=;\r\ndevice;string\r\nSEP001122334455;'0123\r\n;\r\n")
+seed("csv", "tabs", b"\xffdevice\tdescription\n'=1\t\"a\tb\"\n''1-2\t0815\n")
+TABLE = "Device Name;Beschreibung\r\nSEP001122334455;Z\u00fcrich \u20ac\r\n"
+for i, (code, bom) in enumerate((("utf-8", ""), ("utf-16-le", ""), ("utf-16-be", ""), ("cp1252", ""), ("utf-8", "\ufeff"),
+                                 ("utf-16-le", "\ufeff"))):
+    seed("text_encoding", "%d" % i, bytes([i]) + (bom + TABLE).encode(code))
+seed("text_encoding", "pair", b"\1" + "a\U0001f4de\n".encode("utf-16-le"))
+KNOCKS = "CSFjdoe\t1\t2026-01-31T08:00:00Z\t2026-01-31T08:00:00Z\t2001:db8::1\n" \
+    "SEP001122334455\t12\t2026-01-30T08:00:00Z\t2026-01-31T08:00:00Z\t192.0.2.1\n"
+seed("unknown_devices", "two", "\0" + KNOCKS)
+seed("unknown_devices", "flood", b"\xff" + KNOCKS.encode())
+seed("unknown_devices", "bad", "\0" + KNOCKS + "SEP1\t0\tx\t-\n")
+for i, text in enumerate(("Operation Completes By\n2026:12:31:08", "complete-by\n31.12.2026 08:00",
+                          "Authentication Mode\nBy Existing Certificate (Precedence to LSC)",
+                          "Device Pool\nDP_Z\u00fcrich", "MAC Address\n00:11:22:33:44:55", "Key Size (bits)\n2048")):
+    seed("columns", "%d" % i, text)
 seed("csv", "bad", "a\"b,c\n\"open\n")
 
 # Names.
@@ -209,7 +225,8 @@ for i, text in enumerate((STEM + ".csr", STEM + ".ra", STEM + ".der", "2026-01-3
                           "+7d", "90d", "all", "SEP001122334455\nCSFx\nSEP001122334455",
                           "CP-8841-SEP001122334455", "X-CSFjdoe",
                           "SEP001122334455+20260131T080000Z.lsc.der", "2026-12-31 10:00", "2026-12-31Z",
-                          "B\u00fcro \u202e\u6771e\u0301")):
+                          "B\u00fcro \u202e\u6771e\u0301", "sep00:11:22:33:44:55",
+                          "0011.2233.4455", "SPE001122334455", "phones.csv")):
     seed("names", "%02d" % i, text)
 
 # What a child tells.
@@ -232,7 +249,8 @@ seed("records_packet", "look", asked(0))
 seed("records_packet", "guess", asked(1, string=b"12345"))
 seed("records_packet", "change", asked(2, status=1, flags=9, why=b"the phone hung up in state key"))
 seed("records_packet", "note", asked(3, why=b"wrong"))
-seed("records_packet", "stage", asked(5, device=b""))
+seed("records_packet", "unknown", asked(4, why=b"192.0.2.1"))
+seed("records_packet", "stage", asked(7, device=b""))
 seed("records_packet", "reply", struct.pack(">II", 0, 28) + b"\3" + bytes(4) + counted(b"") + counted(b"SEP001122334455") +
      counted(b"cannot lock its record") + counted(b"No locks available") + counted(bytes(17)))
 
