@@ -306,7 +306,7 @@ report() {
 	phone-add -u -c new.csv 2>/dev/null
 	assert_equal "$(report device operation status complete-by | cut -c -62 | head -n 2 | sed 's/20..-..-..T.*Z$//')" \
 	    $'SEP000000000001,install,pending,\nSEP000000000002,delete,pending,'
-	[[ $(report device complete-by) == SEP000000000001,2098-01-01T00:00:00Z* ]]
+	[[ $(report device complete-by) == SEP000000000001,2098-01-0* ]]
 }
 
 @test "phone-report: digits are not lost, a byte order mark on request, chosen columns" {
