@@ -91,12 +91,14 @@ static bool take_number(const char **text, int digits, int *out)
 	return n > 0 && (**text < '0' || **text > '9');
 }
 
-/* "", " 08:00" or " 08:00:00", as spreadsheets write it behind a date. */
+/* "", " 08:00" or " 08:00:00", as spreadsheets write it behind a date. Without a time the hour is -1. */
 static bool take_time(const char *text, int clock[3])
 {
 	memset(clock, 0, 3 * sizeof *clock);
-	if (*text == '\0')
+	if (*text == '\0') {
+		clock[0] = -1;
 		return true;
+	}
 	if (*text++ != ' ' || !take_number(&text, 2, &clock[0]) || *text++ != ':' || !take_number(&text, 2, &clock[1]))
 		return false;
 	return *text == '\0' || (*text++ == ':' && take_number(&text, 2, &clock[2]) && *text == '\0');
@@ -109,10 +111,13 @@ static bool hours(const char *text, int clock[3])
 	return *text++ == ':' && take_number(&text, 2, &clock[0]) && *text == '\0';
 }
 
-/* Writes a date and a time as utc_parse reads them; it also finds out whether there is such a day. */
+/* Writes a date, and a time if there is one, as when_parse reads them; it also finds out whether there is such a day. */
 static const char *iso(int year, int month, int day, const int clock[3], char out[COLUMN_CELL_MAX])
 {
-	snprintf(out, COLUMN_CELL_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", year, month, day, clock[0], clock[1], clock[2]);
+	int n = snprintf(out, COLUMN_CELL_MAX, "%04d-%02d-%02d", year, month, day);
+
+	if (clock[0] >= 0)
+		snprintf(out + n, COLUMN_CELL_MAX - (size_t)n, " %02d:%02d:%02d", clock[0], clock[1], clock[2]);
 	return out;
 }
 

@@ -6,9 +6,9 @@
 
 const char *sheet_press(const struct phone *p)
 {
-	/* Whatever the operation is, "Update" begins a session. */
+	/* Whatever the operation is, "Update" begins a session. Where LSC is depends on the model. */
 	if (p->auth == PHONE_BY_STRING)
-		return "Settings > Security Configuration > LSC > Update (locked: first **#), type the string, Submit";
+		return "LSC > Update, type the string, Submit";
 	return "nothing: restart the phone, it does the rest";
 }
 
@@ -74,5 +74,8 @@ void sheet_row(struct buf *out, const char *device, const char *description, con
 
 void sheet_end(struct buf *out)
 {
-	put(out, "</tbody>\n</table>\n</body>\n</html>\n");
+	/* As capf-phones(7) has it. */
+	put(out, "</tbody>\n</table>\n<p>Where LSC is: on a phone of the 7900 series in Settings &gt; Security Configuration, "
+	    "which **# unlocks; of the 8800 series in Applications &gt; Admin Settings &gt; Security Setup. "
+	    "Menus of others differ.</p>\n</body>\n</html>\n");
 }

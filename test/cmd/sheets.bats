@@ -147,7 +147,7 @@ report() {
 		run --separate-stderr report device description operation auth string complete-by device-pool
 		assert_output "$(cat <<-'EOT'
 		CSFjdoe,"links, ""Halle""",none,existing-lsc,,,
-		SEP001122334455,Zürich – Empfang,install,string,'012345678901,2030-12-31T00:00:00Z,DP_Zürich
+		SEP001122334455,Zürich – Empfang,install,string,'012345678901,2030-12-31T23:59:59Z,DP_Zürich
 		SEP001122334456,'0815,install,null,,2030-12-31T08:30:00Z,DP_1
 		SEP001122334457,'1-2,none,string,,,
 		EOT
@@ -217,7 +217,7 @@ report() {
 	assert_status 1
 	assert_stderr_has 'a.csv:2: "03.12.2030" is no date here; --dates dmy reads 31.12.2026'
 	phone-add -u --dates dmy -c a.csv
-	assert_equal "$(report complete-by)" 2030-12-03T00:00:00Z
+	assert_equal "$(report complete-by)" 2030-12-03T23:59:59Z
 	table '3/12/2030 7:05:09'
 	phone-add -u --dates mdy -c a.csv
 	assert_equal "$(report complete-by)" 2030-03-12T07:05:09Z
@@ -306,7 +306,7 @@ report() {
 	phone-add -u -c new.csv 2>/dev/null
 	assert_equal "$(report device operation status complete-by | cut -c -62 | head -n 2 | sed 's/20..-..-..T.*Z$//')" \
 	    $'SEP000000000001,install,pending,\nSEP000000000002,delete,pending,'
-	[[ $(report device complete-by) == SEP000000000001,2098-01-0* ]]
+	[[ $(report device complete-by) == SEP000000000001,2098-01-01T23:59:59Z* ]]
 }
 
 @test "phone-report: digits are not lost, a byte order mark on request, chosen columns" {
