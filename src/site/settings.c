@@ -8,6 +8,7 @@
 #include "base/device.h"
 #include "base/fileio.h"
 #include "base/ini.h"
+#include "base/nearest.h"
 #include "base/utc.h"
 #include "site/settings.h"
 
@@ -289,6 +290,8 @@ static const char *below(const char *name, const char *word)
 /* The values of templates are checked by phone_templates_check, those of CAs by who speaks with them. */
 static int take_setting(void *ctx, const char *name, const char *value, struct reason *why)
 {
+	struct nearest near = {.word = NULL};
+
 	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
 		if (strcmp(name, settings[i].name) == 0)
 			return set(ctx, &settings[i], value, why);
@@ -299,7 +302,10 @@ static int take_setting(void *ctx, const char *name, const char *value, struct r
 			return field_of(rest) != NULL ? 0 :
 			    reason_set(why, "%.60s: wants to be %s.NAME.field", name, named[i]);
 	}
-	return reason_set(why, "there is no setting %.40s", name);
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+		nearest_try(&near, name, settings[i].name);
+	return reason_set(why, "there is no setting %.40s%s%s%s", name, near.word != NULL ? ": did you mean " : "",
+	    near.word != NULL ? near.word : "", near.word != NULL ? "?" : "");
 }
 
 static void put(struct buf *out, const char *text)
