@@ -47,8 +47,8 @@ static void read_settings(const char *path, struct settings *settings)
 	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct reason why;
 
-	if (root < 0)
-		status_die_path(path, "cannot open the spool");
+	if (root < 0 || faccessat(root, SPOOL_CONF, F_OK, 0) != 0)
+		open_spool_failed(path);
 	if (settings_load(settings, root, &why) != 0)
 		status_die(status_of_input(why.trouble), path, SPOOL_CONF ": %s", why.text);
 	close(root);

@@ -22,6 +22,19 @@ struct spool *open_spool(const char *path, time_t now)
 		status_die(STATUS_USAGE, path, "the spool lacks %s/; spool-check --repair makes it",
 		    spool_dir_name(missing));
 	errno = saved;
+	open_spool_failed(path);
+}
+
+void open_spool_failed(const char *path)
+{
+	struct stat st;
+	int saved = errno;
+
+	if (saved == ENOENT && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		status_die(STATUS_USAGE, path, "not a spool (no " SPOOL_CONF "); -s or CAPF_SPOOL says which it is");
+	if (saved == ENOENT)
+		status_die(STATUS_USAGE, path, "there is no such directory; capf-init makes a spool");
+	errno = saved;
 	status_die_path(path, "cannot open the spool");
 }
 

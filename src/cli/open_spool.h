@@ -7,7 +7,9 @@
 
 /* The spool at path, or a message and the end: 100 when there is none or it lacks a directory. */
 struct spool *open_spool(const char *path, time_t now);
-/* The same for a program that writes: only its owner may, and first it finishes what an earlier one left. */
+/* After spool_open failed with errno: says why, and the end. */
+_Noreturn void open_spool_failed(const char *path);
+/* The same as open_spool for a program that writes: only its owner may, and first it finishes what an earlier one left. */
 struct spool *open_spool_to_write(const char *path, time_t now);
 /* Lets only the owner of path go on: what root makes there the owner could not read. Anybody else gets a message
  * and the end, 100; what does not exist has no owner. */

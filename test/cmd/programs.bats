@@ -134,7 +134,12 @@ here() {
 			run --separate-stderr ${command//:/ } -s $place </dev/null
 			[ "$status" -eq 100 ] || fail "${command//:/ } -s $place" "$(show_run)"
 			assert_equal "$output" ""
-			assert_one_line "$place: cannot open the spool: "
+			assert_one_line "$place: "
+			case $place in
+			nosuch) assert_stderr_has "$place: there is no such directory; capf-init makes a spool" ;;
+			file) assert_stderr_has "$place: cannot open the spool: Not a directory" ;;
+			empty) assert_stderr_has "$place: not a spool (no capf.conf)" ;;
+			esac
 		done
 	done
 	assert_equal "$(ls -A empty)" ""
