@@ -3,6 +3,7 @@
  * and verified before the first one is kept; a certificate goes to the request that has its key, under
  * the request's name. It takes no name from the archive, extracts nothing, believes no CA that is not in
  * capf-trust, and an archive that is damaged anywhere changes nothing. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,6 +37,7 @@ struct importing {
 	int archive;		/* its file, or -1 */
 	struct spool *spool;
 	struct progress_total total[IMPORT_REFUSED + 1];	/* for each word */
+	size_t good, others;	/* entries; those that are requests */
 	bool held_back;		/* nothing is imported, because some are refused */
 };
 
@@ -51,6 +53,8 @@ static int take(struct importing *im, const struct verdict *v)
 	char iso[UTC_ISO + 1] = "";
 	struct imported out;
 
+	im->good += v->good;
+	im->others += v->other;
 	if (import_take(im->import, &judged, &out) != 0)
 		return -1;
 	if (v->read)
@@ -75,8 +79,9 @@ static int read_archive(struct importing *im, struct inspect *in, const char *na
 			status_warn(v.entry[0] != '\0' ? v.entry : name, "%s; nothing was imported", why.text);
 			status = STATUS_REFUSED;
 		} else if (result == INSPECT_TROUBLE) {
+			/* A directory, for one, which opens like a file. */
+			status = status_of(errno);
 			status_warn_errno(name, "cannot read");
-			status = STATUS_TROUBLE;
 		} else if (take(im, &v) != 0) {
 			status_warn_errno(v.entry, "cannot store; nothing was imported");
 			status = STATUS_TROUBLE;
@@ -128,11 +133,14 @@ static int report(struct importing *im)
 	return STATUS_TROUBLE;
 }
 
-/* When nothing else was wrong: what to do about certificates that may be for another site. */
+/* When nothing else was wrong: what to do about requests, or certificates that may be for another site. */
 static void hint(const struct importing *im, const char *name)
 {
 	size_t foreign, refused = import_refused(im->import, &foreign);
 
+	if (im->good == 0 && im->others > 0)
+		status_warn(name, "holds certificate requests; cert-import wants the certificates that a CA made of them "
+		    "(csr-sign, csr-submit), and csr-add takes requests");
 	if (refused > 0 && refused == foreign)
 		status_warn(name, "all that was refused is for keys that this spool never had: "
 		    "if it is another site's, add --others");

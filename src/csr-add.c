@@ -47,6 +47,7 @@ struct adding {
 	struct index index;
 	struct results answers;
 	struct progress_total total[4];	/* added, already, superseded, refused */
+	size_t good, others;	/* entries; those that are certificates */
 	bool known, unsure;	/* some are there already; but perhaps not durably */
 	struct progress progress;
 };
@@ -109,6 +110,8 @@ static int take(struct adding *ad, const char *name, const struct verdict *v)
 	const char *object = v->entry[0] != '\0' ? v->entry : name;
 
 	progress_show(&ad->progress, ad->answers.n);
+	ad->good += v->good;
+	ad->others += v->other;
 	return v->good ? add(ad, object, v) :
 	    results_add(&ad->answers, refused, RESULTS_NO_ITEM, object, v->reason.text, "-\t-");
 }
@@ -212,6 +215,7 @@ int main(int argc, char *argv[])
 	struct inspect *in;
 	struct reason why;
 	struct settings settings;
+	bool mistaken;
 
 	if (arg == argc && isatty(STDIN_FILENO))
 		status_usage("wants requests, from files or on stdin");
@@ -249,8 +253,13 @@ int main(int argc, char *argv[])
 		status = STATUS_TROUBLE;
 	}
 	progress_end(&ad.progress);
+	/* Nothing is known for certain of an archive that is damaged. */
+	mistaken = status == STATUS_OK && ad.good == 0 && ad.others > 0;
 	status = status_worst(status, report(&ad));
 	progress_totals(ad.total, sizeof ad.total / sizeof *ad.total);
+	if (mistaken)
+		status_warn(from.files == 1 ? name[0] : NULL, "what was refused are certificates; csr-add wants "
+		    "requests, and cert-import takes certificates");
 	inspect_close(in);
 	results_close(&ad.answers);
 	batch_close(ad.batch);

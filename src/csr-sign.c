@@ -45,7 +45,7 @@ struct run {
 	bool damaged;		/* the archive at hand: then it has no answer */
 	struct progress progress;
 	int file;		/* the one archive, when its position tells how far we are; or -1 */
-	size_t taken;
+	size_t taken, others;	/* entries; those that are certificates */
 };
 
 static const char *archive_name(const struct run *r)
@@ -98,6 +98,7 @@ static int take(struct run *r, const struct verdict *v)
 	}
 	if (v->good && (result = ledger_put(r->ledger, v)) != LEDGER_TWICE)
 		return say(r, result);
+	r->others += v->other;
 	warn_entry(r, v->entry, v->good ? "a second request for this device" : v->reason.text);
 	return STATUS_REFUSED;
 }
@@ -119,7 +120,8 @@ static int end_answer(struct run *r)
 	if (ledger_count(r->ledger) > 0)
 		return say(r, ledger_end(r->ledger));
 	status_warn(r->answers.each || r->archives == 1 ? archive_name(r) : NULL,
-	    "nothing was signed, and no archive written");
+	    "nothing was signed, and no archive written%s", r->others > 0 && r->others == r->taken ?
+	    "; csr-sign wants requests, and cert-import takes certificates" : "");
 	ledger_drop(r->ledger);
 	return STATUS_REFUSED;
 }

@@ -9,6 +9,7 @@
 #include "quarantine/judge_csr.h"
 #include "quarantine/unpack.h"
 #include "x509/csr.h"
+#include "x509/pem.h"
 
 #define CHECKER_MEMORY ((uint64_t)8 * MANIFEST_MAX_BYTES)	/* text and signature in several forms */
 #define CHECKER_SECONDS 60
@@ -217,6 +218,7 @@ void sign_judge(void *ctx, struct bytes data, struct verdict *v, struct buf *out
 	struct csr *csr = read_request(s, data, &v->reason);
 	struct issued c;
 
+	v->other = csr == NULL && pem_kind(data) == DER_CERT;
 	if (csr != NULL && issue_phone(s->issuer, csr, s->now, &c, &v->reason) == 0) {
 		v->good = v->read = true;
 		csr_facts(csr, &v->facts);

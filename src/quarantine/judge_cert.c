@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "quarantine/judge_cert.h"
 #include "x509/cert.h"
+#include "x509/pem.h"
 
 void judge_cert(void *ctx, struct bytes data, struct verdict *v, struct buf *der)
 {
 	const struct judge_cert *rules = ctx;
 	struct cert *c = cert_parse(data.p, data.len, &v->reason);
 
-	if (c == NULL)
+	if (c == NULL) {
+		v->other = pem_kind(data) == DER_REQUEST;
 		return;
+	}
 	v->read = true;
 	cert_facts(c, &v->facts);
 	if (cert_is_ca(c)) {

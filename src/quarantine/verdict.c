@@ -5,13 +5,13 @@
 #include "quarantine/verdict.h"
 #include "x509/der.h"
 
-enum { BAD, GOOD, CA };
+enum { BAD, GOOD, CA, OTHER };
 
 void verdict_encode(const struct verdict *v, struct buf *out)
 {
 	const struct facts *f = &v->facts;
 
-	buf_put_u8(out, v->good ? GOOD : v->ca ? CA : BAD);
+	buf_put_u8(out, v->good ? GOOD : v->ca ? CA : v->other ? OTHER : BAD);
 	buf_put_text(out, v->entry);
 	buf_put_text(out, v->reason.text);
 	buf_put_u8(out, v->read);
@@ -48,13 +48,14 @@ bool verdict_decode(struct bytes in, struct verdict *v)
 	uint8_t what;
 
 	*v = (struct verdict){0};
-	if (!bytes_get_u8(&in, &what) || what > CA || !bytes_get_text(&in, v->entry, sizeof v->entry) ||
+	if (!bytes_get_u8(&in, &what) || what > OTHER || !bytes_get_text(&in, v->entry, sizeof v->entry) ||
 	    !bytes_get_text(&in, v->reason.text, sizeof v->reason.text) || !get_bool(&in, &v->read))
 		return false;
 	v->good = what == GOOD;
 	v->ca = what == CA;
-	if (!v->read)
-		return what == BAD && in.len == 0;
+	v->other = what == OTHER;
+	if (!v->read || v->other)
+		return !v->read && (what == BAD || v->other) && in.len == 0;
 	if (!bytes_get_copy(&in, f->spki, sizeof f->spki) ||
 	    !bytes_get_copy(&in, f->digest, sizeof f->digest) ||
 	    !bytes_get_text(&in, f->cn, sizeof f->cn) ||

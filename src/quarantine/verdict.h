@@ -25,6 +25,7 @@
 struct verdict {
 	bool good;
 	bool ca;		/* not good, and a CA's certificate */
+	bool other;		/* not good, and a request where certificates are wanted, or the other way round */
 	char entry[VERDICT_ENTRY_MAX + 1];	/* as in the archive: print it escaped */
 	struct reason reason;	/* why not; or a remark, or "" */
 	bool read;		/* it could be read: then there are facts */

@@ -142,6 +142,19 @@ static void say_behind(struct bytes rest, enum der_kind want, enum der_kind next
 		reason_set(r, "has %zu bytes behind the %s", rest.len, noun(want));
 }
 
+/* CAs send PKCS#7 in BER, which OpenSSL reads: then there is a way on. */
+static void say_ber(struct bytes in, struct reason *r)
+{
+	static const unsigned char signed_data[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02};
+
+	/* Behind one head, of at most six bytes. */
+	if (memmem(in.p, in.len < 6 + sizeof signed_data ? in.len : 6 + sizeof signed_data, signed_data,
+	    sizeof signed_data) != NULL)
+		reason_set(r, "is a PKCS#7 file in BER instead of DER: \"openssl pkcs7 -print_certs\" makes PEM of it");
+	else
+		reason_set(r, "is BER instead of DER");
+}
+
 static unsigned char *unwrap_der(struct bytes in, enum der_kind want, bool allow_false,
     size_t *out_len, struct reason *r)
 {
@@ -151,14 +164,14 @@ static unsigned char *unwrap_der(struct bytes in, enum der_kind want, bool allow
 	uint8_t tag;
 
 	if (in.p[1] == 0x80) {
-		reason_set(r, "is BER instead of DER");
+		say_ber(in, r);
 		return NULL;
 	}
 	if (!der_take(&rest, &tag, &body)) {
 		/* A length of more than four bytes or with zeros in front is no lack of bytes. */
 		if (in.p[1] > 0x84 || (in.len > 2 && (in.p[2] == 0 ||
 		    (in.p[1] == 0x81 && in.p[2] < 0x80))))
-			reason_set(r, "is BER instead of DER");
+			say_ber(in, r);
 		else
 			reason_set(r, "is cut short: %zu bytes", in.len);
 		return NULL;
@@ -174,7 +187,7 @@ static unsigned char *unwrap_der(struct bytes in, enum der_kind want, bool allow
 		return NULL;
 	}
 	if (!der_exact(in.p, in.len, allow_false)) {
-		reason_set(r, "is BER instead of DER");
+		say_ber(in, r);
 		return NULL;
 	}
 	if (kind == DER_UNKNOWN) {
