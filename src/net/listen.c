@@ -42,43 +42,67 @@ static int claim(int fd, const struct addrinfo *at)
 	return 0;
 }
 
-/* At the address of so many characters at the beginning of a text. */
-static int listen_one(struct listen *l, const char *text, int len, bool ipv6, struct reason *why)
+/* At one address, which the text names. */
+static int listen_to(struct listen *l, const struct addrinfo *at, const char *text, int shown, struct reason *why)
 {
-	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-	    .ai_socktype = SOCK_STREAM}, *found = NULL;
-	int shown = len < SHOWN_MAX ? len : SHOWN_MAX;
-	struct address a;
-	int fd, one = 1, error;
+	int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
 
-	error = address_read(&a, text, (size_t)len) != 0 || a.port[0] == '\0' ? EAI_NONAME :
-	    getaddrinfo(a.host, a.port, &hints, &found);
-	if (error == EAI_MEMORY)
-		return reason_memory(why);
-	if (error != 0)
-		return reason_set(why, "%.*s: not ADDRESS:PORT or [ADDRESS]:PORT", shown, text);
-	if (found->ai_family == AF_INET6 && !ipv6) {
-		freeaddrinfo(found);
-		return reason_set(why, "%.*s: enable-ipv6 is no", shown, text);
-	}
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 		/* Each family by its own listener. */
-		if (found->ai_family == AF_INET6)
+		if (at->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
 	}
-	if (fd < 0 || claim(fd, found) != 0) {
-		/* Another server may end, and a network come up, without this one; a missing permission does not. */
-		(errno == EACCES ? reason_set : reason_trouble)(why, "%.*s: cannot listen: %s", shown, text,
-		    strerror(errno));
-		freeaddrinfo(found);
-		if (fd >= 0)
-			close(fd);
+	if (fd >= 0 && claim(fd, at) == 0)
+		return add(l, fd, why);
+	/* Another server may end, and a network come up, without this one; a missing permission does not. */
+	(errno == EACCES ? reason_set : reason_trouble)(why, "%.*s: cannot listen: %s", shown, text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* The addresses of an address, or of a name, which the caller frees. -1 with a reason. */
+static int look_up(const struct address *a, const char *text, int shown, struct addrinfo **found, struct reason *why)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+	    .ai_socktype = SOCK_STREAM};
+	int error = getaddrinfo(a->host, a->port, &hints, found);
+
+	if (error == EAI_NONAME) {
+		hints.ai_flags &= ~AI_NUMERICHOST;
+		error = getaddrinfo(a->host, a->port, &hints, found);
+	}
+	if (error == 0)
+		return 0;
+	if (error == EAI_MEMORY)
+		return reason_memory(why);
+	/* The name service may come up later. */
+	(error == EAI_AGAIN || error == EAI_SYSTEM ? reason_trouble : reason_set)(why, "%.*s: no such host: %s", shown,
+	    text, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+	return -1;
+}
+
+/* At the address, or all addresses of the name, of so many characters at the beginning of a text. */
+static int listen_one(struct listen *l, const char *text, int len, bool ipv6, struct reason *why)
+{
+	int shown = len < SHOWN_MAX ? len : SHOWN_MAX, result = 0;
+	struct addrinfo *found = NULL;
+	struct address a;
+	size_t n = 0;
+
+	if (address_read(&a, text, (size_t)len) != 0 || a.port[0] == '\0')
+		return reason_set(why, "%.*s: not ADDRESS:PORT or [ADDRESS]:PORT", shown, text);
+	if (look_up(&a, text, shown, &found, why) != 0)
 		return -1;
+	for (struct addrinfo *at = found; at != NULL && result == 0; at = at->ai_next) {
+		if (at->ai_family == AF_INET6 && !ipv6)
+			continue;
+		result = listen_to(l, at, text, shown, why);
+		n++;
 	}
 	freeaddrinfo(found);
-	return add(l, fd, why);
+	return n > 0 ? result : reason_set(why, "%.*s: enable-ipv6 is no", shown, text);
 }
 
 int listen_at(struct listen *l, const char *list, bool ipv6, struct reason *why)

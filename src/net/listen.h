@@ -16,7 +16,7 @@ struct listen {
 	size_t n;
 };
 
-/* At ADDRESS:PORT, IPv6 in brackets; port 0: any; with commas or blanks between several. -1 with a reason. */
+/* At ADDRESS:PORT, IPv6 in brackets, or NAME:PORT, which is all addresses of that host; port 0: any; with commas or blanks between several. -1 with a reason. */
 int listen_at(struct listen *, const char *list, bool ipv6, struct reason *);
 /* At what systemd's socket unit has opened, else at these addresses. -1 with a reason. */
 int listen_default(struct listen *, const char *list, bool ipv6, struct reason *);
