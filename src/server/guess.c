@@ -21,8 +21,8 @@ static void mark(const struct records *o, const struct phone *p, struct phone_st
 	st->locked = st->wrong_strings >= o->string_tries;
 	st->status = st->locked ? PHONE_FAILED : PHONE_PENDING;
 	if (st->locked)
-		snprintf(st->reason, sizeof st->reason, "locked: %u wrong authentication strings; phone-set --operation %s "
-		    "with a new string unlocks it", st->wrong_strings, phone_operations[p->operation]);
+		snprintf(st->reason, sizeof st->reason, "locked after %u wrong strings: phone-set --operation %s --generate %s",
+		    st->wrong_strings, phone_operations[p->operation], p->device);
 	else if (st->wrong_strings > 0)
 		snprintf(st->reason, sizeof st->reason, "wrong authentication string, %u of %u tries used",
 		    st->wrong_strings, o->string_tries);

@@ -52,7 +52,7 @@ load ../serving
 	done
 	assert_equal "$(state SEP000000000001)" failed
 	assert_equal "$(phone-list | cut -f 9)" \
-	    "locked: 3 wrong authentication strings; phone-set --operation install with a new string unlocks it"
+	    "locked after 3 wrong strings: phone-set --operation install --generate SEP000000000001"
 	sim SEP000000000001 --string 12345
 	ended refused
 	# Somebody has guessed at this string: it is not armed again by the way.

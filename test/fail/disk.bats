@@ -476,7 +476,7 @@ free_guesses() {
 	assert_equal "$(answers '15 010001(07)')" 21
 	assert_equal "$(grep -c 'failure=bad-auth.*why="wrong' log)" 5
 	grep -qx 'wrong-strings = 5' "$SMALL/spool/phone/SEP000000000001.state"
-	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked: 5 wrong"* ]]
+	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked after 5 wrong"* ]]
 	spool-check -s "$SMALL/spool"
 }
 
@@ -504,7 +504,7 @@ free_guesses() {
 	verdicts=$(grep -c 'failure=bad-auth.*why="wrong' log || [ $? -eq 1 ])
 	[ "$verdicts" -le 5 ]
 	grep -qx 'wrong-strings = 5' "$SMALL/spool/phone/SEP000000000001.state"
-	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked: 5 wrong"* ]]
+	[[ $(phone-list -s "$SMALL/spool" --name SEP000000000001 | cut -f 3,9) == "failed	locked after 5 wrong"* ]]
 	guess 12345
 	[[ $(tail -n 1 guesses) == "12345 15 01000107" ]]
 	spool-check -s "$SMALL/spool"
