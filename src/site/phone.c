@@ -116,27 +116,33 @@ static int set_text(char out[PHONE_TEXT_MAX + 1], const char *text, struct reaso
 	return 0;
 }
 
+int phone_word_named(const char *const words[], const char *name, const char *value, struct reason *why)
+{
+	int found = phone_word(words, value);
+	char all[160] = "";
+	size_t n = 0;
+
+	if (found >= 0)
+		return found;
+	for (int i = 0; words[i] != NULL && n < sizeof all; i++)
+		n += (size_t)snprintf(all + n, sizeof all - n, i > 0 ? ", %s" : "%s", words[i]);
+	return reason_set(why, "%s cannot be \"%.40s\": it is one of %s", name, value, all);
+}
+
 static int set_word(const char *const words[], const char *name, const char *value, int *out,
     struct reason *why)
 {
-	if ((*out = phone_word(words, value)) < 0)
-		return reason_set(why, "%s cannot be \"%.40s\"", name, value);
-	return 0;
+	return (*out = phone_word_named(words, name, value, why)) < 0 ? -1 : 0;
 }
 
-static int set_bits(const unsigned *legal, const char *name, const char *value, unsigned *out,
+static int set_bits(const char *const legal[], const char *name, const char *value, unsigned *out,
     struct reason *why)
 {
-	char text[12];
+	int found = phone_word_named(legal, name, value, why);
 
-	for (; *legal != 0; legal++) {
-		snprintf(text, sizeof text, "%u", *legal);
-		if (strcmp(text, value) == 0) {
-			*out = *legal;
-			return 0;
-		}
-	}
-	return reason_set(why, "%s cannot be \"%.40s\"", name, value);
+	if (found >= 0)
+		*out = (unsigned)strtoul(legal[found], NULL, 10);
+	return found < 0 ? -1 : 0;
 }
 
 static int set_count(const char *name, const char *value, unsigned *out, struct reason *why)
@@ -193,7 +199,9 @@ static int check_rsa(const struct phone *p, struct reason *why)
 static int set_field(struct phone *p, enum phone_field field, const char *value, time_t now,
     struct reason *why)
 {
-	static const unsigned rsa[] = {512, 1024, 2048, 3072, 4096, 0}, ec[] = {256, 384, 521, 0};
+	/* The short ones are in records of older versions. */
+	static const char *const old_rsa[] = {"512", "1024", "2048", "3072", "4096", NULL}, *const *rsa = old_rsa + 2;
+	static const char *const ec[] = {"256", "384", "521", NULL};
 	const char *name = field_names[field];
 	int word = 0, result = -1;
 
@@ -215,7 +223,7 @@ static int set_field(struct phone *p, enum phone_field field, const char *value,
 		p->key_order = (enum phone_key_order)word;
 		break;
 	case PHONE_F_RSA:
-		if (set_bits(rsa, name, value, &p->rsa, why) != 0)
+		if (set_bits(phone_word(old_rsa, value) < 0 ? rsa : old_rsa, name, value, &p->rsa, why) != 0)
 			return -1;
 		return now < 0 ? 0 : check_rsa(p, why);
 	case PHONE_F_EC:
@@ -585,16 +593,14 @@ int phone_change_check(const struct phone_change *c, time_t now, struct reason *
 	return result;
 }
 
-/* A new order: its time, its deadline, and nothing left of the one before. */
+/* A new order: its time, and nothing left of the one before. */
 static void schedule(struct phone *p, const struct phone_state *st, const struct phone_change *c,
-    time_t now, time_t newest, time_t expires)
+    time_t now, time_t newest)
 {
 	time_t last = p->order > st->order ? p->order : st->order;
 
 	if (c->value[PHONE_F_STRING] == NULL && (p->operation == PHONE_NONE || *phone_string(p, st) == '\0'))
 		explicit_bzero(p->string, sizeof p->string);
-	if (c->value[PHONE_F_COMPLETE_BY] == NULL)
-		p->complete_by = p->operation != PHONE_NONE && expires > 0 ? now + expires : 0;
 	/* Two orders may come in one second, and clocks step back: these move the identity, not the time that
 	 * people see and deadlines are counted from. */
 	p->scheduled = now;
@@ -603,18 +609,33 @@ static void schedule(struct phone *p, const struct phone_state *st, const struct
 		p->order = newest;
 }
 
+/* Is this the order that the phone has and has still to carry out? A program that was killed is run again, and what
+ * phones have done for the orders that it wrote shall count. */
+static bool same_order(const struct phone *p, const struct phone_state *st, const struct phone *to, time_t now)
+{
+	struct phone_view v;
+
+	phone_look(p, st, now, &v);
+	return p->scheduled != 0 && (v.status == PHONE_PENDING || v.status == PHONE_IDLE) &&
+	    to->operation == p->operation && to->auth == p->auth && strcmp(to->string, p->string) == 0 &&
+	    to->key_order == p->key_order && to->rsa == p->rsa && to->ec == p->ec &&
+	    (p->operation != PHONE_NONE || *p->string == '\0');
+}
+
 int phone_apply(struct phone *p, const struct phone_state *st, const struct phone_change *c, time_t now,
     time_t newest, time_t expires, struct reason *why)
 {
 	struct phone to = *p;
+	bool order = c->value[PHONE_F_OPERATION] != NULL;
 
 	for (int f = 0; f < PHONE_F_CHANGES; f++)
 		if (c->value[f] != NULL && set_field(&to, (enum phone_field)f, c->value[f], now, why) != 0)
 			return -1;
-	if (c->value[PHONE_F_OPERATION] != NULL)
-		schedule(&to, st, c, now, newest, expires);
-	if (c->value[PHONE_F_OPERATION] != NULL && to.operation == PHONE_INSTALL && to.key_order != PHONE_EC &&
-	    check_rsa(&to, why) != 0)
+	if (order && c->value[PHONE_F_COMPLETE_BY] == NULL)
+		to.complete_by = to.operation != PHONE_NONE && expires > 0 ? now + expires : 0;
+	if (order && !same_order(p, st, &to, now))
+		schedule(&to, st, c, now, newest);
+	if (order && to.operation == PHONE_INSTALL && to.key_order != PHONE_EC && check_rsa(&to, why) != 0)
 		return -1;
 	if (to.auth != PHONE_BY_STRING && c->value[PHONE_F_STRING] != NULL)
 		return reason_set(why, "has an authentication string, but auth is %s", phone_auths[to.auth]);
@@ -623,7 +644,7 @@ int phone_apply(struct phone *p, const struct phone_state *st, const struct phon
 	if (to.auth == PHONE_BY_STRING && to.operation != PHONE_NONE && *to.string == '\0')
 		return reason_set(why, "auth is string, but there is no authentication string");
 	/* Somebody has guessed at it, and would have as many tries again. */
-	if (c->value[PHONE_F_OPERATION] != NULL && *to.string != '\0' && current(p, st) && st->locked &&
+	if (order && *to.string != '\0' && current(p, st) && st->locked &&
 	    !c->keep_string && strcmp(to.string, p->string) == 0)
 		return reason_set(why, "wrong authentication strings locked its last order, so it needs a new string "
 		    "(phone-set --generate or --string), or --keep-string");
@@ -632,6 +653,27 @@ int phone_apply(struct phone *p, const struct phone_state *st, const struct phon
 	*p = to;
 	explicit_bzero(&to, sizeof to);
 	return 0;
+}
+
+bool phone_same(const struct phone *a, const struct phone *b)
+{
+	struct buf one = {0}, other = {0};
+	bool same = a->operation == b->operation && a->complete_by == b->complete_by && a->order == b->order &&
+	    strcmp(a->string, b->string) == 0 && strcmp(a->description, b->description) == 0;
+
+	/* These differ most often. The rest is compared as it is written, so that no field can be forgotten. */
+	if (!same)
+		return false;
+	phone_format(a, &one);
+	phone_format(b, &other);
+	same = !one.failed && !other.failed && one.len == other.len && memcmp(one.p, other.p, one.len) == 0;
+	if (one.p != NULL)
+		explicit_bzero(one.p, one.len);
+	if (other.p != NULL)
+		explicit_bzero(other.p, other.len);
+	buf_free(&one);
+	buf_free(&other);
+	return same;
 }
 
 /* One value of a template. Strings are no business of a settings file, and templates do not nest. */

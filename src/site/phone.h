@@ -28,6 +28,8 @@ extern const char *const phone_operations[], *const phone_auths[], *const phone_
     *const phone_statuses[];
 /* The place of a word, or -1. */
 int phone_word(const char *const words[], const char *);
+/* The same for the value of something that has a name; -1 with a reason that says which words there are. */
+int phone_word_named(const char *const words[], const char *name, const char *value, struct reason *);
 
 struct phone {
 	char device[DEVICE_MAX + 1];
@@ -122,13 +124,17 @@ struct phone_change {
 
 /* Is each value a good one? -1 with a reason. */
 int phone_change_check(const struct phone_change *, time_t now, struct reason *);
-/* Changes a phone; with a new operation that is a new order, which shall be done in so many seconds (0: no
+/* Changes a phone. An operation is a new order, unless the phone has the same one, with the same authentication and
+ * keys, and has still to carry it out: that one stays as it is. Either shall be done in so many seconds from now (0: no
  * matter when) unless the change says until when. newest is the latest stamp of what the phone has in the
  * spool (phonebook_newest), 0 for none. The order's identity is later than that of the last order and not
  * earlier than newest, whatever the clock says: only what has a later stamp belongs to it. After an order
  * that was locked by wrong strings it wants another string. -1 with a reason, and nothing changed. */
 int phone_apply(struct phone *, const struct phone_state *, const struct phone_change *, time_t now,
     time_t newest, time_t expires, struct reason *);
+
+/* Do these two records of one device say the same? */
+bool phone_same(const struct phone *, const struct phone *);
 
 /* A template of capf.conf, behind dirfd, as a change whose values phone_change_free frees. How many it
  * has, 0 when there is no such template, -1 with a reason. */

@@ -59,11 +59,29 @@ int phone_lock_try(struct phone_lock *l, const char *device)
 	return result;
 }
 
-int phone_lock_wait(struct phone_lock *l, const char *device)
+/* Waits until this is the one program that may wait. */
+static int become_alone(struct phone_lock *l)
 {
 	if (!l->alone && set(l, F_WRLCK, TURNSTILE, 1, true) != 1)
 		return -1;
 	l->alone = l->any = true;
+	return 0;
+}
+
+int phone_lock_many(struct phone_lock *l, size_t n)
+{
+	if (n < MANY)
+		return 0;
+	if (become_alone(l) != 0 || set(l, F_WRLCK, TURNSTILE + 1, 0, true) != 1)
+		return -1;
+	l->waited = MANY;
+	return 1;
+}
+
+int phone_lock_wait(struct phone_lock *l, const char *device)
+{
+	if (become_alone(l) != 0)
+		return -1;
 	if (l->waited == MANY)
 		return 0;
 	/* From here on one lock over all phones is quicker. */

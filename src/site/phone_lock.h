@@ -25,6 +25,9 @@ void phone_lock_close(struct phone_lock *);
 int phone_lock_try(struct phone_lock *, const char *device);
 /* Of a program that may wait; only one of those holds locks at a time. 0, or -1 with errno. */
 int phone_lock_wait(struct phone_lock *, const char *device);
+/* The same for so many phones: of many, all that there are, at once. 1 when it did, 0 when they are locked one by one
+ * with phone_lock_wait, -1 with errno. */
+int phone_lock_many(struct phone_lock *, size_t n);
 /* Drops all. */
 void phone_lock_drop(struct phone_lock *);
 

@@ -90,6 +90,15 @@ static void test_orders(void)
 	    p.scheduled == NOW && p.order == NOW + 2, "a deadline alone is no new order");
 	ok(phone_apply(&p, &st, &CHANGE(OPERATION = "install"), NOW + 5, NOW + 999, 0, &r) == 0 &&
 	    p.scheduled == NOW + 5 && p.order == NOW + 999, "an order that nothing on the disk belongs to");
+	st = (struct phone_state){.status = PHONE_PENDING};
+	ok(apply(&p, &st, NOW + 9, CHANGE(OPERATION = "install")) == 0 && p.scheduled == NOW + 5 &&
+	    p.order == NOW + 999 && p.complete_by == NOW + 9 + 864000, "the same while it is pending is the same order");
+	ok(apply(&p, &st, NOW + 9, CHANGE(OPERATION = "install", AUTH = "null", BY = "+3d")) == 0 &&
+	    p.order == NOW + 999 && p.complete_by == NOW + 9 + 3 * 86400, "with another deadline, too");
+	ok(apply(&p, &st, NOW + 9, CHANGE(OPERATION = "install", [PHONE_F_RSA] = "3072")) == 0 && p.order == NOW + 1000,
+	    "with another key it is another one");
+	ok(apply(&p, &st, NOW + 900000, CHANGE(OPERATION = "install")) == 0 && p.order == NOW + 900000,
+	    "and so it is when its time was over");
 	ok(apply(&p, &st, NOW, CHANGE(OPERATION = "none")) == 0 && p.complete_by == 0, "called off");
 	ok(phone_parse(&p, "operation = install\nscheduled = 2026-01-31T08:00:00Z\n", &r) == 0 &&
 	    p.order == p.scheduled && p.order != 0, "an order is known by its time, if by nothing else");
