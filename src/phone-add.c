@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* phone-add: new phones, from names or from CSV with a header. A row that is no good is refused with a
  * line, the others go in, all at once. It changes no phone that is there unless told to. */
+#include <errno.h>
 #include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@
 const char program[] = "phone-add";
 const char purpose[] = "add phones, by name or from CSV";
 const char synopsis[] =
-    "[-0huV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [--again] [--any-name]\n"
+    "[-0hnuV] [-c file | -f file] [-P seconds] [-s spool] [-t template] [--again] [--any-name]\n"
     "    [--dates order] [--encoding name] [--ignore-unknown] [device ...]";
 
 /* What a row says beside the fields that a phone_change has. */
@@ -64,7 +65,8 @@ struct adding {
 	const char *template;		/* of the command line, or NULL */
 	struct phone_change under;	/* what the template in under_name says */
 	char under_name[DEVICE_MAX + 1];
-	bool update, known, any_name, again, ignore_unknown;
+	bool update, dry_run, any_name, again, ignore_unknown;
+	bool known;			/* of one all is there already */
 	enum column_dates dates;
 	void *rows;			/* struct seen, for tsearch */
 	struct buf items;		/* struct phonebook_item */
@@ -175,10 +177,11 @@ static int make(struct adding *add, const char *device, const struct row *row, s
 	char digits[AUTH_STRING_MAX + 1];
 	bool generates = value[PHONE_F_STRING] != NULL && strcasecmp(value[PHONE_F_STRING], GENERATE) == 0;
 	struct phone_state st;
+	struct phone before;
 	int found, result;
 
 	/* A new one needs no lock: it is there already, or it is not. */
-	if (add->update && phone_lock_wait(&add->lock, device) != 0)
+	if (add->update && !add->dry_run && phone_lock_wait(&add->lock, device) != 0)
 		status_die_errno(device, "cannot lock its record");
 	if ((found = phonebook_load(add->spool, device, &item->phone, &st, why)) < 0)
 		return -1;
@@ -187,6 +190,7 @@ static int make(struct adding *add, const char *device, const struct row *row, s
 		return reason_set(why, "is there already");
 	}
 	item->fresh = !found;
+	before = item->phone;
 	/* The deadline of an order that is there already may be over, and is no deadline for another one. */
 	if (row->status != NULL && found && value[PHONE_F_COMPLETE_BY] != NULL &&
 	    same_time(value[PHONE_F_COMPLETE_BY], item->phone.complete_by))
@@ -212,8 +216,14 @@ static int make(struct adding *add, const char *device, const struct row *row, s
 	}
 	result = phone_apply(&item->phone, &st, change, add->spool->now,
 	    value[PHONE_F_OPERATION] != NULL ? newest(add, device) : 0, add->settings.operation_expires, why);
+	if (result == 0)
+		result = put_others(row, &item->phone, why);
+	item->same = result == 0 && found && phone_same(&before, &item->phone);
 	explicit_bzero(digits, sizeof digits);
-	return result == 0 ? put_others(row, &item->phone, why) : -1;
+	explicit_bzero(&before, sizeof before);
+	/* A program that wrote it may have died before that was durable. */
+	add->known |= item->same;
+	return result;
 }
 
 static int compare_seen(const void *a, const void *b)
@@ -282,7 +292,7 @@ static void add_lines(struct adding *add, const char *path, bool zero)
 			buf_put(&all, line, strlen(line) + 1);
 	}
 	if (ferror(in))
-		status_die_errno(path, "cannot read");
+		status_die_path(path, "cannot read");
 	if (all.failed)
 		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	/* Locks are not held while somebody types. */
@@ -414,13 +424,70 @@ static void add_csv(struct adding *add, const char *path, const char *encoding)
 	csv_file_free(&table);
 }
 
+/* What happens to a phone, for the journal. */
+static const char *word(const struct phonebook_item *item)
+{
+	return item->fresh ? "added" : "changed";
+}
+
+/* Why a phone was not written: another one of its name came first. */
+static void refuse_second(struct adding *add, const struct phonebook_item *item)
+{
+	refuse(add, item->phone.device, item->fresh ? &(struct reason){.text = "is there already"} :
+	    &(struct reason){.text = "comes twice"});
+}
+
+/* By name, and the first one first. */
+static int compare(const void *a, const void *b)
+{
+	const struct phonebook_item *x = *(struct phonebook_item *const *)a, *y = *(struct phonebook_item *const *)b;
+	int order = strcmp(x->phone.device, y->phone.device);
+
+	return order != 0 ? order : x < y ? -1 : 1;
+}
+
+/* Refuses all but the first of each name, and leaves only those that are to be written. */
+static void settle(struct adding *add)
+{
+	struct phonebook_item *item = (struct phonebook_item *)(void *)add->items.p;
+	size_t n = add->items.len / sizeof *item, kept = 0;
+	struct phonebook_item **sorted = calloc(n + 1, sizeof *sorted);
+
+	if (sorted == NULL || add->items.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &item[i];
+	if (n > 0)
+		qsort(sorted, n, sizeof *sorted, compare);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(sorted[i - 1]->phone.device, sorted[i]->phone.device) == 0)
+			sorted[i]->error = EEXIST;
+	free(sorted);
+	for (size_t i = 0; i < n; i++) {
+		if (item[i].error != 0)
+			refuse_second(add, &item[i]);
+		else if (!item[i].same)
+			item[kept++] = item[i];
+	}
+	add->items.len = kept * sizeof *item;
+	if (kept < n)
+		explicit_bzero(item + kept, (n - kept) * sizeof *item);
+}
+
+/* What commit would do. */
+static void tell(const struct adding *add)
+{
+	const struct phonebook_item *item = (const struct phonebook_item *)(const void *)add->items.p;
+
+	for (size_t i = 0; i < add->items.len / sizeof *item; i++)
+		printf("%s\t%s\n", item[i].phone.device, word(&item[i]));
+}
+
 static void commit(struct adding *add)
 {
 	struct phonebook_item *item = (struct phonebook_item *)(void *)add->items.p;
 	size_t n = add->items.len / sizeof *item;
 
-	if (add->items.failed)
-		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	progress_start(&add->progress, "phones", n);
 	progress_of_spool(&add->progress, add->spool, 1);
 	/* A program that added the same phone may have died before that was durable. */
@@ -430,23 +497,17 @@ static void commit(struct adding *add)
 	progress_end(&add->progress);
 	phone_lock_drop(&add->lock);
 	for (size_t i = 0; i < n; i++) {
-		const char *device = item[i].phone.device;
-
 		if (item[i].error != 0) {
-			refuse(add, device, item[i].fresh ? &(struct reason){.text = "is there already"} :
-			    &(struct reason){.text = "comes twice"});
+			refuse_second(add, &item[i]);
 			continue;
 		}
-		journal_add_text(add->spool, item[i].fresh ? "added" : "changed", device);
+		journal_add_text(add->spool, word(&item[i]), item[i].phone.device);
 		*(item[i].fresh ? &add->added : &add->changed) += 1;
 	}
 	add->status = open_spool_flush(add->spool, add->status);
 	for (size_t i = 0; i < n; i++)
 		if (item[i].error == 0 && item[i].generated)
 			printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
-	if (n > 0)
-		explicit_bzero(item, n * sizeof *item);
-	buf_free(&add->items);
 }
 
 int main(int argc, char *argv[])
@@ -462,6 +523,7 @@ int main(int argc, char *argv[])
 		OPT_TEXT('c', "csv", "FILE", &csv, "read CSV from this file; - is stdin"),
 		OPT_TEXT('f', "file", "FILE", &file,
 		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('n', "dry-run", &add.dry_run, "say what would be added, and change nothing"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
 		OPT_TEXT('t', "template", "NAME", &add.template,
@@ -495,9 +557,9 @@ int main(int argc, char *argv[])
 		status_usage("wants device names, or --csv");
 	if (arg == argc && csv == NULL && file == NULL)
 		file = "-";
-	add.spool = open_spool_to_write(path, now);
+	add.spool = add.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
 	from = csv != NULL ? csv : file;
-	confine_below(SANDBOX_WRITER, add.spool->root, &from, from != NULL);
+	confine_below(add.dry_run ? SANDBOX_READER : SANDBOX_WRITER, add.spool->root, &from, from != NULL);
 	phone_lock_init(&add.lock, add.spool);
 	if (settings_load(&add.settings, add.spool->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
@@ -511,9 +573,18 @@ int main(int argc, char *argv[])
 	if (csv != NULL)
 		add_csv(&add, csv, encoding);
 	progress_end(&add.progress);
-	commit(&add);
+	settle(&add);
+	if (add.dry_run)
+		tell(&add);
+	else
+		commit(&add);
 	tdestroy(add.rows, free);
-	progress_totals((struct progress_total[]){{add.added, "added"}, {add.changed, "changed"}, {add.refused, "refused"}}, 3);
+	if (!add.dry_run)
+		progress_totals((struct progress_total[]){{add.added, "added"}, {add.changed, "changed"},
+		    {add.refused, "refused"}}, 3);
+	if (add.items.len > 0)
+		explicit_bzero(add.items.p, add.items.len);
+	buf_free(&add.items);
 	phone_change_free(&add.under);
 	index_free(&add.index);
 	phone_lock_close(&add.lock);

@@ -2,7 +2,6 @@
 /* phone-list: the phones, a line each, with their operation, what became of it, and their certificate.
  * It reads and changes nothing, and keeps authentication strings to itself unless asked. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -16,6 +15,7 @@
 #include "site/asked.h"
 #include "site/lsc.h"
 #include "site/phone.h"
+#include "site/phone_filter.h"
 #include "site/phonebook.h"
 #include "site/unknown_devices.h"
 #include "spool/spool.h"
@@ -23,9 +23,10 @@
 const char program[] = "phone-list";
 const char purpose[] = "list phones, what they shall do, and what they have";
 const char synopsis[] =
-    "[-0HhV] [-P seconds] [-s spool] [--color[=when]] [--json] [--lsc status]\n"
+    "[-0HhV] [-P seconds] [-s spool] [--auth mode] [--color[=when]] [--description pattern]\n"
+    "    [--issuer pattern] [--json] [--key key] [--key-order order] [--lsc status]\n"
     "    [--lsc-expires-before time] [--name pattern] [--no-pager] [--operation operation]\n"
-    "    [--show-string] [--stale] [--status status] [--string digits]\n"
+    "    [--show-string] [--stale] [--status status] [--string digits] [--where condition]\n"
     "[-0Hh] [-P seconds] [-s spool] [--name pattern] --unknown";
 
 /* The last only with --show-string. */
@@ -45,10 +46,8 @@ static const size_t columns_always = sizeof columns / sizeof *columns - 1;
 struct view {
 	struct spool *spool;
 	struct index index;
-	const char *name, *string;	/* NULL: any */
-	int operation, status, lsc;	/* -1: any */
-	time_t before;
-	bool stale, show_string, expires;
+	struct phone_filter filter;
+	bool show_string;
 	struct table_options how;
 	struct table table;
 };
@@ -90,16 +89,6 @@ static void print(struct view *v, const struct phone *p, const struct phone_view
 	table_row(t);
 }
 
-/* The filters that need no certificate. */
-static bool wanted(const struct view *v, const struct phone *p, const struct phone_view *look,
-    const struct phonebook_view *lsc, const char *string)
-{
-	return (v->operation < 0 || v->operation == (int)p->operation) &&
-	    (v->status < 0 || v->status == (int)look->status) && (v->lsc < 0 || v->lsc == (int)lsc->lsc) &&
-	    (!v->stale || lsc->stale) && (v->string == NULL || strcmp(v->string, string) == 0) &&
-	    (!v->expires || lsc->cert != NULL);
-}
-
 static int show(struct view *v, const struct phonebook_name *name)
 {
 	const char *device = name->device;
@@ -109,8 +98,10 @@ static int show(struct view *v, const struct phonebook_name *name)
 	struct phone_state st, note = {.status = PHONE_PENDING};
 	struct phone p;
 	struct reason why;
+	struct cert *cert;
 	time_t expires = 0;
 	int found = phonebook_load(v->spool, device, &p, &st, &why), status = STATUS_OK;
+	bool known;
 
 	if (found < 0)
 		status_warn(device, "its record: %s", why.text);
@@ -123,11 +114,19 @@ static int show(struct view *v, const struct phonebook_name *name)
 	}
 	phone_say(&p, &note, &look, said);
 	phonebook_look(&v->index, device, &lsc);
-	if (!wanted(v, &p, &look, &lsc, phone_string(&p, &st)))
+	if ((found = phone_filter_match(&v->filter, v->spool, &v->index, &p, &st, &cert, &why)) < 0) {
+		status_warn(device, "%s", why.text);
+		status = status_worst(status, status_of_item(why.trouble));
+	}
+	known = cert != NULL;
+	if (known)
+		expires = cert->not_after;
+	cert_free(cert);
+	if (found <= 0)
 		return status;
 	if (look.status == PHONE_PENDING && lsc.request != NULL)
 		asked_say(v->spool, lsc.request->reqid.spki, said, sizeof said);
-	if (lsc.cert != NULL && (v->expires || !v->how.null) && lsc_not_after(v->spool, lsc.cert->dir,
+	if (lsc.cert != NULL && !known && !v->how.null && lsc_not_after(v->spool, lsc.cert->dir,
 	    &lsc.cert->reqid, &expires, &why) != 0) {
 		lsc.cert = NULL;
 		/* The server was quicker, and it is in another directory by now. */
@@ -136,8 +135,6 @@ static int show(struct view *v, const struct phonebook_name *name)
 			status = status_worst(status, status_of_item(why.trouble));
 		}
 	}
-	if (v->expires && (lsc.cert == NULL || expires >= v->before))
-		return status;
 	print(v, &p, &look, &lsc, said, phone_string(&p, &st), expires);
 	return status;
 }
@@ -158,7 +155,7 @@ static int show_unknown(struct view *v)
 		const struct unknown_device *d = &u.p[i];
 
 		/* It may have got a record since. */
-		if ((v->name != NULL && fnmatch(v->name, d->device, 0) != 0) || phonebook_has(v->spool, d->device))
+		if (!phone_filter_name(&v->filter, d->device) || phonebook_has(v->spool, d->device))
 			continue;
 		table_word(&v->table, d->device, TABLE_PLAIN);
 		table_number(&v->table, d->count);
@@ -174,7 +171,11 @@ static int show_unknown(struct view *v)
 int main(int argc, char *argv[])
 {
 	const char *path = spool_default();
-	struct view view = {.operation = -1, .status = -1, .lsc = -1, .before = -1};
+	struct view view = {.show_string = false};
+	struct phone_filter *filter = &view.filter;
+	struct option_texts where = {.n = 0};
+	const char *key = NULL;
+	struct reason why;
 	struct phonebook_name *list;
 	struct progress progress;
 	int status = STATUS_OK;
@@ -187,31 +188,46 @@ int main(int argc, char *argv[])
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
 		TABLE_OPTIONS(&view.how),
-		OPT_INDEX(0, "lsc", "STATE", &view.lsc, phonebook_lscs,
+		OPT_INDEX(0, "auth", "MODE", &filter->auth, phone_auths,
+		    "only phones that prove who they are like this"),
+		OPT_TEXT(0, "description", "PATTERN", &filter->description,
+		    "only phones whose description matches, as for --name"),
+		OPT_TEXT(0, "issuer", "PATTERN", &filter->issuer,
+		    "only phones whose certificate has an issuer that matches, as for --name"),
+		OPT_TEXT(0, "key", "KEY", &key,
+		    "only phones whose certificate has this key: rsa, ec, or one with its size, as rsa-2048"),
+		OPT_INDEX(0, "key-order", "ORDER", &filter->key_order, phone_key_orders,
+		    "only phones that are to have keys of this type"),
+		OPT_INDEX(0, "lsc", "STATE", &filter->lsc, phonebook_lscs,
 		    "only phones whose certificate is in this state"),
-		OPT_TIME(0, "lsc-expires-before", &view.before,
+		OPT_TIME(0, "lsc-expires-before", &filter->before,
 		    "only phones with a certificate that expires before this time"),
-		OPT_TEXT(0, "name", "PATTERN", &view.name,
+		OPT_TEXT(0, "name", "PATTERN", &filter->name,
 		    "only phones whose name matches, with *, ? and [] as in a shell"),
-		OPT_INDEX(0, "operation", "WHAT", &view.operation, phone_operations,
+		OPT_INDEX(0, "operation", "WHAT", &filter->operation, phone_operations,
 		    "only phones with this operation"),
 		OPT_FLAG(0, "show-string", &view.show_string,
 		    "print the authentication string as the last column"),
-		OPT_FLAG(0, "stale", &view.stale, "only phones that have a stale certificate"),
-		OPT_INDEX(0, "status", "STATUS", &view.status, phone_statuses,
+		OPT_FLAG(0, "stale", &filter->stale, "only phones that have a stale certificate"),
+		OPT_INDEX(0, "status", "STATUS", &filter->status, phone_statuses,
 		    "only phones whose operation has this status"),
-		OPT_TEXT(0, "string", "DIGITS", &view.string,
+		OPT_TEXT(0, "string", "DIGITS", &filter->string,
 		    "only phones with this authentication string"),
 		OPT_FLAG(0, "unknown", &unknown,
 		    "list the devices that connected and have no record"),
+		OPT_TEXTS(0, "where", "CONDITION", &where,
+		    "only phones that meet this, such as status=failed; repeat it for more conditions"),
 		{0},
 	};
 
+	phone_filter_init(filter);
 	if (options_parse(argc, argv, options) != argc)
 		status_usage("takes no arguments");
-	view.expires = view.before >= 0;
-	if (unknown && (view.operation >= 0 || view.status >= 0 || view.lsc >= 0 || view.before >= 0 || view.stale ||
-	    view.show_string || view.string != NULL))
+	if (key != NULL && phone_filter_key(filter, key, &why) != 0)
+		status_usage("--%s", why.text);
+	if (phone_filter_add_all(filter, where.text, where.n, &why) != 0)
+		status_usage("--where: %s", why.text);
+	if (unknown && (phone_filter_reads(filter) || view.show_string))
 		status_usage("--unknown takes no filter but --name: these devices have no record");
 	view.spool = open_spool(path, now);
 	if (unknown)
@@ -230,7 +246,7 @@ int main(int argc, char *argv[])
 	progress_start(&progress, "phones", n);
 	table_progress(&view.table, &progress);
 	for (size_t i = 0; i < n; i++) {
-		if (list[i].settings && (view.name == NULL || fnmatch(view.name, list[i].device, 0) == 0))
+		if (list[i].settings && phone_filter_name(filter, list[i].device))
 			status = status_worst(status, show(&view, &list[i]));
 		progress_show(&progress, i + 1);
 	}

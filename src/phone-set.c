@@ -11,12 +11,14 @@
 #include "base/auth_string.h"
 #include "base/fileio.h"
 #include "cli/confine.h"
+#include "cli/confirm.h"
 #include "cli/devices.h"
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/status.h"
 #include "site/phone.h"
+#include "site/phone_filter.h"
 #include "site/phone_lock.h"
 #include "site/phonebook.h"
 #include "site/settings.h"
@@ -26,10 +28,10 @@
 const char program[] = "phone-set";
 const char purpose[] = "say what phones shall do, and how they prove who they are";
 const char synopsis[] =
-    "[-0hV] [-f file] [-P seconds] [-s spool] [--again] [--auth mode]\n"
+    "[-0hnV] [-f file] [-P seconds] [-s spool] [--again] [--auth mode]\n"
     "    [--complete-by time] [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"
     "    [--operation operation] [--rsa bits] [--string digits] [--string-file file]\n"
-    "    [--template name] all | device ...";
+    "    [--template name] [--where condition] [--yes] all | device ...";
 
 struct setting {
 	struct spool *spool;
@@ -41,7 +43,14 @@ struct setting {
 	const char *generate, *string_file;
 	bool again;		/* also where a string may have been handed out */
 	size_t digits;		/* of a string that is made for each; 0: none is */
-	struct buf items;	/* struct phonebook_item */
+	struct option_texts where;
+	struct phone_filter filter;	/* what they say */
+	struct index lscs;	/* what the filter looks at; empty when it looks at nothing */
+	bool dry_run, yes;
+	struct phonebook_name *list;	/* those that are meant */
+	size_t n;
+	struct buf items;	/* struct phonebook_item: those that change */
+	bool same;		/* one has all that it shall have */
 	int status;
 	struct progress progress;
 	size_t done, refused;
@@ -56,8 +65,11 @@ static const char *read_string(const char *path)
 
 	if (in == NULL)
 		status_die_path(path, "cannot open");
-	if (fileio_line(in, 0, &line, &room) == NULL)
-		status_die(ferror(in) ? STATUS_TROUBLE : STATUS_USAGE, path, "holds no authentication string");
+	if (fileio_line(in, 0, &line, &room) == NULL) {
+		if (ferror(in))
+			status_die_path(path, "cannot read");
+		status_die(STATUS_USAGE, path, "holds no authentication string");
+	}
 	if (in != stdin)
 		fclose(in);
 	line[strcspn(line, "\r")] = '\0';
@@ -83,8 +95,9 @@ static void check_options(struct setting *set, bool names)
 	if (set->change.keep_string && strings > 0)
 		status_usage("--keep-string excludes a new string");
 	/* Names come down a pipe, but nobody shall wait for a keyboard. */
+	names = names || set->where.n > 0;
 	if (!names && set->file == NULL && isatty(STDIN_FILENO))
-		status_usage("wants device names, or \"all\"");
+		status_usage("wants device names, \"all\", or --where");
 	if (!names && set->file == NULL)
 		set->file = "-";
 	if (set->string_file != NULL && set->file != NULL && strcmp(set->string_file, "-") == 0 &&
@@ -145,27 +158,29 @@ static void refuse(struct setting *set, const char *device, const struct reason 
 	set->refused++;
 }
 
-static void set_one(struct setting *set, const char *device)
+/* Is it one that --where wants? A phone whose certificate cannot be read is refused. */
+static bool wanted(struct setting *set, const struct phone *p, const struct phone_state *st)
 {
-	struct phonebook_item item = {.fresh = false};
-	struct phone_change change = set->change;
-	char digits[AUTH_STRING_MAX + 1];
-	struct phone_state st;
 	struct reason why;
-	int found;
+	int result = phone_filter_match(&set->filter, set->spool, &set->lscs, p, st, NULL, &why);
 
-	if (phone_lock_wait(&set->lock, device) != 0)
-		status_die_errno(device, "cannot lock its record");
-	if ((found = phonebook_load(set->spool, device, &item.phone, &st, &why)) == 0)
-		reason_set(&why, "there is no such phone");
-	if (found <= 0) {
-		refuse(set, device, &why);
-		return;
-	}
-	if (set->digits > 0 && !set->again && phone_string_waits(&item.phone, &st, set->spool->now)) {
+	if (result < 0)
+		refuse(set, p->device, &why);
+	return result > 0;
+}
+
+/* Gives a phone its new values; one that has them is not written again. */
+static void change_one(struct setting *set, struct phonebook_item *item, const struct phone_state *st)
+{
+	struct phone before = item->phone;
+	struct phone_change change = set->change;
+	char digits[AUTH_STRING_MAX + 1] = "";
+	struct reason why;
+
+	if (set->digits > 0 && !set->again && phone_string_waits(&item->phone, st, set->spool->now)) {
 		reason_set(&why, PHONE_STRING_WAITS);
-		refuse(set, device, &why);
-		explicit_bzero(&item, sizeof item);
+		refuse(set, before.device, &why);
+		explicit_bzero(&before, sizeof before);
 		return;
 	}
 	if (set->digits > 0) {
@@ -173,65 +188,164 @@ static void set_one(struct setting *set, const char *device)
 			status_die_errno(NULL, "cannot get random numbers");
 		change.value[PHONE_F_STRING] = digits;
 	}
-	if (phone_apply(&item.phone, &st, &change, set->spool->now, phonebook_newest(&set->index, device),
-	    set->settings.operation_expires, &why) != 0)
-		refuse(set, device, &why);
-	else
-		buf_put(&set->items, &item, sizeof item);
-	explicit_bzero(&item, sizeof item);
+	if (phone_apply(&item->phone, st, &change, set->spool->now, phonebook_newest(&set->index, before.device),
+	    set->settings.operation_expires, &why) != 0) {
+		refuse(set, before.device, &why);
+	} else if (phone_same(&before, &item->phone)) {
+		set->same = true;
+	} else {
+		item->order = item->phone.order != before.order;
+		buf_put(&set->items, item, sizeof *item);
+	}
 	explicit_bzero(digits, sizeof digits);
+	explicit_bzero(&before, sizeof before);
 }
 
-/* The phones of these names, or all. */
-static void set_each(struct setting *set, const struct devices *names)
+/* Is there a record of this phone? A phone that has none, or one that cannot be read, is refused. */
+static bool load(struct setting *set, const struct phonebook_name *name, struct phone *p, struct phone_state *st)
 {
-	struct phonebook_name *list;
-	size_t n;
+	struct reason why;
+	int found = phonebook_load_listed(set->spool, name, p, st, &why);
 
-	progress_start(&set->progress, "phones read", names->n);
-	for (size_t i = 0; i < names->n; i++) {
-		set_one(set, names->name[i].device);
-		progress_show(&set->progress, i + 1);
+	if (found == 0)
+		reason_set(&why, "there is no such phone");
+	if (found <= 0)
+		refuse(set, name->device, &why);
+	return found > 0;
+}
+
+static void set_one(struct setting *set, const struct phonebook_name *name)
+{
+	struct phonebook_item item = {.fresh = false};
+	struct phone_state st;
+
+	if (!set->dry_run && phone_lock_wait(&set->lock, name->device) != 0)
+		status_die_errno(name->device, "cannot lock its record");
+	if (load(set, name, &item.phone, &st) && (!phone_filter_reads(&set->filter) || wanted(set, &item.phone, &st)))
+		change_one(set, &item, &st);
+	explicit_bzero(&item, sizeof item);
+}
+
+/* Those of the list that --where wants, before anything is locked. */
+static void filter(struct setting *set)
+{
+	struct phone_state st;
+	struct phone p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (phone_filter_name(&set->filter, set->list[i].device) &&
+		    (!phone_filter_reads(&set->filter) ||
+		    (load(set, &set->list[i], &p, &st) && wanted(set, &p, &st))))
+			set->list[n++] = set->list[i];
+	explicit_bzero(&p, sizeof p);
+	set->n = n;
+}
+
+/* The phones of these names, or all, as far as --where wants them. */
+static void select_phones(struct setting *set, const struct devices *names)
+{
+	size_t n = 0;
+
+	if (names->all) {
+		if (phonebook_list(set->spool, &set->list, &set->n) != 0)
+			status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
+		for (size_t i = 0; i < set->n; i++)
+			if (set->list[i].settings)
+				set->list[n++] = set->list[i];
+		set->n = n;
+	} else {
+		set->n = names->n;
+		if (names->n > 0 && (set->list = calloc(names->n, sizeof *set->list)) == NULL)
+			status_die(STATUS_TROUBLE, NULL, "out of memory");
+		for (size_t i = 0; i < names->n; i++)
+			strcpy(set->list[i].device, names->name[i].device);
 	}
-	progress_end(&set->progress);
-	if (!names->all)
+	/* Anybody may write a state until the phone is locked. */
+	for (size_t i = 0; i < set->n; i++)
+		set->list[i].state = true;
+	filter(set);
+}
+
+/* Of very many, which are locked at once, only those states are looked for that are there. */
+static void lock_many(struct setting *set)
+{
+	struct phonebook_name *now;
+	int many = phone_lock_many(&set->lock, set->n);
+	size_t n, at = 0;
+
+	if (many < 0)
+		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot lock the records");
+	if (many == 0)
 		return;
-	if (phonebook_list(set->spool, &list, &n) != 0)
+	if (phonebook_list(set->spool, &now, &n) != 0)
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot list");
-	progress_start(&set->progress, "phones read", n);
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].settings)
-			set_one(set, list[i].device);
-		progress_show(&set->progress, i + 1);
+	for (size_t i = 0; i < set->n; i++) {
+		while (at < n && strcmp(now[at].device, set->list[i].device) < 0)
+			at++;
+		set->list[i].state = at < n && strcmp(now[at].device, set->list[i].device) == 0 && now[at].state;
 	}
-	progress_end(&set->progress);
-	free(list);
+	free(now);
+}
+
+/* What happens to a phone, for the journal. */
+static const char *word(const struct phonebook_item *item)
+{
+	return item->order ? phone_operations[item->phone.operation] : "changed";
 }
 
 /* Everything at once; what was made is said when it is safe. */
 static void commit(struct setting *set)
 {
 	struct phonebook_item *item = (struct phonebook_item *)(void *)set->items.p;
-	const char *operation = set->change.value[PHONE_F_OPERATION];
 	size_t n = set->items.len / sizeof *item;
 
-	if (set->items.failed)
-		status_die(STATUS_TROUBLE, NULL, "out of memory");
 	progress_start(&set->progress, "phones", n);
 	progress_of_spool(&set->progress, set->spool, 1);
-	if (phonebook_save(set->spool, item, n) != 0)
+	/* A program that gave the same order may have died before that was durable. */
+	if (phonebook_save(set->spool, item, n) != 0 ||
+	    (n == 0 && set->same && spool_sync(set->spool, SPOOL_PHONE) != 0))
 		status_die_errno(spool_dir_name(SPOOL_PHONE), "cannot write");
 	progress_end(&set->progress);
 	phone_lock_drop(&set->lock);
 	for (size_t i = 0; i < n; i++)
-		journal_add_text(set->spool, operation != NULL ? operation : "changed", item[i].phone.device);
+		journal_add_text(set->spool, word(&item[i]), item[i].phone.device);
 	set->status = open_spool_flush(set->spool, set->status);
 	set->done = n;
 	for (size_t i = 0; i < n && set->digits > 0; i++)
 		printf("%s\t%s\n", item[i].phone.device, item[i].phone.string);
-	if (n > 0)
-		explicit_bzero(item, n * sizeof *item);
+}
+
+static void set_all(struct setting *set)
+{
+	struct phonebook_item *item;
+
+	if (!set->dry_run)
+		lock_many(set);
+	progress_start(&set->progress, "phones read", set->n);
+	for (size_t i = 0; i < set->n; i++) {
+		set_one(set, &set->list[i]);
+		progress_show(&set->progress, i + 1);
+	}
+	progress_end(&set->progress);
+	if (set->items.failed)
+		status_die(STATUS_TROUBLE, NULL, "out of memory");
+	item = (struct phonebook_item *)(void *)set->items.p;
+	if (!set->dry_run)
+		commit(set);
+	for (size_t i = 0; set->dry_run && i < set->items.len / sizeof *item; i++)
+		printf("%s\t%s\n", item[i].phone.device, word(&item[i]));
+	if (set->items.len > 0)
+		explicit_bzero(item, set->items.len);
 	buf_free(&set->items);
+}
+
+/* Is the order one to delete certificates? */
+static bool deletes(const struct setting *set)
+{
+	const char *operation = set->change.value[PHONE_F_OPERATION];
+
+	return operation != NULL && strcmp(operation, phone_operations[PHONE_DELETE]) == 0;
 }
 
 int main(int argc, char *argv[])
@@ -247,6 +361,7 @@ int main(int argc, char *argv[])
 		    "names in the file or on stdin end with NUL, not newline"),
 		OPT_TEXT('f', "file", "FILE", &set.file,
 		    "read device names from this file too; - is stdin"),
+		OPT_FLAG('n', "dry-run", &set.dry_run, "say what would be set, and change nothing"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
 		OPT_FLAG(0, "again", &set.again,
@@ -278,6 +393,9 @@ int main(int argc, char *argv[])
 		    "read the authentication string from this file; - is stdin"),
 		OPT_TEXT(0, "template", "NAME", &value[PHONE_F_TEMPLATE],
 		    "set what this template of capf.conf says and no option does"),
+		OPT_TEXTS(0, "where", "CONDITION", &set.where,
+		    "only phones that meet this, such as status=failed; repeat it for more conditions"),
+		OPT_FLAG(0, "yes", &set.yes, "do it to all phones without asking"),
 		{0},
 	};
 	int arg = options_parse(argc, argv, options);
@@ -286,22 +404,31 @@ int main(int argc, char *argv[])
 
 	check_options(&set, arg < argc);
 	take_string(&set);
+	phone_filter_init(&set.filter);
+	if (phone_filter_add_all(&set.filter, set.where.text, set.where.n, &why) != 0)
+		status_usage("--where: %s", why.text);
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
 	devices_from_args(&names, argc - arg, argv + arg, set.file, null);
-	set.spool = open_spool_to_write(path, now);
-	confine_below(SANDBOX_WRITER, set.spool->root, NULL, 0);
+	set.spool = set.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	confine_below(set.dry_run ? SANDBOX_READER : SANDBOX_WRITER, set.spool->root, NULL, 0);
 	phone_lock_init(&set.lock, set.spool);
 	take_settings(&set);
-	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0)
+	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0 ||
+	    index_load(&set.lscs, set.spool, phone_filter_reads(&set.filter) ? PHONE_FILTER_DIRS : 0) != 0)
 		status_die_errno(path, "cannot list");
 	devices_settle(&names, set.spool);
-	set_each(&set, &names);
-	commit(&set);
-	progress_totals((struct progress_total[]){{set.done, "changed"}, {set.refused, "refused"}}, 2);
+	select_phones(&set, &names);
+	if (names.all && set.n > 0 && !set.dry_run && deletes(&set))
+		confirm(set.yes, "%zu phone%s would be told to delete the certificate", set.n, set.n == 1 ? "" : "s");
+	set_all(&set);
+	if (!set.dry_run)
+		progress_totals((struct progress_total[]){{set.done, "changed"}, {set.refused, "refused"}}, 2);
+	free(set.list);
 	devices_free(&names);
 	phone_change_free(&set.under);
 	index_free(&set.index);
+	index_free(&set.lscs);
 	phone_lock_close(&set.lock);
 	spool_close(set.spool);
 	return status_flush(set.status);

@@ -85,7 +85,7 @@ static void wipe(unsigned char *text, size_t len)
 	free(text);
 }
 
-int phonebook_load(const struct spool *s, const char *device, struct phone *p, struct phone_state *st,
+static int load(const struct spool *s, const char *device, bool has_state, struct phone *p, struct phone_state *st,
     struct reason *why)
 {
 	struct reason cause;
@@ -101,7 +101,7 @@ int phonebook_load(const struct spool *s, const char *device, struct phone *p, s
 	wipe(text, len);
 	if (result != 0)
 		return -1;
-	if ((result = slurp(s, device, PHONEBOOK_STATE, &text, &len, &cause)) == 0)
+	if (!has_state || (result = slurp(s, device, PHONEBOOK_STATE, &text, &len, &cause)) == 0)
 		return 1;
 	if (result > 0) {
 		result = phone_state_parse(st, (const char *)text, &cause);
@@ -119,6 +119,18 @@ bool phonebook_has(const struct spool *s, const char *device)
 
 	snprintf(name, sizeof name, "%s" PHONEBOOK_CONF, device);
 	return fstatat(s->dir[SPOOL_PHONE], name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int phonebook_load(const struct spool *s, const char *device, struct phone *p, struct phone_state *st,
+    struct reason *why)
+{
+	return load(s, device, true, p, st, why);
+}
+
+int phonebook_load_listed(const struct spool *s, const struct phonebook_name *name, struct phone *p,
+    struct phone_state *st, struct reason *why)
+{
+	return load(s, name->device, name->state, p, st, why);
 }
 
 int phonebook_note(const struct spool *s, const char *device, struct phone_state *note, struct reason *why)

@@ -25,6 +25,9 @@ int phonebook_list(const struct spool *, struct phonebook_name **, size_t *);
  * reason. */
 int phonebook_load(const struct spool *, const char *device, struct phone *, struct phone_state *,
     struct reason *);
+/* The same for a phone of a list that was made while its lock was held: what was no file then is none now. */
+int phonebook_load_listed(const struct spool *, const struct phonebook_name *, struct phone *, struct phone_state *,
+    struct reason *);
 
 /* Is there a record of this device? Any doubt is a no. */
 bool phonebook_has(const struct spool *, const char *device);
@@ -36,6 +39,7 @@ struct phonebook_item {
 	struct phone phone;
 	bool fresh;		/* it must not be there yet */
 	bool generated;		/* its string is new and random, and to be shown: for the caller */
+	bool order, same;	/* for the caller: its order is a new one; there is nothing to write */
 	int error;		/* after phonebook_save: 0, or EEXIST when it was there, or came twice */
 };
 

@@ -256,7 +256,7 @@ ec = 256
 complete-by = 2023-11-24T22:13:20Z
 scheduled = 2023-11-14T22:13:20Z'
 	# Two in one second, and the clock steps back: none is scheduled ahead of the clock, and none is the one before.
-	phone-set -P $NOW --operation install --complete-by 2030-01-01 SEP1
+	phone-set -P $NOW --operation install --key-order rsa --complete-by 2030-01-01 SEP1
 	assert_equal "$(scheduled SEP1) $(identity SEP1)" "2023-11-14T22:13:20Z 2023-11-14T22:13:21Z"
 	state SEP1 2023-11-14T22:13:20Z failed
 	run list
@@ -507,7 +507,7 @@ ${d}5	none"
 	assert_stderr_has "SEP000000000009: there is no such phone"
 	assert_equal "$(ls "$SPOOL/phone")" SEP000000000002.conf
 	assert_equal "$(lsc-list | wc -l)" 10
-	run --separate-stderr phone-del all
+	run --separate-stderr phone-del --yes all
 	assert_output SEP000000000002
 	run --separate-stderr phone-del all
 	assert_silent

@@ -246,7 +246,7 @@ phones_wait() {
 		openssl x509 -inform DER -in "$SPOOL"/installed/SEP000000000001+*.der -out phone.pem
 		openssl verify -x509_strict -CAfile "$FIX/root.pem" phone.pem
 		stop
-		phone-del all
+		phone-del --yes all
 		rm -f "$SPOOL"/*/SEP*
 	done
 }
