@@ -41,7 +41,7 @@ void csv_file_read(struct csv_file *t, const char *path, const char *encoding)
 	if (fd < 0)
 		status_die_path(path, "cannot open");
 	if (fileio_read_all(fd, FILE_MOST, &raw, &len) != 0)
-		status_die_errno(path, "cannot read");
+		status_die_path(path, "cannot read");
 	close(fd);
 	found = choose(t->name, encoding, raw, len);
 	if (text_encoding_read(found, raw, len, &t->text, &why) != 0)

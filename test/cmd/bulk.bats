@@ -29,7 +29,7 @@ snapshot() {
 
 @test "an order that waits is not given again: its time and its file stay, also when others change" {
 	local order=(--operation install --auth string --string 271828 --complete-by 2030-01-01)
-	phone-add SEP1 SEP2
+	phone-add --any-name SEP1 SEP2
 	phone-set -P $NOW "${order[@]}" SEP1 SEP2
 	snapshot >before
 	run --separate-stderr phone-set -P $((NOW + 60)) "${order[@]}" all
@@ -44,7 +44,7 @@ snapshot() {
 }
 
 @test "an order that waits keeps its requests: what else the command says is changed in it" {
-	phone-add SEP1
+	phone-add --any-name SEP1
 	phone-set -P $NOW --operation install --auth null SEP1
 	# The usual deadline counts from now, and so does one that is given.
 	phone-set -P $((NOW + 86400)) --operation install --description lobby SEP1
@@ -63,7 +63,7 @@ snapshot() {
 
 @test "an order that is over, or another one, is a new order" {
 	local option last=2023-11-14T22:13:20Z
-	phone-add SEP1
+	phone-add --any-name SEP1
 	phone-set -P $NOW --operation install --auth string --string 271828 --complete-by 2030-01-01 SEP1
 	for option in --string=314159 --rsa=3072 --ec=521 --key-order=ec --auth=null --operation=delete; do
 		phone-set -P $NOW --complete-by 2030-01-01 --operation install $option SEP1
@@ -87,9 +87,9 @@ snapshot() {
 
 @test "phone-add --update: a table that is read again changes nothing" {
 	printf '%s\n' device,operation,auth,complete-by SEP1,install,null,2030-01-01 SEP2,delete,null,2030-01-01 >table.csv
-	phone-add -P $NOW -u -c table.csv
+	phone-add --any-name -P $NOW -u -c table.csv
 	snapshot >before
-	run --separate-stderr phone-add -P $((NOW + 60)) -u -c table.csv
+	run --separate-stderr phone-add --any-name -P $((NOW + 60)) -u -c table.csv
 	assert_silent
 	snapshot | diff before -
 }
@@ -97,7 +97,7 @@ snapshot() {
 # --- thousands
 
 @test "thousands, all locked at once: what became of each order counts" {
-	seq -f 'SEP%.0f' 1001 3000 | phone-add -P $NOW
+	seq -f 'SEP%.0f' 1001 3000 | phone-add --any-name -P $NOW
 	phone-set -P $NOW --operation install --auth string --string 271828 all
 	# Its string is used.
 	state SEP1500 2023-11-14T22:13:20Z successful
@@ -119,7 +119,7 @@ snapshot() {
 # --- dry runs
 
 @test "phone-set --dry-run: what would be set, and nothing is" {
-	phone-add SEP1 SEP2 SEP3
+	phone-add --any-name SEP1 SEP2 SEP3
 	phone-set -P $NOW --operation install --auth null --complete-by 2030-01-01 SEP1
 	snapshot >before
 	run --separate-stderr phone-set -n -P $NOW --operation install --auth null --complete-by 2030-01-01 all
@@ -140,25 +140,25 @@ SEP3	install"
 }
 
 @test "phone-add --dry-run: what would be added and refused, and nothing is" {
-	phone-add SEP1
+	phone-add --any-name SEP1
 	printf '%s\n' device,description SEP1,one SEP2,two SEP3,three SEP2,four >table.csv
 	snapshot >before
-	run --separate-stderr phone-add -n -c table.csv
+	run --separate-stderr phone-add --any-name -n -c table.csv
 	assert_status 1
 	assert_output "SEP2	added
 SEP3	added"
 	assert_stderr_line_count 2
 	assert_stderr_has "SEP1: is there already"
-	run --separate-stderr phone-add -n -u SEP1 SEP4 -t nowhere
+	run --separate-stderr phone-add --any-name -n -u SEP1 SEP4 -t nowhere
 	assert_status 100
 	sed 4q table.csv >once.csv
-	run --separate-stderr phone-add -n -u -c once.csv
+	run --separate-stderr phone-add --any-name -n -u -c once.csv
 	assert_status 0
 	assert_output "SEP1	changed
 SEP2	added
 SEP3	added"
 	snapshot | diff before -
-	phone-add -u -c table.csv 2>/dev/null || [ $? -eq 1 ]
+	phone-add --any-name -u -c table.csv 2>/dev/null || [ $? -eq 1 ]
 	assert_equal "$(names)" "SEP1 SEP2 SEP3 "
 }
 
@@ -167,7 +167,7 @@ SEP3	added"
 @test "--where: phone-list, phone-set and phone-del mean the same phones" {
 	local condition option wanted d=SEP00000000000
 	trust_lab
-	phone-add ${d}1 ${d}2 ${d}3 ${d}4 ${d}5
+	phone-add --any-name ${d}1 ${d}2 ${d}3 ${d}4 ${d}5
 	csr-add -P $NOW "$FIX"/csr/${d}[1-3].csr
 	tar czf some.tgz -C "$FIX/der" ${d}1.der ${d}2.der
 	cert-import some.tgz >/dev/null
@@ -206,7 +206,7 @@ SEP3	added"
 
 @test "--where: all conditions hold, with names too; a wrong one names the right ones" {
 	local bad
-	phone-add SEP1 SEP2 SEP3
+	phone-add --any-name SEP1 SEP2 SEP3
 	phone-set -P $NOW --operation install --auth null SEP1 SEP2
 	phone-set -P $NOW --where status=pending --where 'name=SEP[23]' --description both
 	assert_equal "$(grep -lx 'description = both' "$SPOOL"/phone/*.conf | xargs -n 1 basename)" SEP2.conf
@@ -237,7 +237,7 @@ SEP3	added"
 # --- questions
 
 @test "all, or what a condition says, is not deleted without a word" {
-	phone-add SEP1 SEP2
+	phone-add --any-name SEP1 SEP2
 	phone-set --auth null all
 	for command in "phone-del all" "phone-del --where operation=none" "phone-set --operation delete all" \
 	    "phone-set --operation delete --where operation=none"; do
@@ -262,7 +262,7 @@ SEP3	added"
 }
 
 @test "on a terminal the question is asked" {
-	phone-add SEP1
+	phone-add --any-name SEP1
 	run script -qec "phone-del all" /dev/null <<<n
 	assert_status 1
 	assert_output_has "Go on? [y/N]"
@@ -314,8 +314,8 @@ open("ber.p7b", "wb").write(b"\x30\x80" + d[4:] + b"\0\0")'
 	local command
 	trust_lab
 	mkdir folder
-	phone-add SEP1
-	for command in "cert-import folder" "phone-add -f folder" "phone-add -c folder" "phone-set --rsa 2048 -f folder" \
+	phone-add --any-name SEP1
+	for command in "cert-import folder" "phone-add --any-name -f folder" "phone-add -c folder" "phone-set --rsa 2048 -f folder" \
 	    "phone-set --string-file folder SEP1" "phone-del -f folder" "csr-delete -f folder" \
 	    "stale-lsc delete -f folder"; do
 		run --separate-stderr $command </dev/null
@@ -333,7 +333,7 @@ open("ber.p7b", "wb").write(b"\x30\x80" + d[4:] + b"\0\0")'
 
 @test "a setting that there is not: the one that was meant" {
 	echo 'keep_alive = 20' >>"$SPOOL/capf.conf"
-	run --separate-stderr phone-add SEP1
+	run --separate-stderr phone-add --any-name SEP1
 	assert_status 100
 	assert_one_line "capf.conf: line "
 	assert_stderr_has "there is no setting keep_alive: did you mean keepalive?"

@@ -297,8 +297,6 @@ play() {
 	assert_output_has '^Mcsr-dump: 1 of 2 requests, 1.0/s, 1 s left^[[K'
 	run quick 'csr-delete -n all'
 	assert_output_has '^Mcsr-delete: 1 files, 20 %, 0.5/s, 8 s left^[[K'
-	run quick 'phone-del -n all'
-	assert_output_has '^Mphone-del: 2 phones, 22 %, 0.7/s, 11 s left^[[K'
 	new_spool whole
 	ten_wait whole
 	run quick 'spool-check -s whole >said'
@@ -314,13 +312,15 @@ play() {
 	run quick 'phone-list --status successful -P 1800000000 | cat'
 	assert_output_has '^Mphone-list: 3 of 9 phones, 1.0/s, 6 s left^[[K'
 	refute_output_has ': 7 of 9 phones'
+	run quick 'phone-del --yes all >said'
+	assert_output_has '^Mphone-del: 2 of 9 phones'
 }
 
 @test "progress: none in the first second, none where there is no terminal, none on a dumb one" {
 	QUICK_MS=100 run quick 'phone-set --description x all >/dev/null'
 	assert_output 'phone-set: 8 changed'
-	QUICK_MS=150 run quick 'phone-set --description x all >/dev/null'
-	assert_output '^Mphone-set: 7 of 9 phones read, 6.7/s, 1 s left^[[K^Mphone-set: 9 of 9 phones read, 6.7/s^[[K^M^[[K^Mphone-set: 7 of 8 phones, 6.7/s, 1 s left^[[K^M^[[Kphone-set: 8 changed'
+	QUICK_MS=150 run quick 'phone-set --description w all >/dev/null'
+	assert_output '^Mphone-set: 7 of 8 phones read, 6.7/s, 1 s left^[[K^M^[[K^Mphone-set: 7 of 8 phones, 6.7/s, 1 s left^[[K^M^[[Kphone-set: 8 changed'
 	LD_PRELOAD=$(preload) run --separate-stderr phone-set --description y all
 	assert_silent
 	TERM=dumb run on_terminal "LD_PRELOAD=$(preload) phone-set --description z all"
@@ -333,7 +333,8 @@ play() {
 	assert_equal "${lines[1]}" 'phone-add: SEP000000000001: is there already'
 	assert_equal "${lines[2]}" 'phone-add: 1 added, 1 refused'
 	assert_line_count 3
-	run on_terminal 'phone-add -u SEP000000000001'
+	printf 'device,description\nSEP000000000001,lobby\n' >lobby.csv
+	run on_terminal 'phone-add -u -c lobby.csv'
 	assert_output 'phone-add: 0 added, 1 changed'
 	run on_terminal 'phone-set --auth null SEP000000000001 SEP0000000000CC'
 	assert_status 1
