@@ -9,6 +9,10 @@ BINDIR = $(DESTDIR)$(PREFIX)/bin
 MANDIR = $(DESTDIR)$(PREFIX)/share/man
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/capfkit
 SHAREDIR = $(DESTDIR)$(PREFIX)/share/capfkit
+# Where the shells look for completion. Debian's packages have that of zsh in $(PREFIX)/share/zsh/vendor-completions.
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISHDIR = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
 O ?= obj
 BIN ?= bin
@@ -73,7 +77,9 @@ LIB = $(O)/libcapfkit.a
 FOLDERS = $(patsubst src/%/,%,$(wildcard src/*/))
 say = @$(if $(V),set -x,echo '  $1  $@');
 
-all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%)
+COMPLETION = $(addprefix $(O)/completion/,capf.bash capf.fish _capf)
+
+all: $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(COMPLETION)
 
 $(BIN)/%: $(O)/%.o $(LIB)
 	@mkdir -p $(@D)
@@ -94,6 +100,15 @@ $(SCRIPTS:%=$(BIN)/%): $(BIN)/%: bin/%
 	cp -p $< $@
 endif
 
+# Completion for bash, zsh and fish is what the programs say of their options.
+$(O)/completion/capf.bash: shell = bash
+$(O)/completion/capf.fish: shell = fish
+$(O)/completion/_capf: shell = zsh
+$(COMPLETION): $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(wildcard share/completion/*) src/online/online_settings.c
+	@mkdir -p $(@D)
+	$(call say,GEN) share/completion/make-completion $(shell) $(BIN) src/online/online_settings.c $(PROGS) >$@.new
+	@mv -f $@.new $@
+
 -include $(wildcard $(O)/*.d $(FOLDERS:%=$(O)/%/*.d))
 include test/rules.mk
 
@@ -106,19 +121,24 @@ links:
 
 install: all
 	install -d $(BINDIR) $(DOCDIR)/examples/asterisk $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
-	    $(SHAREDIR)/completion $(SHAREDIR)/cron $(SHAREDIR)/logrotate $(SHAREDIR)/systemd
+	    $(SHAREDIR)/cron $(SHAREDIR)/logrotate $(SHAREDIR)/systemd $(BASHDIR) $(ZSHDIR) $(FISHDIR)
 	install -m 755 $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(BINDIR)
 	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
 	install -m 755 $(filter-out %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(filter %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(wildcard examples/asterisk/*) $(DOCDIR)/examples/asterisk
-	for f in completion/capf.bash cron/capfkit logrotate/capfkit systemd/capf-enroll.service \
+	install -m 644 $(O)/completion/capf.bash $(BASHDIR)/capf
+	install -m 644 $(O)/completion/_capf $(ZSHDIR)/_capf
+	install -m 644 $(O)/completion/capf.fish $(FISHDIR)/capf.fish
+	for p in $(PROGS); do ln -sf capf $(BASHDIR)/$$p && ln -sf capf.fish $(FISHDIR)/$$p.fish || exit; done
+	for f in cron/capfkit logrotate/capfkit systemd/capf-enroll.service \
 	    systemd/capf-serve.service systemd/capf-serve.socket; do \
 	    sed 's|/usr/local/|$(PREFIX)/|g' share/$$f >$(SHAREDIR)/$$f && chmod 644 $(SHAREDIR)/$$f || exit; done
 
 uninstall:
 	rm -f $(PROGS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%)
 	rm -f $(foreach m,$(notdir $(MAN)),$(MANDIR)/man$(subst .,,$(suffix $m))/$m)
+	rm -f $(BASHDIR)/capf $(ZSHDIR)/_capf $(FISHDIR)/capf.fish $(PROGS:%=$(BASHDIR)/%) $(PROGS:%=$(FISHDIR)/%.fish)
 	rm -rf $(DOCDIR) $(SHAREDIR)
 
 clean:

@@ -293,7 +293,7 @@ int main(int argc, char *argv[])
 	const struct option_spec options[] = {
 		OPT_FLAG('1', "once", &v.once,
 		    "exit when everything was sent and only pending requests lack an answer"),
-		OPT_TEXT('c', "ca", "NAME", &v.ca_name,
+		OPT_TEXT('c', "ca", "CA", &v.ca_name,
 		    "the CA, by its name in capf.conf; by default the setting online-ca, or "
 		    "the only CA there"),
 		OPT_TEXT('L', "log", "LOG", &log,

@@ -333,6 +333,7 @@ static struct unpack *start(const struct wanted *want, struct run *r, struct sig
 int main(int argc, char *argv[])
 {
 	static const char *const standard_input[] = {"-"}, *const cns[] = {"device", "request", NULL};
+	static const char *const digests[] = {"SHA256", "SHA384", "SHA512", NULL};
 	struct wanted want = {.cn = "device", .digest = "SHA256", .days = issue_policy_default.days,
 	    .level = 6};
 	struct sign sign = {.policy = issue_policy_default, .now = time(NULL), .complain = complain};
@@ -340,8 +341,7 @@ int main(int argc, char *argv[])
 		OPT_WORD('C', "cn", "WHICH", &want.cn, cns,
 		    "CN of certificates: the device name, or the CN of the request"),
 		OPT_TEXT('c', "cert", "FILE", &want.ca, "certificate of the CA; required"),
-		OPT_TEXT('D', "digest", "DIGEST", &want.digest,
-		    "digest of signatures: SHA256, SHA384 or SHA512"),
+		OPT_TEXT_OF('D', "digest", "DIGEST", &want.digest, digests, "digest of signatures"),
 		OPT_NUMBER('d', "days", "N", &want.days, 1, ISSUE_DAYS_MAX,
 		    "days that certificates are valid"),
 		OPT_NUMBER('j', "jobs", "N", &want.jobs, 1, 256,

@@ -462,7 +462,7 @@ int main(int argc, char *argv[])
 		    "ask again for requests that were refused, lost or answered"),
 		OPT_FLAG('H', "header", &want.how.header,
 		    "with --status, print the names of the columns first"),
-		OPT_TEXT('c', "ca", "NAME", &want.ca,
+		OPT_TEXT('c', "ca", "CA", &want.ca,
 		    "the CA, by its name in capf.conf; by default the setting online-ca, or "
 		    "the only CA there"),
 		OPT_TEXTS('O', "option", "FIELD=VALUE", &want.set,

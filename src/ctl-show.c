@@ -222,7 +222,7 @@ int main(int argc, char *argv[])
 	struct showing w = {.now = time(NULL), .status = STATUS_OK};
 	const char *old = NULL;
 	const struct option_spec options[] = {
-		OPT_TEXT(0, "old", "LIST", &old, "also check whether phones that have this list accept the others"),
+		OPT_TEXT(0, "old", "FILE", &old, "also check whether phones that have this list accept the others"),
 		OPT_CLOCK(&w.now),
 		{0},
 	};

@@ -526,7 +526,7 @@ int main(int argc, char *argv[])
 		OPT_FLAG('n', "dry-run", &add.dry_run, "say what would be added, and change nothing"),
 		OPT_CLOCK(&now),
 		OPT_SPOOL(&path),
-		OPT_TEXT('t', "template", "NAME", &add.template,
+		OPT_TEXT('t', "template", "TEMPLATE", &add.template,
 		    "begin with this template of capf.conf"),
 		OPT_FLAG('u', "update", &add.update,
 		    "change phones that exist; empty cells change nothing"),

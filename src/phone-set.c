@@ -351,6 +351,7 @@ static bool deletes(const struct setting *set)
 int main(int argc, char *argv[])
 {
 	static const char *const ec_bits[] = {"256", "384", "521", NULL};
+	static const char *const rsa_bits[] = {"2048", "3072", "4096", NULL};
 	const char *path = spool_default();
 	struct setting set = {.status = STATUS_OK};
 	const char **value = set.change.value;
@@ -384,14 +385,14 @@ int main(int argc, char *argv[])
 		OPT_WORD(0, "operation", "WHAT", &value[PHONE_F_OPERATION], phone_operations,
 		    "what the phone shall do; troubleshoot fetches its certificates, none "
 		    "cancels the order"),
-		OPT_TEXT(0, "rsa", "BITS", &value[PHONE_F_RSA],
-		    "size of an RSA key: 2048, 3072 or 4096"),
+		/* 1024 is a word that records and other programs know, and check_rsa has a better reason against it. */
+		OPT_TEXT_OF(0, "rsa", "BITS", &value[PHONE_F_RSA], rsa_bits, "size of an RSA key"),
 		OPT_TEXT(0, "string", "DIGITS", &value[PHONE_F_STRING],
 		    "authentication string of all these phones, 4 to 15 digits; other users "
 		    "see it in ps"),
 		OPT_TEXT(0, "string-file", "FILE", &set.string_file,
 		    "read the authentication string from this file; - is stdin"),
-		OPT_TEXT(0, "template", "NAME", &value[PHONE_F_TEMPLATE],
+		OPT_TEXT(0, "template", "TEMPLATE", &value[PHONE_F_TEMPLATE],
 		    "set what this template of capf.conf says and no option does"),
 		OPT_TEXTS(0, "where", "CONDITION", &set.where,
 		    "only phones that meet this, such as status=failed; repeat it for more conditions"),

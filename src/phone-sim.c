@@ -220,7 +220,7 @@ static void read_options(int argc, char *argv[], struct asked *a, struct fleet_p
 		    "answer with the start of a message of 65,535 bytes, then hang"),
 		OPT_TEXT(0, "delay", "STEP=MS,...", &a->options.delay,
 		    "take this many milliseconds at these steps"),
-		OPT_TEXT(0, "device", "NAME", &a->device, "device name of a single phone"),
+		OPT_TEXT(0, "device", "DEVICE", &a->device, "device name of a single phone"),
 		OPT_WORD(0, "drop", "STEP", &a->options.drop, sim_steps, "hang up at this step"),
 		OPT_FLAG(0, "each", &o->each, "print the line of each phone of a fleet too"),
 		OPT_NUMBER(0, "first", "N", &a->first, 0, 0xffffffffffff,

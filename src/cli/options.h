@@ -35,7 +35,7 @@ struct option_spec {
 	void *into;		/* what is in it before parsing is the default, which --help prints */
 	const char *value;	/* what --help calls the value; NULL for a flag */
 	const char *help;	/* one line: lower case, no full stop. Limits, words and default are added */
-	const char *const *words;	/* NULL behind the last */
+	const char *const *words;	/* NULL behind the last. Of a text, the usual ones: the program judges it */
 	long least, most;	/* of a number; most is also how many texts */
 };
 
@@ -44,6 +44,8 @@ struct option_spec {
 	{letter, name, OPTION_FLAG, (bool *){into}, NULL, help, NULL, 0, 0}
 #define OPT_TEXT(letter, name, value, into, help) \
 	{letter, name, OPTION_TEXT, (const char **){into}, value, help, NULL, 0, 0}
+#define OPT_TEXT_OF(letter, name, value, into, words, help) \
+	{letter, name, OPTION_TEXT, (const char **){into}, value, help, words, 0, 0}
 #define OPT_TEXTS(letter, name, value, into, help) \
 	{letter, name, OPTION_TEXTS, (struct option_texts *){into}, value, help, NULL, 0, OPTION_TEXTS_MAX}
 #define OPT_FEW_TEXTS(letter, name, value, into, most, help) \
@@ -72,7 +74,9 @@ struct option_spec {
  * "PROGRAM --list-options", with nothing else, is for what completes command lines. It prints a line for each option,
  * with six columns and a tab between two: the letter, the long name, the kind (flag, text, texts, maybe, number, clock,
  * time, span, word: the names above, and index is a word too), what the value is called, the words that it can be with a
- * comma between two, and the help. A column that has nothing is "-". Letter and name come without their hyphens. */
+ * comma between two, and the help. A column that has nothing is "-". Letter and name come without their hyphens.
+ * share/make-completion makes completion of it. What it offers for a text goes by what the value is called: files for
+ * FILE, KEY, FILE|URL and so on, directories for DIR, and for DEVICE, CA and TEMPLATE the names that are in the spool. */
 int options_parse(int argc, char *argv[], const struct option_spec *);
 
 #endif

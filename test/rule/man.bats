@@ -93,7 +93,7 @@ online_fields() {
 @test "capf.conf(5) has every field of a CA on the network, with its default, and so has completion" {
 	local field initial text bad=
 	page "$ROOT/man/capf.conf.5" | section 'CAs on the network' >online
-	bash -c '. "$1" && _capf_fields' - "$ROOT/share/completion/capf.bash" >offered
+	bash -c '. "$1" && printf "%s\n" $_capf_fields' - "$OBJ/completion/capf.bash" >offered
 	[ "$(online_fields | wc -l)" -ge 29 ] || fail "$(online_fields)"
 	while read -r field initial; do
 		text=$(awk -v f="$field" '/^     [^ ]/ { on = (" " $0 " ") ~ "[ ,]" f "[ ,]" } on' online)
