@@ -195,7 +195,7 @@ failed() {
 	shows ready "2 certificates not fetched yet (capf lsc list -R)"
 	shows phones "4 phones, 1 with a pending operation (capf phone list)"
 	shows failed "2 phones, 1 locked after wrong strings (capf phone list --status failed)"
-	shows expiring "1 certificate of phones end within 30 days (capf lsc list -i --expires-within 30d)"
+	shows expiring "1 certificate ending within 30 days (capf lsc list -i --expires-within 30d)"
 	mv "$SPOOL"/lsc/SEP000000000002+* "$SPOOL/stale"
 	assert_equal "$(capf | sed -n 's/^stale  *//p')" "1 certificate that can never be installed (capf stale-lsc list)"
 	# The commands that it names are right.
