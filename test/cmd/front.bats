@@ -101,7 +101,9 @@ shows() {
 	wants "phones: no such word; did you mean phone?" capf phones list
 	wants "sevre: no such word; did you mean serve?" capf sevre
 	wants "enr: no such word; did you mean enroll?" capf enr
+	wants "enorl: no such word; did you mean enroll?" capf enorl
 	wants "csr sing: no such word; did you mean csr sign?" capf csr sing
+	wants "csr dumxyz: no such word; see capf help csr" capf csr dumxyz
 	wants "csr sing: no such word; did you mean csr sign?" capf help csr sing
 	wants "phone lst: no such word; did you mean phone list?" capf phone lst
 	wants "set kepalive: no such word; did you mean set keepalive?" capf set kepalive 20
@@ -175,9 +177,9 @@ failed() {
 @test "capf alone: what waits and since when, what is ready, failed, locked, expiring, stale" {
 	local day old
 	ten_wait 2>/dev/null
-	# The first has waited for three days.
+	# Not the first of the list has waited the longest, for three days.
 	day=$(date -u -d '3 days ago' +%Y%m%dT%H%M%SZ)
-	old=$(ls "$SPOOL"/csr/SEP000000000001+*)
+	old=$(ls "$SPOOL"/csr/SEP000000000007+*)
 	mv "$old" "${old%%+*}+$day+${old##*+}"
 	csr-dump -o a.tgz SEP000000000002 SEP000000000003 SEP000000000004
 	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -d 10 -o b.tgz a.tgz
@@ -227,6 +229,14 @@ failed() {
 	stop
 	run --separate-stderr capf
 	shows server "capf-serve does not run, as far as can be seen (capf serve)"
+	# csr-submit takes the enroller's lock too.
+	mkdir -p "$SPOOL/online"
+	touch "$SPOOL/online/.lock"
+	exec 9<"$SPOOL/online/.lock"
+	flock 9
+	run --separate-stderr capf
+	shows enroller "capf-enroll does not run; it is for issuer = online"
+	exec 9<&-
 	printf '%s\n' 'issuer = online' 'ca.lab.type = est' 'ca.lab.url = https://127.0.0.1:1' >>"$SPOOL/capf.conf"
 	capf-enroll </dev/null >out 2>log 3>&- &
 	echo $! >>pids

@@ -109,7 +109,7 @@ names() {
 		file=$COMPLETION/${shell#*:}
 		shell=${shell%:*}
 		# shellcheck disable=SC2046
-		"$ROOT/share/completion/make-completion" "$shell" "$BIN" "$ROOT/src/online/online_settings.c" $(programs | sort) >made
+		"$ROOT/share/completion/make-completion" "$shell" "$BIN" "$ROOT/src/online/online_settings.c" $(programs) >made
 		cmp "$file" made
 		if command -v "$shell" >/dev/null; then
 			HOME=$PWD "$shell" -n "$file"
