@@ -33,6 +33,7 @@ shows() {
 	done < <(capf --list-commands)
 	for name in $(make -s -C "$ROOT" links | cut -d' ' -f1); do
 		[[ $all == *" $name "* ]] || fail "$name: no words"
+		grep -q "^\.Xr $name 1" "$ROOT/man/capf.1" || fail "$name: not in capf(1)"
 	done
 }
 
