@@ -26,7 +26,7 @@ _capf_take() {
 				_capf_offer "$1" <<<"${_capf_fields// /$'\n'}"
 				[[ ${#COMPREPLY[@]} -ne 1 || ${COMPREPLY[0]} != *= ]] || compopt -o nospace 2>/dev/null
 			fi ;;
-		@*) _capf_offer "$1" < <(capf ${spool:+-s "$spool"} --list-names "${what#@}" 2>/dev/null) ;;
+		@*) _capf_offer "$1" < <(capf ${spool:+-s "${spool/#~\//$HOME/}"} --list-names "${what#@}" 2>/dev/null) ;;
 		*) _capf_offer "$1" <<<"$what" ;;
 		esac
 	done

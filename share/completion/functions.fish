@@ -1,9 +1,11 @@
 
-# What of the command line stands before the cursor, without its quotes.
+# What of the command line stands before the cursor, without its quotes, and the home directory for a ~.
 function __capf_line
     for word in (commandline -opc)
-        string unescape -- $word 2>/dev/null
-        or echo -- $word
+        # A word whose quotes are not closed stays as it is.
+        set -l plain (string unescape -- $word 2>/dev/null)
+        or set plain $word
+        string replace -r -- '^~/' "$HOME/" "$plain"
     end
 end
 

@@ -20,7 +20,7 @@ _capf_names() {
 		(-s?*) spool=${words[i]#-s} ;;
 		esac
 	done
-	names=(${(f)"$(capf ${spool:+-s} ${spool:+${(Q)spool}} --list-names $1 2>/dev/null)"})
+	names=(${(f)"$(capf ${spool:+-s} ${spool:+${(Q)spool/#\~\//$HOME/}} --list-names $1 2>/dev/null)"})
 	compadd -- $names "${@:2}"
 }
 

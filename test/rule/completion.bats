@@ -188,6 +188,7 @@ names() {
 		assert_equal "$(in_bash "$line")" 'SEP000000000001 SEP000000000002'
 	done
 	assert_equal "$(in_bash 'csr-delete SEP')" ''
+	assert_equal "$(HOME=$PWD in_bash 'csr-delete -s ~/spool SEP')" 'SEP000000000001 SEP000000000002'
 }
 
 @test "bash, as a person uses it: Tab" {
@@ -233,6 +234,9 @@ names() {
 	shows SEP1 SEP2
 	CAPF_SPOOL=/nowhere pressed zsh "$COMPLETION/_capf" "phone-set -s $SPOOL "
 	shows SEP1 SEP2
+	ln -s "$SPOOL" press-tab.d/spool
+	CAPF_SPOOL=/nowhere pressed zsh "$COMPLETION/_capf" 'phone-set -s ~/spool '
+	shows SEP1 SEP2
 	pressed zsh "$COMPLETION/_capf" 'csr-submit -c '
 	shows lab office
 	pressed zsh "$COMPLETION/_capf" 'capf-enroll -O type=c'
@@ -258,6 +262,7 @@ names() {
 	assert_equal "$(in_fish 'csr-delete S')" 'SEP000000000001 SEP000000000002'
 	assert_equal "$(CAPF_SPOOL=/nowhere in_fish "capf -s $SPOOL phone set S")" 'SEP1 SEP2'
 	assert_equal "$(CAPF_SPOOL=/nowhere in_fish "phone-set --spool=$SPOOL S")" 'SEP1 SEP2'
+	assert_equal "$(CAPF_SPOOL=/nowhere in_fish 'phone-set -s ~/spool S')" 'SEP1 SEP2'
 	assert_equal "$(in_fish 'capf csr submit --ca o')" office
 	assert_equal "$(in_fish 'capf-enroll -O type=c')" 'type=certsrv type=cmp'
 	assert_equal "$(in_fish 'capf stale-lsc delete ')" all
