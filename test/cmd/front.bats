@@ -38,7 +38,7 @@ shows() {
 }
 
 @test "capf: arguments and options go to the program, and its exit status comes back" {
-	capf phone add SEP1
+	capf phone add --any-name SEP1
 	capf phone set --description 'two  words' SEP1
 	assert_equal "$(capf phone list | cut -f 7)" 'two  words'
 	assert_equal "$(CAPF_SPOOL=/nowhere capf -s "$SPOOL" csr count)" 0
@@ -186,7 +186,7 @@ failed() {
 	csr-sign -c "$FIX/root.pem" -k "$FIX/root.key" -d 10 -o b.tgz a.tgz
 	cert-import b.tgz >/dev/null
 	mv "$SPOOL"/lsc/SEP000000000004+* "$SPOOL/installed"
-	phone-add SEP1 SEP2 SEP3 SEP4
+	phone-add --any-name SEP1 SEP2 SEP3 SEP4
 	phone-set --operation install --auth null SEP1
 	failed SEP2 'a reason'
 	failed SEP3 'locked: 3 wrong authentication strings' 'locked = yes'
@@ -267,7 +267,7 @@ failed() {
 }
 
 @test "capf alone: a list that cannot be had ends it, with the list's exit status; a record that cannot be read does not" {
-	phone-add SEP1
+	phone-add --any-name SEP1
 	echo rubbish >"$SPOOL/phone/SEP1.state"
 	run --separate-stderr capf
 	assert_status 0

@@ -58,7 +58,7 @@ becomes() {
 # names: two requests wait, two phones are known, and two CAs and a template are in capf.conf.
 names() {
 	csr-add "$FIX"/csr/SEP00000000000{1,2}.csr >/dev/null
-	phone-add SEP1 SEP2
+	phone-add --any-name SEP1 SEP2
 	printf '%s\n' 'ca.office.type = est' 'ca.office.url = https://ca.example.com' 'ca.lab.type = cmp' \
 	    'template.desk.rsa = 3072' >>"$SPOOL/capf.conf"
 	trust-add capf "$FIX/root.pem" 2>/dev/null
