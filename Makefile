@@ -21,7 +21,7 @@ LDFLAGS ?= -Wl,-z,relro,-z,now -Wl,--as-needed
 HARDEN = -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 	-Wwrite-strings -Wvla -Wformat=2 $(if $(WERROR),-Werror)
-CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DTGZ_LIBTAR) -DCAPFKIT_VERSION='"$(VERSION)"' -iquote src $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE $(if $(LIBTAR),-DTGZ_LIBTAR) -iquote src $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(HARDEN) $(WARN) $(CFLAGS)
 # Archives are written with libtar where its header is, else with libarchive; LIBTAR= does without it.
 ifeq ($(origin LIBTAR),undefined)
@@ -71,8 +71,10 @@ ALL_LIBS = $(TLS) $(CRYPTO) $(UNPACK) $(PACK) $(CONF) $(TRANSFER) $(EVENT) $(SAN
 
 PROGS = $(patsubst src/%.c,%,$(wildcard src/*.c))
 SCRIPTS = $(notdir $(wildcard bin/capf))
-MAN = $(wildcard man/*.[157])
+MAN = $(wildcard man/*.[1-8])
+SECTIONS = $(sort $(subst .,,$(suffix $(MAN))))
 EXAMPLES = $(filter-out %/asterisk,$(wildcard examples/*))
+SHARED = $(filter-out completion/%,$(patsubst share/%,%,$(wildcard share/*/*)))
 LIB = $(O)/libcapfkit.a
 FOLDERS = $(patsubst src/%/,%,$(wildcard src/*/))
 say = @$(if $(V),set -x,echo '  $1  $@');
@@ -92,6 +94,20 @@ $(O)/%.o: src/%.c
 $(LIB): $(SOURCES:src/%.c=$(O)/%.o)
 	@rm -f $@
 	$(call say,AR) $(AR) rcs $@ $^
+
+# What --version says, in a file that is written only when that changes: a new commit compiles one object. A tarball has its
+# commit in share/commit; else git is asked, when this directory is the top of its work tree, as root too.
+GIT = GIT_OPTIONAL_LOCKS=0 git -c safe.directory='$(CURDIR)'
+$(O)/version: FORCE
+	@mkdir -p $(@D)
+	@commit=`sed -n 's/^\([0-9a-f]\{12\}\).*/\1/p' share/commit`; \
+	[ -n "$$commit" ] || ! above=`$(GIT) rev-parse --show-cdup 2>/dev/null` || [ -n "$$above" ] || \
+	    commit=`$(GIT) describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null` || commit=; \
+	version="$(VERSION)$${commit:+, commit $$commit}"; \
+	[ -e $@ ] && [ "`cat $@`" = "$$version" ] || echo "$$version" >$@
+
+$(O)/cli/version.o: $(O)/version
+$(O)/cli/version.o: CPPFLAGS_ALL += -DCAPFKIT_VERSION='"$(shell cat $(O)/version)"'
 
 # Scripts live in bin/ as they are; another BIN gets copies.
 ifneq ($(abspath $(BIN)),$(abspath bin))
@@ -120,10 +136,10 @@ links:
 	@$(foreach p,$(PROGS),echo $(p) $(LIBS_$(p)) $(SANDBOX);)
 
 install: all
-	install -d $(BINDIR) $(DOCDIR)/examples/asterisk $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 \
-	    $(SHAREDIR)/cron $(SHAREDIR)/logrotate $(SHAREDIR)/systemd $(BASHDIR) $(ZSHDIR) $(FISHDIR)
+	install -d $(BINDIR) $(DOCDIR)/examples/asterisk $(SECTIONS:%=$(MANDIR)/man%) $(BASHDIR) $(ZSHDIR) $(FISHDIR) \
+	    $(sort $(dir $(SHARED:%=$(SHAREDIR)/%)))
 	install -m 755 $(PROGS:%=$(BIN)/%) $(SCRIPTS:%=$(BIN)/%) $(BINDIR)
-	$(foreach s,1 5 7,$(if $(filter %.$s,$(MAN)),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s;))
+	$(foreach s,$(SECTIONS),install -m 644 $(filter %.$s,$(MAN)) $(MANDIR)/man$s || exit;)
 	install -m 755 $(filter-out %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(filter %.md,$(EXAMPLES)) $(DOCDIR)/examples
 	install -m 644 $(wildcard examples/asterisk/*) $(DOCDIR)/examples/asterisk
@@ -131,8 +147,7 @@ install: all
 	install -m 644 $(O)/completion/_capf $(ZSHDIR)/_capf
 	install -m 644 $(O)/completion/capf.fish $(FISHDIR)/capf.fish
 	for p in $(PROGS); do ln -sf capf $(BASHDIR)/$$p && ln -sf capf.fish $(FISHDIR)/$$p.fish || exit; done
-	for f in cron/capfkit logrotate/capfkit systemd/capf-enroll.service \
-	    systemd/capf-serve.service systemd/capf-serve.socket; do \
+	for f in $(SHARED); do \
 	    sed 's|/usr/local/|$(PREFIX)/|g' share/$$f >$(SHAREDIR)/$$f && chmod 644 $(SHAREDIR)/$$f || exit; done
 
 uninstall:
@@ -141,8 +156,28 @@ uninstall:
 	rm -f $(BASHDIR)/capf $(ZSHDIR)/_capf $(FISHDIR)/capf.fish $(PROGS:%=$(BASHDIR)/%) $(PROGS:%=$(FISHDIR)/%.fish)
 	rm -rf $(DOCDIR) $(SHAREDIR)
 
+# The manual pages in HTML, with links that work: $(O)/html.
+html:
+	@rm -rf $(O)/html
+	$(call say,HTML) man/make-html $(O)/html
+
+# A tarball of HEAD, the same bytes wherever it is made.
+TARBALL = $(O)/capfkit-$(VERSION).tar
+dist:
+	@mkdir -p $(O)
+	@$(GIT) diff --quiet HEAD || echo "dist: what is not committed is left out" >&2
+	@$(GIT) -c tar.umask=0022 -c core.autocrlf=false archive --format=tar --prefix=capfkit-$(VERSION)/ HEAD >$(TARBALL)
+	@gzip -9nf $(TARBALL)
+	@echo $(TARBALL).gz
+
+# Debian packages of HEAD, with its time and name in their version: $(O)/deb. They are built with Debian's flags, from the
+# tarball, by the Debian that this is.
+deb: dist
+	$(call say,DEB) debian/snapshot $(TARBALL).gz $(O)/deb
+
 clean:
 	rm -rf $(O) $(PROGS:%=$(BIN)/%)
 
-.PHONY: all demo links install uninstall clean
+FORCE:
+.PHONY: all demo links install uninstall html dist deb clean FORCE
 .SECONDARY:

@@ -20,6 +20,7 @@
 #include "cli/open_spool.h"
 #include "cli/options.h"
 #include "cli/status.h"
+#include "cli/version.h"
 #include "net/address.h"
 #include "net/listen.h"
 #include "probe/advice.h"
@@ -291,7 +292,7 @@ static void open_transcript(struct probe *p, const char *path, time_t now)
 	if (path != NULL && (p->transcript.fd = outfile_log_open(path)) < 0)
 		status_die_path(path, "cannot write");
 	utc_iso(now, iso);
-	transcript_say(&p->transcript, "capf-probe " CAPFKIT_VERSION ", %s, %s", p->visit.device, iso);
+	transcript_say(&p->transcript, "capf-probe %s, %s, %s", capfkit_version, p->visit.device, iso);
 	/* Before somebody goes to the phone. */
 	check_transcript(p);
 }

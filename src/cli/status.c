@@ -10,6 +10,7 @@
 #include "base/escape.h"
 #include "cli/status.h"
 #include "cli/terminal.h"
+#include "cli/version.h"
 
 #define ESCAPED_MAX 1024	/* a name of 255 bytes, each as \xHH, fits */
 
@@ -179,7 +180,7 @@ void status_answered(void)
 
 void status_version(void)
 {
-	printf("%s (capfkit) %s\n", program, CAPFKIT_VERSION);
+	printf("%s (capfkit) %s\n", program, capfkit_version);
 	status_answered();
 }
 
