@@ -161,12 +161,13 @@ html:
 	@rm -rf $(O)/html
 	$(call say,HTML) man/make-html $(O)/html
 
-# A tarball of HEAD, the same bytes wherever it is made.
+# A tarball of HEAD, or of another commit, REV; the same bytes wherever it is made.
+REV = HEAD
 TARBALL = $(O)/capfkit-$(VERSION).tar
 dist:
 	@mkdir -p $(O)
 	@$(GIT) diff --quiet HEAD || echo "dist: what is not committed is left out" >&2
-	@$(GIT) -c tar.umask=0022 -c core.autocrlf=false archive --format=tar --prefix=capfkit-$(VERSION)/ HEAD >$(TARBALL)
+	@$(GIT) -c tar.umask=0022 -c core.autocrlf=false archive --format=tar --prefix=capfkit-$(VERSION)/ $(REV) >$(TARBALL)
 	@gzip -9nf $(TARBALL)
 	@echo $(TARBALL).gz
 

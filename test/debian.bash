@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # A Debian that is made for a test, in namespaces of its own. Needs root, debootstrap and a Debian mirror. Sourced by
-# systemd/run and debian/run.
+# systemd/run, debian/run and debian/packages.
 # MIRROR is where packages come from, the one of apt's own sources where it is not set.
 
 # debian_begin NAME: checks what is needed, and makes the directory $debian_work, which end() removes.
@@ -53,4 +53,34 @@ shift
 exec env -i container=other PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
 BOOT
 	exec unshare --mount --pid $1 --fork --kill-child sh "$debian_work/boot" "${@:2}"
+}
+
+# debian_boot TREE: boots the Debian in it, which has systemd, with no network but a loopback; sets $first, which
+# debian_halt ends with all that it started.
+debian_boot() {
+	local init i
+	debian_group=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)/capfkit.$$
+	mkdir "$debian_group"
+	(echo $BASHPID >"$debian_group/cgroup.procs" &&
+	    debian_enter '--uts --ipc --net --cgroup' "$1" /sbin/init) >>"$debian_work/log" 2>&1 &
+	first=$!
+	until init=$(pgrep -P $first "systemd|init"); do
+		kill -0 $first && sleep 0.1 || debian_trouble
+	done
+	debian_init=$init
+	for ((i = 0; i < 300; i++)); do
+		[[ $(debian_inside systemctl is-system-running 2>/dev/null) != @(running|degraded) ]] || break
+		sleep 0.2
+	done
+}
+
+# debian_inside COMMAND...: there.
+debian_inside() {
+	nsenter -t "$debian_init" -m -p -u -i -n -C env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin "$@"
+}
+
+debian_halt() {
+	[ -z "$first" ] || kill -KILL "$first" 2>/dev/null || true
+	wait
+	[ -z "${debian_group:-}" ] || find "$debian_group" -depth -type d -exec rmdir {} + 2>/dev/null || true
 }
