@@ -125,6 +125,11 @@ check-oracle: all
 # The units of share/systemd in a Debian that is made and booted for it; as root. MIRROR is apt's, if not set.
 check-systemd: all servers
 	@test/systemd/run
+	@test/debian/packages $$(. /etc/os-release && echo $$VERSION_CODENAME)
+
+# The Debian packages of HEAD on a fresh Debian 12 and 13, or on RELEASES=trixie; as root. MIRROR is apt's, if not set.
+check-packages:
+	@test/debian/packages $(RELEASES)
 
 # The two commands of the README on a fresh Debian 12 and 13, or on RELEASES=trixie; as root. MIRROR is apt's, if not set.
 check-debian:
@@ -146,4 +151,4 @@ bench: all servers
 	@$(ENV) test/bench/run
 
 .PHONY: units servers captives check check-asan check-clang check-concurrent check-crash check-debian \
-	check-fleet check-mutants check-oom check-oracle check-spreadsheet check-systemd coverage fuzz bench
+	check-fleet check-mutants check-oom check-oracle check-packages check-spreadsheet check-systemd coverage fuzz bench
