@@ -36,7 +36,7 @@ version() {
 	assert_equal "$(version here)" "$VERSION, commit $(commit_of here)"
 	echo >>here/README.md
 	assert_equal "$(version here)" "$VERSION, commit $(commit_of here)-dirty"
-	git -C here tag v9
+	git -C here tag -a -m nine v9
 	assert_equal "$(version here)" "$VERSION, commit $(commit_of here)-dirty"
 }
 
