@@ -24,6 +24,7 @@
 #include "site/trust_store.h"
 #include "site/unknown_devices.h"
 #include "spool/create.h"
+#include "spool/newest.h"
 #include "spool/recover.h"
 #include "spool/spool.h"
 #include "spool/trace_files.h"
@@ -364,6 +365,7 @@ static void repair(struct checking *ck)
 	struct removing strays = {ck->spool, 0};
 	struct unknown_devices unknown = {0};
 	size_t finished, expired = 0;
+	char kept[UTC_STAMP + 1];
 
 	if (recover_finish(ck->spool, &finished) != 0 || remove_left(ck->spool, &finished) != 0 ||
 	    asked_strays(ck->spool, remove_stray, &strays) != 0)
@@ -383,6 +385,12 @@ static void repair(struct checking *ck)
 	    asked_expire(ck->spool, ck->spool->now - settings.keep_done, ck->spool->now - settings.keep_superseded,
 	    &expired) != 0)
 		status_die_errno(ck->spool->path, "cannot take old files away");
+	else {
+		/* Last, so that what it moves to done/ is there until the next run. */
+		newest_kept_since(ck->spool->now, settings.keep_installed, kept);
+		if (recover_retire(ck->spool, kept, &finished) != 0)
+			status_die_errno(spool_dir_name(SPOOL_INSTALLED), "cannot move older certificates to done/");
+	}
 	if (capf_identity_check(ck->spool, true, &why) != 0 && why.trouble)
 		status_die(STATUS_TROUBLE, "ca/" CAPF_IDENTITY_PAIR, "%s", why.text);
 	/* With --json stdout has nothing but objects. */

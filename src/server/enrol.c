@@ -381,6 +381,20 @@ void enrol_settle_issued(struct client *v, bool done)
 	o->hooks->event(v->link, &e);
 }
 
+/* Moves the phone's older certificates to done/, behind the one that it has just confirmed. */
+static void retire(struct client *v)
+{
+	const struct index_entry *e = NULL;
+	struct registry *o = v->orders;
+	char before[UTC_STAMP + 1];
+
+	newest_kept_since(registry_now(o), o->settings->keep_installed, before);
+	while ((e = spool_watch_each(o->watch, v->phone->device, 1u << SPOOL_INSTALLED, e)) != NULL)
+		if (newest_retires(&v->reqid, &e->reqid, before) &&
+		    turn_move(o->group, &e->reqid, REQID_DER, SPOOL_INSTALLED, SPOOL_DONE, "replaced") != 0)
+			registry_complain(o, v->phone->device, "cannot move its older certificate", strerror(ENOMEM));
+}
+
 bool enrol_installed(struct client *v)
 {
 	struct registry *o = v->orders;
@@ -388,6 +402,7 @@ bool enrol_installed(struct client *v)
 	if (turn_move(o->group, &v->reqid, REQID_DER, SPOOL_LSC, SPOOL_INSTALLED, "installed") != 0)
 		registry_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
 	v->reqid.kind = REQID_DER;
+	retire(v);
 	spool_watch_add(o->watch, &v->reqid, SPOOL_INSTALLED);
 	log_say(o->log, "installed", "device", v->phone->device, "stamp", v->reqid.stamp, NULL);
 	return records_change(v, &(struct outcome_change){.status = PHONE_SUCCESSFUL, .why = ""});

@@ -104,6 +104,21 @@ static const struct index_entry *find(const struct match *m, const struct facts 
 	return best;
 }
 
+/* A certificate in done/ that went there because the phone has confirmed a newer one. */
+static const struct index_entry *find_replaced(const struct match *m, const struct facts *c)
+{
+	const struct index_entry *e = NULL, *other = NULL;
+
+	while ((e = index_key(&m->index, c->spki, e)) != NULL) {
+		if (e->dir != SPOOL_DONE || e->reqid.kind != REQID_DER || !device_named_by(e->reqid.device, c->cn))
+			continue;
+		while ((other = index_device(&m->index, e->reqid.device, other)) != NULL)
+			if (other->dir == SPOOL_INSTALLED && reqid_newer(&other->reqid, &e->reqid))
+				return e;
+	}
+	return NULL;
+}
+
 /* Takes the request, unless another certificate in this run was first. */
 static enum match_result take(struct match *m, const struct index_entry *e, const struct facts *c,
     enum match_result result, struct reason *why)
@@ -126,7 +141,7 @@ static enum match_result compare(const struct match *m, const struct index_entry
     const struct facts *c, struct reason *why)
 {
 	/* It may have moved on since we read the directories. */
-	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED};
+	const enum spool_dir places[] = {e->dir, SPOOL_STALE, SPOOL_INSTALLED, SPOOL_DONE};
 	char name[REQID_NAME_MAX + 1];
 	unsigned char *der = NULL;
 	size_t len;
@@ -227,6 +242,10 @@ enum match_result match_find(struct match *m, const struct facts *c, struct reqi
 		return take(m, e, c, MATCH_STALE, why);
 	}
 	if ((e = find(m, c, 1u << SPOOL_STALE)) != NULL) {
+		*reqid = e->reqid;
+		return compare(m, e, c, why);
+	}
+	if ((e = find_replaced(m, c)) != NULL) {
 		*reqid = e->reqid;
 		return compare(m, e, c, why);
 	}

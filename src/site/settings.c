@@ -51,6 +51,9 @@ static const struct setting {
 	    "# then a certificate for them is stale, afterwards it is refused). spool-check --repair takes older\n"
 	    "# ones away.\n"},
 	{"keep-superseded", "90d", SPAN, AT(keep_superseded)},
+	{"keep-installed", "0d", SPAN, AT(keep_installed),
+	    .above = "# How long certificates stay in installed/ when the phone has confirmed a newer one. Then they go to\n"
+	    "# done/. The newest one of a phone always stays.\n"},
 	{"keep-trace", "30d", SPAN, AT(keep_trace),
 	    .above = "# The same for certificates that phones were asked for to find a fault.\n"},
 	{"keepalive", "15", MINUTES, AT(keepalive), .least = 5, .most = 60,

@@ -25,7 +25,7 @@ struct settings {
 	uint64_t import_max_ratio;
 	time_t transfer_timeout, transfer_stall;	/* seconds */
 	uint64_t transfer_min_speed;	/* bytes a second */
-	time_t keep_done, keep_superseded, keep_trace;	/* seconds */
+	time_t keep_done, keep_superseded, keep_installed, keep_trace;	/* seconds */
 	time_t keepalive;	/* seconds */
 	time_t operation_expires;	/* seconds; 0: never */
 	unsigned string_digits;	/* of an authentication string that is made here */

@@ -18,6 +18,16 @@ bool newest_in_list(const struct reqid *list, size_t n, size_t i)
 	return i + 1 == n || strcmp(list[i].device, list[i + 1].device) != 0;
 }
 
+void newest_kept_since(time_t now, time_t keep, char before[UTC_STAMP + 1])
+{
+	utc_stamp(keep > 0 ? now - keep : UTC_LAST, before);
+}
+
+bool newest_retires(const struct reqid *newer, const struct reqid *older, const char before[UTC_STAMP + 1])
+{
+	return reqid_newer(newer, older) && memcmp(older->stamp, before, UTC_STAMP) < 0;
+}
+
 void newest_last(const struct index *ix, const char *device, char out[UTC_STAMP + 1])
 {
 	const struct index_entry *e = NULL;

@@ -17,6 +17,12 @@ bool newest_replaces(const struct reqid *newer, const struct reqid *older, enum 
 /* The same for a list as spool_list makes it: is this the newest of its device? */
 bool newest_in_list(const struct reqid *list, size_t n, size_t i);
 
+/* By keep-installed of capf.conf(5), certificates in installed/ with an earlier stamp go when the device has a newer
+ * one. With 0 all do, also when the clock was set back. */
+void newest_kept_since(time_t now, time_t keep, char before[UTC_STAMP + 1]);
+/* Does "older" go, now that "newer" is installed? Both are of one device. */
+bool newest_retires(const struct reqid *newer, const struct reqid *older, const char before[UTC_STAMP + 1]);
+
 /* The latest stamp of a device in an index; "" when it has nothing there. */
 void newest_last(const struct index *, const char *device, char out[UTC_STAMP + 1]);
 /* The stamp of a new request: now, or, if the device has had one in the same second already, or the clock was set

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -158,6 +159,32 @@ int recover_expire(struct spool *s, enum spool_dir d, time_t before, size_t *n)
 	result = spool_each(s, d, expire_one, &x);
 	*n += x.n;
 	return result;
+}
+
+int recover_retire(struct spool *s, const char before[UTC_STAMP + 1], size_t *n)
+{
+	struct reqid *list;
+	size_t count, newest = 0, moved = 0;
+	int result;
+
+	if (spool_list(s, SPOOL_INSTALLED, &list, &count) != 0)
+		return -1;
+	/* What the server put there must be on the disk before older ones go. */
+	result = count > 0 ? spool_sync(s, SPOOL_INSTALLED) : 0;
+	for (size_t i = count; i-- > 0 && result == 0;) {
+		if (newest_in_list(list, count, i))
+			newest = i;
+		else if (!newest_retires(&list[newest], &list[i], before))
+			continue;
+		else if (spool_move(s, &list[i], REQID_DER, SPOOL_INSTALLED, SPOOL_DONE) == 0) {
+			journal_add(s, "replaced", &list[i]);
+			moved++;
+		} else if (errno != ENOENT)
+			result = -1;
+	}
+	free(list);
+	*n += moved;
+	return journal_flush(s) == 0 ? result : -1;
 }
 
 struct check {

@@ -19,6 +19,10 @@ int recover_finish(struct spool *, size_t *n);
  * to *n. */
 int recover_expire(struct spool *, enum spool_dir, time_t before, size_t *n);
 
+/* Moves certificates from installed/ to done/ that are older than the newest one of their device and came before a
+ * time; adds how many to *n. */
+int recover_retire(struct spool *, const char before[UTC_STAMP + 1], size_t *n);
+
 /* Tells every finding, in the order of the directories. -1 with errno when it cannot look. */
 int recover_check(const struct spool *,
     void (*tell)(void *ctx, enum recover_finding, const char *file, const char *what), void *ctx);

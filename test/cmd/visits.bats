@@ -182,6 +182,72 @@ mic() {
 	refute grep -q '^refusals' "$SPOOL/phone/SEP000000000001.state"
 }
 
+# again: the phone enrols once more, with another key.
+again() {
+	phone-set SEP000000000001 --operation install --auth null
+	sim SEP000000000001 --lsc-out lsc.pem
+	ended installed
+}
+
+@test "a phone that confirms another certificate has one in installed/, the newest; the older goes to done/" {
+	local first
+	by_itself
+	install_null SEP000000000001
+	install_null SEP000000000002
+	start
+	sim SEP000000000002
+	ended installed
+	sim SEP000000000001 --lsc-out first.pem
+	ended installed
+	first=$(cd "$SPOOL/installed" && ls SEP000000000001+*)
+	again
+	has installed 2
+	[ ! -e "$SPOOL/installed/$first" ]
+	[ -e "$SPOOL/done/$first" ]
+	grep -q "capf-serve	replaced	${first%.der}\$" "$SPOOL/journal"
+	# What the phone has now is what lies there.
+	openssl x509 -in lsc.pem -outform DER | cmp - "$SPOOL"/installed/SEP000000000001+*
+	assert_equal "$(phone-list | grep SEP000000000001 | cut -f 5)" installed
+	run --separate-stderr spool-check
+	assert_silent
+	# An archive with both may come in again.
+	run --separate-stderr cert-import first.pem lsc.pem
+	assert_status 0
+	assert_equal "$(cut -f 1 <<<"$output" | sort | uniq -c | xargs)" "2 already"
+	# When the phone deletes its certificate no older one comes back.
+	phone-set SEP000000000001 --operation delete --auth null
+	sim SEP000000000001 --lsc lsc.pem
+	ended deleted
+	has installed 1
+	run --separate-stderr cert-import first.pem
+	assert_status 1
+	has lsc 0
+}
+
+@test "keep-installed: older certificates stay as long as that; spool-check --repair moves those that are older" {
+	by_itself
+	echo "keep-installed = 5d" >>"$SPOOL/capf.conf"
+	install_null SEP000000000001
+	start
+	sim SEP000000000001
+	ended installed
+	again
+	again
+	has installed 3
+	newest=$(ls "$SPOOL/installed" | tail -n 1)
+	spool-check --repair -P "$(date -d '+4 days' +%s)"
+	has installed 3
+	spool-check -P "$(date -d '+6 days' +%s)"
+	has installed 3
+	run --separate-stderr spool-check --repair -v -P "$(date -d '+6 days' +%s)"
+	assert_output_has "2 steps finished, 0 old files taken away"
+	assert_equal "$(ls "$SPOOL/installed")" "$newest"
+	assert_equal "$(ls "$SPOOL/done" | grep -c '\.der$')" 2
+	assert_equal "$(grep -c 'spool-check	replaced	SEP000000000001' "$SPOOL/journal")" 2
+	run --separate-stderr spool-check
+	assert_silent
+}
+
 @test "a certificate that the phone has deleted is not installed any more" {
 	by_itself
 	install_null SEP000000000001

@@ -9,7 +9,7 @@ static void check_ranges(const struct settings *c)
 	law(c->import_max_entries >= 1 && c->import_max_entry_bytes >= 1 &&
 	    c->import_max_entry_bytes <= 1 << 20 && c->import_max_total_bytes >= 1 &&
 	    c->import_max_ratio >= 1 && c->import_max_ratio <= 1032);
-	law(c->keep_done >= 0 && c->keep_superseded >= 0 && c->keep_trace >= 0 &&
+	law(c->keep_done >= 0 && c->keep_superseded >= 0 && c->keep_installed >= 0 && c->keep_trace >= 0 &&
 	    c->operation_expires >= 0);
 	law(c->keepalive >= 1 && c->keepalive <= 3600 &&
 	    c->keepalive_message <= SETTINGS_KEEPALIVE_STATUS_REQUEST);

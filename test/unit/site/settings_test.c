@@ -57,6 +57,7 @@ static const struct {
 	{"transfer-stall", "30s", "9s"},
 	{"keep-done", "30d", "9d"},
 	{"keep-superseded", "90d", "9d"},
+	{"keep-installed", "0d", "9d"},
 	{"keep-trace", "30d", "9d"},
 	{"keepalive", "15", "9"},
 	{"keepalive-message", "none", "in-progress"},

@@ -41,6 +41,20 @@ static void test_replaces(void)
 	    "of two from the same second the greater key is newer");
 }
 
+static void test_retires(void)
+{
+	const struct reqid old = request(A, "20261121T011049Z", 7), new = request(A, "20261121T011050Z", 3);
+	char before[UTC_STAMP + 1];
+
+	newest_kept_since(0, 0, before);
+	ok(newest_retires(&new, &old, before), "an older certificate goes, whatever the clock says");
+	ok(!newest_retires(&old, &new, before) && !newest_retires(&new, &new, before), "a newer one and itself do not");
+	newest_kept_since(NOW, 86400, before);
+	ok(strcmp(before, "20261120T013049Z") == 0 && !newest_retires(&new, &old, before), "within keep-installed it stays");
+	newest_kept_since(NOW + 86400, 86400, before);
+	ok(newest_retires(&new, &old, before), "and afterwards goes");
+}
+
 static void test_list(void)
 {
 	const struct reqid list[] = {
@@ -105,6 +119,7 @@ static void test_stamp(void)
 int main(void)
 {
 	test_replaces();
+	test_retires();
 	test_list();
 	test_last();
 	test_stamp();
