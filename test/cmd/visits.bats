@@ -182,10 +182,11 @@ mic() {
 	refute grep -q '^refusals' "$SPOOL/phone/SEP000000000001.state"
 }
 
-# again: the phone enrols once more, with another key.
+# again KEY: the phone enrols once more, with another key.
 again() {
 	phone-set SEP000000000001 --operation install --auth null
-	sim SEP000000000001 --lsc-out lsc.pem
+	mkdir -p keys.$1
+	sim SEP000000000001 --lsc-out lsc.pem --keys keys.$1
 	ended installed
 }
 
@@ -200,7 +201,7 @@ again() {
 	sim SEP000000000001 --lsc-out first.pem
 	ended installed
 	first=$(cd "$SPOOL/installed" && ls SEP000000000001+*)
-	again
+	again 2
 	has installed 2
 	[ ! -e "$SPOOL/installed/$first" ]
 	[ -e "$SPOOL/done/$first" ]
@@ -232,8 +233,8 @@ again() {
 	start
 	sim SEP000000000001
 	ended installed
-	again
-	again
+	again 2
+	again 3
 	has installed 3
 	newest=$(ls "$SPOOL/installed" | tail -n 1)
 	spool-check --repair -P "$(date -d '+4 days' +%s)"
