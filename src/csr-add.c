@@ -26,6 +26,7 @@
 #include "spool/batch.h"
 #include "spool/index.h"
 #include "spool/newest.h"
+#include "spool/recover.h"
 #include "spool/spool.h"
 #include "spool/stage.h"
 #include "x509/csr.h"
@@ -41,10 +42,31 @@ const char synopsis[] = "[-hV] [-P seconds] [-s spool] [file ...]";
 static const char added[] = "added", already[] = "already", superseded[] = "superseded",
     refused[] = "refused";
 
+/* So many requests wait until it is known which devices they are of, and then only the names of these are read into
+ * memory. With one more, those of all devices are. */
+#define FEW 64
+
+/* A verdict that waits. Its DER is a copy. */
+struct held {
+	const char *file;
+	struct verdict v;
+	unsigned char *der;
+};
+
+/* What there was when a file began, to which a damaged one is taken back. */
+struct mark {
+	struct results_end answers;
+	size_t items, entries;
+};
+
 struct adding {
 	struct spool *spool;
 	struct batch *batch;
 	struct index index;
+	bool indexed;		/* that was read */
+	struct held *held;	/* before that */
+	size_t n, began;	/* how many; and when this file began */
+	struct mark mark;
 	struct results answers;
 	struct progress_total total[4];	/* added, already, superseded, refused */
 	size_t good, others;	/* entries; those that are certificates */
@@ -109,19 +131,112 @@ static int take(struct adding *ad, const char *name, const struct verdict *v)
 {
 	const char *object = v->entry[0] != '\0' ? v->entry : name;
 
-	progress_show(&ad->progress, ad->answers.n);
-	ad->good += v->good;
-	ad->others += v->other;
 	return v->good ? add(ad, object, v) :
 	    results_add(&ad->answers, refused, RESULTS_NO_ITEM, object, v->reason.text, "-\t-");
+}
+
+static struct mark mark_now(const struct adding *ad)
+{
+	return (struct mark){results_end(&ad->answers), batch_count(ad->batch), ad->index.n};
+}
+
+/* Forgets the verdicts that wait but for the first n. */
+static void drop_held(struct adding *ad, size_t n)
+{
+	while (ad->n > n)
+		free(ad->held[--ad->n].der);
+}
+
+static bool is_held(void *ctx, const char *device)
+{
+	const struct adding *ad = ctx;
+
+	for (size_t i = 0; i < ad->n; i++)
+		if (ad->held[i].v.good && strcmp(ad->held[i].v.facts.cn, device) == 0)
+			return true;
+	return false;
+}
+
+/* What the spool has of the devices, once nothing is left half done there. -1 with errno. */
+static int load(struct adding *ad, const struct spool_wanted *wanted)
+{
+	size_t steps = 1;
+
+	/* A step moves what the index has. Another program may leave something meanwhile, but not for ever. */
+	for (int tries = 0; tries < 100 && steps > 0; tries++) {
+		index_free(&ad->index);
+		if (index_load_for(&ad->index, ad->spool, (1u << SPOOL_STATES) - 1, wanted) != 0 ||
+		    recover_finish_these(ad->spool, &ad->index, &steps) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Takes what waits. -1 with errno. */
+static int take_held(struct adding *ad, const struct spool_wanted *wanted)
+{
+	if (load(ad, wanted) != 0)
+		return -1;
+	ad->indexed = true;
+	for (size_t i = 0; i < ad->n; i++) {
+		if (i == ad->began)
+			ad->mark = mark_now(ad);
+		if (take(ad, ad->held[i].file, &ad->held[i].v) != 0)
+			return -1;
+	}
+	if (ad->began == ad->n)
+		ad->mark = mark_now(ad);
+	drop_held(ad, 0);
+	return 0;
+}
+
+/* Keeps a copy of a verdict. -1 with errno. */
+static int hold(struct adding *ad, const char *name, const struct verdict *v)
+{
+	struct held *h = &ad->held[ad->n];
+
+	*h = (struct held){name, *v, NULL};
+	if (v->good) {
+		if ((h->der = malloc(v->facts.der_len > 0 ? v->facts.der_len : 1)) == NULL)
+			return -1;
+		memcpy(h->der, v->facts.der, v->facts.der_len);
+		h->v.facts.der = h->der;
+	}
+	ad->n++;
+	return 0;
+}
+
+/* Takes one now, or when enough is known. -1 with errno. */
+static int take_next(struct adding *ad, const char *name, const struct verdict *v)
+{
+	progress_show(&ad->progress, ad->answers.n + ad->n);
+	ad->good += v->good;
+	ad->others += v->other;
+	if (!ad->indexed && ad->n < FEW)
+		return hold(ad, name, v);
+	if (!ad->indexed && take_held(ad, NULL) != 0)
+		return -1;
+	return take(ad, name, v);
+}
+
+/* Forgets what was taken since this file began. */
+static void take_back(struct adding *ad)
+{
+	if (!ad->indexed) {
+		drop_held(ad, ad->began);
+		return;
+	}
+	results_drop(&ad->answers, ad->mark.answers);
+	batch_drop(ad->batch, ad->mark.items);
+	index_drop(&ad->index, ad->mark.entries);
 }
 
 /* All files: of an archive that is damaged anywhere, nothing is taken. An exit status. */
 static int add_all(struct adding *ad, struct inspect *in, const char *const *name, size_t files)
 {
-	struct results_end answers = {0};
-	size_t items = 0, entries = 0, file = 0;
+	const struct spool_wanted those = {is_held, ad};
 	enum inspect_result result;
+	size_t file = 0;
 	const char *object;
 	struct reason why;
 	int status = STATUS_OK;
@@ -130,13 +245,13 @@ static int add_all(struct adding *ad, struct inspect *in, const char *const *nam
 	while (status != STATUS_TROUBLE && (result = inspect_next(in, &v, &why)) != INSPECT_END) {
 		switch (result) {
 		case INSPECT_FILE:
-			answers = results_end(&ad->answers);
-			items = batch_count(ad->batch);
-			entries = ad->index.n;
+			ad->began = ad->n;
+			if (ad->indexed)
+				ad->mark = mark_now(ad);
 			progress_part(&ad->progress, file++, files);
 			continue;
 		case INSPECT_VERDICT:
-			if (take(ad, name[file - 1], &v) == 0)
+			if (take_next(ad, name[file - 1], &v) == 0)
 				continue;
 			break;
 		case INSPECT_UNREADABLE:
@@ -145,6 +260,7 @@ static int add_all(struct adding *ad, struct inspect *in, const char *const *nam
 			continue;
 		case INSPECT_DIED:
 			/* In the midst of which file, nobody knows for certain. */
+			drop_held(ad, 0);
 			results_drop(&ad->answers, (struct results_end){0});
 			batch_drop(ad->batch, 0);
 			object = v.entry[0] != '\0' ? v.entry : files == 1 ? name[0] : NULL;
@@ -152,9 +268,7 @@ static int add_all(struct adding *ad, struct inspect *in, const char *const *nam
 			    object != NULL ? "" : "one of the files ", why.text);
 			return STATUS_REFUSED;
 		case INSPECT_DAMAGED:
-			results_drop(&ad->answers, answers);
-			batch_drop(ad->batch, items);
-			index_drop(&ad->index, entries);
+			take_back(ad);
 			status_warn(name[file - 1], "%s; nothing was taken from it", why.text);
 			status = status_worst(status, STATUS_REFUSED);
 			continue;
@@ -164,6 +278,14 @@ static int add_all(struct adding *ad, struct inspect *in, const char *const *nam
 		status_warn_errno(name[file > 0 ? file - 1 : 0], "cannot take its requests");
 		status = STATUS_TROUBLE;
 	}
+	if (status != STATUS_TROUBLE && !ad->indexed && ad->n > 0 && take_held(ad, &those) != 0) {
+		status_warn_errno(name[file - 1], "cannot take its requests");
+		status = STATUS_TROUBLE;
+	}
+	/* Nothing was taken, but what was refused is said. */
+	for (size_t i = 0; i < ad->n && !ad->indexed; i++)
+		if (!ad->held[i].v.good && take(ad, ad->held[i].file, &ad->held[i].v) != 0)
+			break;
 	return status;
 }
 
@@ -219,7 +341,7 @@ int main(int argc, char *argv[])
 
 	if (arg == argc && isatty(STDIN_FILENO))
 		status_usage("wants requests, from files or on stdin");
-	ad.spool = open_spool_to_write(path, now);
+	ad.spool = open_spool_to_change(path, now);
 	if (settings_load(&settings, ad.spool->root, &why) != 0)
 		status_die(status_of_input(why.trouble), SPOOL_CONF, "%s", why.text);
 	from.file = arg < argc ? (const char *const *)argv + arg : standard_input;
@@ -234,7 +356,7 @@ int main(int argc, char *argv[])
 	from.limits.entry_bytes = MANIFEST_MAX_BYTES;	/* csr_parse knows how large a request is */
 	from.limits.total_bytes = settings.import_max_total_bytes;
 	from.limits.ratio = settings.import_max_ratio;
-	if (index_load(&ad.index, ad.spool, (1u << SPOOL_STATES) - 1) != 0 ||
+	if ((ad.held = calloc(FEW, sizeof *ad.held)) == NULL ||
 	    (scratch = stage_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
 	    (in = inspect_open(unpack_start(&from), &task, 0)) == NULL)
 		status_die_errno(path, "cannot add requests");
@@ -264,6 +386,8 @@ int main(int argc, char *argv[])
 	results_close(&ad.answers);
 	batch_close(ad.batch);
 	index_free(&ad.index);
+	drop_held(&ad, 0);
+	free(ad.held);
 	spool_close(ad.spool);
 	return status_flush(status);
 }

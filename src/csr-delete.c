@@ -47,7 +47,8 @@ int main(int argc, char *argv[])
 	if (arg == argc && file == NULL)
 		status_usage("wants device names, or \"all\"");
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
-	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	/* What an earlier program left half done of a device goes with what the device has. */
+	s = dry_run ? open_spool(path, now) : names.all ? open_spool_to_write(path, now) : open_spool_to_change(path, now);
 	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	devices_settle(&names, s);
 	for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {

@@ -557,7 +557,7 @@ int main(int argc, char *argv[])
 		status_usage("wants device names, or --csv");
 	if (arg == argc && csv == NULL && file == NULL)
 		file = "-";
-	add.spool = add.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	add.spool = add.dry_run ? open_spool(path, now) : open_spool_to_change(path, now);
 	from = csv != NULL ? csv : file;
 	confine_below(add.dry_run ? SANDBOX_READER : SANDBOX_WRITER, add.spool->root, &from, from != NULL);
 	phone_lock_init(&add.lock, add.spool);

@@ -134,7 +134,7 @@ int main(int argc, char *argv[])
 	if (phone_filter_add_all(&del.filter, where.text, where.n, &why) != 0)
 		status_usage("--where: %s", why.text);
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
-	del.spool = del.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	del.spool = del.dry_run ? open_spool(path, now) : open_spool_to_change(path, now);
 	confine_below(del.dry_run ? SANDBOX_READER : SANDBOX_WRITER, del.spool->root, NULL, 0);
 	phone_lock_init(&del.lock, del.spool);
 	if (index_load(&del.index, del.spool, phone_filter_reads(&del.filter) ? PHONE_FILTER_DIRS : 0) != 0)

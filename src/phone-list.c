@@ -241,7 +241,7 @@ int main(int argc, char *argv[])
 		spool_close(view.spool);
 		return status_flush(status);
 	}
-	if (phonebook_list(view.spool, &list, &n) != 0 || index_load(&view.index, view.spool, PHONEBOOK_DIRS) != 0)
+	if (phonebook_list(view.spool, &list, &n) != 0 || phonebook_index(&view.index, view.spool, list, n) != 0)
 		status_die_errno(path, "cannot list");
 	progress_start(&progress, "phones", n);
 	table_progress(&view.table, &progress);

@@ -373,7 +373,7 @@ int main(int argc, char *argv[])
 		status_usage("--bom is for CSV");
 	r.spool = open_spool(path, now);
 	confine_below(SANDBOX_READER, r.spool->root, NULL, 0);
-	if (phonebook_list(r.spool, &list, &n) != 0 || index_load(&r.index, r.spool, PHONEBOOK_DIRS) != 0)
+	if (phonebook_list(r.spool, &list, &n) != 0 || phonebook_index(&r.index, r.spool, list, n) != 0)
 		status_die_errno(path, "cannot list");
 	if (r.sheet == NO_SHEET)
 		choose(&r, columns, show_string, list, n);

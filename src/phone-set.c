@@ -411,11 +411,12 @@ int main(int argc, char *argv[])
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);
 	devices_from_args(&names, argc - arg, argv + arg, set.file, null);
-	set.spool = set.dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	set.spool = set.dry_run ? open_spool(path, now) : open_spool_to_change(path, now);
 	confine_below(set.dry_run ? SANDBOX_READER : SANDBOX_WRITER, set.spool->root, NULL, 0);
 	phone_lock_init(&set.lock, set.spool);
 	take_settings(&set);
-	if (index_load(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0) != 0 ||
+	if (index_load_for(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0,
+	    &(struct spool_wanted){devices_named, &names}) != 0 ||
 	    index_load(&set.lscs, set.spool, phone_filter_reads(&set.filter) ? PHONE_FILTER_DIRS : 0) != 0)
 		status_die_errno(path, "cannot list");
 	devices_settle(&names, set.spool);

@@ -163,7 +163,7 @@ int main(int argc, char *argv[])
 		status_usage("the stores are capf and callmanager");
 	if (ad.description != NULL && strpbrk(ad.description, "\n\t") != NULL)
 		status_usage("a description is one line without tabs");
-	ad.spool = open_spool_to_write(path, now);
+	ad.spool = open_spool_to_change(path, now);
 	confine_below(SANDBOX_WRITER, ad.spool->root, (const char *const *)argv + arg + 1,
 	    (size_t)(argc - arg - 1));
 	progress_start(&ad.progress, "certificates", 0);

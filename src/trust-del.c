@@ -96,7 +96,7 @@ int main(int argc, char *argv[])
 		status_usage("wants a store, and fingerprints");
 	if (!trust_store_named(argv[arg], &dir))
 		status_usage("the stores are capf and callmanager");
-	s = dry_run ? open_spool(path, now) : open_spool_to_write(path, now);
+	s = dry_run ? open_spool(path, now) : open_spool_to_change(path, now);
 	confine_below(dry_run ? SANDBOX_READER : SANDBOX_WRITER, s->root, NULL, 0);
 	while (++arg < argc)
 		status = status_worst(status, delete(s, dir, argv[arg], dry_run));

@@ -139,14 +139,30 @@ void devices_free(struct devices *ns)
 	*ns = (struct devices){0};
 }
 
+static int compare_device(const void *device, const void *name)
+{
+	return strcmp(device, ((const struct name *)name)->device);
+}
+
+static struct name *find(const struct devices *ns, const char *device)
+{
+	return ns->n == 0 ? NULL : bsearch(device, ns->name, ns->n, sizeof *ns->name, compare_device);
+}
+
+bool devices_named(void *ctx, const char *device)
+{
+	const struct devices *ns = ctx;
+
+	return ns->all || find(ns, device) != NULL;
+}
+
 bool devices_want(struct devices *ns, const char *device)
 {
-	struct name key = {.used = false}, *found;
+	struct name *found;
 
-	if (ns->all || ns->n == 0 || strlen(device) > DEVICE_MAX)
-		return ns->all;
-	strcpy(key.device, device);
-	found = bsearch(&key, ns->name, ns->n, sizeof *ns->name, compare);
+	if (ns->all)
+		return true;
+	found = find(ns, device);
 	if (found != NULL)
 		found->used = true;
 	return found != NULL;

@@ -34,6 +34,8 @@ void devices_settle(struct devices *, const struct spool *);
 
 /* Is this device meant? Remembers which names were asked for. */
 bool devices_want(struct devices *, const char *device);
+/* The same without remembering; ctx is the struct devices. For struct spool_wanted. */
+bool devices_named(void *ctx, const char *device);
 /* The next name that nobody asked for, from *i on; NULL when there is none. */
 const char *devices_unused(const struct devices *, size_t *i);
 

@@ -9,6 +9,7 @@
 #include "spool/create.h"
 #include "spool/journal.h"
 #include "spool/recover.h"
+#include "spool/stage.h"
 
 struct spool *open_spool(const char *path, time_t now)
 {
@@ -59,6 +60,17 @@ struct spool *open_spool_to_write(const char *path, time_t now)
 	open_spool_as_owner(path);
 	if (recover_finish(s, NULL) != 0)
 		status_die_errno(path, "cannot finish what an earlier run left");
+	return s;
+}
+
+struct spool *open_spool_to_change(const char *path, time_t now)
+{
+	struct spool *s = open_spool(path, now);
+	size_t swept;
+
+	open_spool_as_owner(path);
+	if (stage_sweep(s, &swept) != 0)
+		status_die_errno(path, "cannot remove what an earlier run left");
 	return s;
 }
 

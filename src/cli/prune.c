@@ -18,13 +18,14 @@ static int prune(struct spool *s, enum spool_dir d, const char *file)
 int prune_dir(struct spool *s, enum spool_dir d, struct devices *names, bool dry_run,
     void (*tell)(const struct reqid *, const char *path))
 {
+	const struct spool_wanted wanted = {devices_named, names};
 	char file[REQID_NAME_MAX + 1], path[REQID_NAME_MAX + 16];
 	size_t n, gone = 0;
 	int failed = 0, result;
 	struct progress progress;
 	struct reqid *list;
 
-	if (spool_list(s, d, &list, &n) != 0)
+	if (spool_list_for(s, d, &wanted, &list, &n) != 0)
 		return -1;
 	progress_start(&progress, "files", 0);
 	for (size_t i = 0; i < n; i++) {

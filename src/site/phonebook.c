@@ -257,6 +257,31 @@ int phonebook_remove_state(struct spool *s, const char *device)
 	return remove_one(s, device, PHONEBOOK_STATE) < 0 || remove_one(s, device, PHONEBOOK_NOTE) < 0 ? -1 : 0;
 }
 
+struct listed {
+	const struct phonebook_name *name;
+	size_t n;
+};
+
+static int compare_device(const void *device, const void *name)
+{
+	return strcmp(device, ((const struct phonebook_name *)name)->device);
+}
+
+static bool is_listed(void *ctx, const char *device)
+{
+	const struct listed *l = ctx;
+
+	return bsearch(device, l->name, l->n, sizeof *l->name, compare_device) != NULL;
+}
+
+int phonebook_index(struct index *ix, const struct spool *s, const struct phonebook_name *name, size_t n)
+{
+	struct listed listed = {name, n};
+
+	/* Without phones nothing need be read. */
+	return index_load_for(ix, s, n > 0 ? PHONEBOOK_DIRS : 0, &(struct spool_wanted){is_listed, &listed});
+}
+
 /* Is e to be shown rather than best? Of one request, as in the middle of a move, the later step. */
 static bool outranks(const struct index_entry *e, const struct index_entry *best)
 {

@@ -64,6 +64,8 @@ struct phonebook_view {
 
 /* The directories that phonebook_look wants in its index. */
 #define PHONEBOOK_DIRS (1u << SPOOL_CSR | 1u << SPOOL_LSC | 1u << SPOOL_STALE | 1u << SPOOL_INSTALLED)
+/* Reads them, of the phones in a list of phonebook_list. -1 with errno. */
+int phonebook_index(struct index *, const struct spool *, const struct phonebook_name *, size_t n);
 void phonebook_look(const struct index *, const char *device, struct phonebook_view *);
 
 /* The latest stamp of what a phone has, in an index of PHONEBOOK_ORDERED, for phone_apply; 0 when it has nothing. */

@@ -11,6 +11,7 @@
 #include "spool/stage.h"
 
 #define ITEM_NAME 12
+#define FEW 64			/* items, whose devices are looked for one by one */
 #define NAME_BYTES 256		/* what a new name may cost a directory, generously */
 
 struct item {
@@ -243,8 +244,20 @@ static void clean_up_one(struct batch *b, const struct index *ix, struct item *i
 	}
 }
 
+/* Who is in a batch of a few requests. */
+static bool has_item_of(void *ctx, const char *device)
+{
+	const struct batch *b = ctx;
+
+	for (size_t i = 0; i < b->n; i++)
+		if (strcmp(b->item[i].reqid.device, device) == 0)
+			return true;
+	return false;
+}
+
 static int clean_up(struct batch *b)
 {
+	const struct spool_wanted those = {has_item_of, b}, *wanted = b->n <= FEW ? &those : NULL;
 	struct index own = {0};
 	const struct index *ix = &own;
 	bool requests = false;
@@ -254,7 +267,7 @@ static int clean_up(struct batch *b)
 	/* Read after publishing: of two that add at once, at least the later sees both. */
 	if (requests && b->look != NULL)
 		ix = b->look(b->ctx);
-	else if (requests && index_load(&own, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC) != 0)
+	else if (requests && index_load_for(&own, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC, wanted) != 0)
 		return -1;
 	if (ix == NULL)
 		return -1;

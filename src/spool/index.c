@@ -88,6 +88,7 @@ void index_drop(struct index *ix, size_t n)
 struct loading {
 	struct index *index;
 	enum spool_dir dir;
+	const struct spool_wanted *wanted;
 };
 
 static int load_one(void *ctx, const char *name)
@@ -95,16 +96,21 @@ static int load_one(void *ctx, const char *name)
 	struct loading *l = ctx;
 	struct reqid reqid;
 
-	return reqid_parse(name, &reqid) ? index_put(l->index, &reqid, l->dir) : 0;
+	return spool_wants(l->wanted, name) && reqid_parse(name, &reqid) ? index_put(l->index, &reqid, l->dir) : 0;
 }
 
 int index_load(struct index *ix, const struct spool *s, unsigned dirs)
+{
+	return index_load_for(ix, s, dirs, NULL);
+}
+
+int index_load_for(struct index *ix, const struct spool *s, unsigned dirs, const struct spool_wanted *wanted)
 {
 	*ix = (struct index){0};
 	if (getrandom(&ix->seed, sizeof ix->seed, 0) < 0 || grow_buckets(ix) != 0)
 		return -1;
 	for (int d = 0; d < SPOOL_STATES; d++) {
-		struct loading l = {ix, (enum spool_dir)d};
+		struct loading l = {ix, (enum spool_dir)d, wanted};
 
 		if ((dirs & 1u << d) != 0 && spool_each(s, l.dir, load_one, &l) != 0) {
 			index_free(ix);

@@ -24,6 +24,8 @@ struct index {
 
 /* Reads the directories whose bits (1 << SPOOL_...) are set. -1 with errno. */
 int index_load(struct index *, const struct spool *, unsigned dirs);
+/* The same, of some devices; NULL: of all. */
+int index_load_for(struct index *, const struct spool *, unsigned dirs, const struct spool_wanted *);
 /* Adds one by hand. -1 when out of memory. Entries may move: pointers into the array end here. */
 int index_put(struct index *, const struct reqid *, enum spool_dir);
 /* Forgets all but the first n entries. */

@@ -15,11 +15,6 @@
 #include "spool/stage.h"
 #include "spool/trace_files.h"
 
-/* The directories in which a request or its certificate can be seen while something is still to do. done/ is large and
- * never needs finishing. */
-#define LIVE (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_STALE | \
-	1u << SPOOL_INSTALLED)
-
 static bool in(const struct index *ix, const struct reqid *reqid, enum spool_dir d)
 {
 	const struct index_entry *e = NULL;
@@ -91,36 +86,44 @@ static int take_step(struct spool *s, const struct index_entry *e, const struct 
 	return 1;
 }
 
-int recover_finish(struct spool *s, size_t *n)
+int recover_finish_these(struct spool *s, const struct index *ix, size_t *n)
 {
-	struct index ix;
 	struct step step;
-	size_t done = 0;
 	bool safe = false;
 	int result;
 
-	if (stage_sweep(s, &done) != 0 || index_load(&ix, s, LIVE) != 0)
-		return -1;
+	*n = 0;
 	/* A certificate moves before its request: superseded/ beside lsc/ is what shows that it is late. */
 	for (int pass = SPOOL_STALE; pass >= SPOOL_CSR; pass--) {
-		for (size_t i = 0; i < ix.n; i++) {
-			if ((int)ix.entry[i].dir != pass || !next_step(&ix, &ix.entry[i], &step))
+		for (size_t i = 0; i < ix->n; i++) {
+			if ((int)ix->entry[i].dir != pass || !next_step(ix, &ix->entry[i], &step))
 				continue;
 			/* A program that was stopped here may not have made durable what it published, and the clean-up
 			 * must not reach the disk before that. */
-			result = safe ? 0 : spool_sync_all(s, LIVE);
+			result = safe ? 0 : spool_sync_all(s, RECOVER_DIRS);
 			safe = true;
-			if (result < 0 || (result = take_step(s, &ix.entry[i], &step)) < 0) {
-				index_free(&ix);
+			if (result < 0 || (result = take_step(s, &ix->entry[i], &step)) < 0)
 				return -1;
-			}
-			done += (size_t)result;
+			*n += (size_t)result;
 		}
 	}
+	return journal_flush(s);
+}
+
+/* done/ is large and never needs finishing. */
+int recover_finish(struct spool *s, size_t *n)
+{
+	size_t swept, done = 0;
+	struct index ix;
+	int result;
+
+	if (stage_sweep(s, &swept) != 0 || index_load(&ix, s, RECOVER_DIRS) != 0)
+		return -1;
+	result = recover_finish_these(s, &ix, &done);
 	index_free(&ix);
 	if (n != NULL)
-		*n = done;
-	return journal_flush(s);
+		*n = swept + done;
+	return result;
 }
 
 struct expiring {

@@ -12,8 +12,14 @@ enum recover_finding {
 };
 
 /* Finishes what a program left that was stopped between two steps, and removes the stages of programs that died.
- * Every program that writes calls it first. How many steps it did in *n, unless n is NULL. */
+ * Programs that work with all devices call it first. How many steps it did in *n, unless n is NULL. */
 int recover_finish(struct spool *, size_t *n);
+/* The same for the devices in an index of at least RECOVER_DIRS, and no stages. The index is out of date when *n is
+ * not 0. */
+#define RECOVER_DIRS (1u << SPOOL_CSR | 1u << SPOOL_SUPERSEDED | 1u << SPOOL_LSC | 1u << SPOOL_STALE | \
+	1u << SPOOL_INSTALLED)
+struct index;
+int recover_finish_these(struct spool *, const struct index *, size_t *n);
 
 /* Removes what came before a time from done/ or superseded/, or was ordered before it from trace/; adds how many
  * to *n. */

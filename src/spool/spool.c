@@ -151,8 +151,23 @@ int spool_count(const struct spool *s, enum spool_dir d, size_t *n)
 	return result;
 }
 
+bool spool_wants(const struct spool_wanted *w, const char *file)
+{
+	char device[DEVICE_MAX + 1];
+	const char *plus;
+
+	if (w == NULL)
+		return true;
+	if ((plus = memchr(file, '+', strnlen(file, sizeof device))) == NULL)
+		return false;
+	memcpy(device, file, (size_t)(plus - file));
+	device[plus - file] = '\0';
+	return w->device(w->ctx, device);
+}
+
 struct listing {
 	bool requests;
+	const struct spool_wanted *wanted;
 	struct buf reqids;
 };
 
@@ -161,7 +176,7 @@ static int list_one(void *ctx, const char *name)
 	struct listing *l = ctx;
 	struct reqid reqid;
 
-	if (reqid_parse(name, &reqid) && (reqid.kind != REQID_DER) == l->requests)
+	if (spool_wants(l->wanted, name) && reqid_parse(name, &reqid) && (reqid.kind != REQID_DER) == l->requests)
 		buf_put(&l->reqids, &reqid, sizeof reqid);
 	return 0;
 }
@@ -173,7 +188,13 @@ static int compare_reqids(const void *a, const void *b)
 
 int spool_list(const struct spool *s, enum spool_dir d, struct reqid **list, size_t *n)
 {
-	struct listing l = {spool_holds_requests(d), {0}};
+	return spool_list_for(s, d, NULL, list, n);
+}
+
+int spool_list_for(const struct spool *s, enum spool_dir d, const struct spool_wanted *wanted, struct reqid **list,
+    size_t *n)
+{
+	struct listing l = {spool_holds_requests(d), wanted, {0}};
 
 	if (spool_each(s, d, list_one, &l) != 0 || l.reqids.failed) {
 		if (l.reqids.failed)

@@ -72,8 +72,17 @@ bool spool_holds_requests(enum spool_dir);
 int spool_count(const struct spool *, enum spool_dir, size_t *);
 /* Calls each with every file name of a directory but . and ..; stops when it returns non-zero. */
 int spool_each(const struct spool *, enum spool_dir, int (*each)(void *ctx, const char *name), void *ctx);
+/* The devices that somebody asks for. The files of others cost a look at their names, and no memory. */
+struct spool_wanted {
+	bool (*device)(void *ctx, const char *device);
+	void *ctx;
+};
+/* Is this file of a device that is wanted? NULL: all are. */
+bool spool_wants(const struct spool_wanted *, const char *file);
 /* Its requests or certificates, sorted; the caller frees. What does not belong there is skipped. */
 int spool_list(const struct spool *, enum spool_dir, struct reqid **, size_t *);
+/* The same, of some devices. */
+int spool_list_for(const struct spool *, enum spool_dir, const struct spool_wanted *, struct reqid **, size_t *);
 /* The names of files that are wanted, sorted. The caller frees each and the list, also when this fails. */
 int spool_names(const struct spool *, enum spool_dir, bool (*wanted)(const char *), char ***, size_t *);
 
