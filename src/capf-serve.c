@@ -121,7 +121,7 @@ int main(int argc, char *argv[])
 	if (user != NULL)
 		become(user);
 	check_rights(path, user);
-	s = open_spool_to_write(path, now);
+	s = open_spool_to_change(path, now);
 	task = (struct master_task){s, &settings, &sink, &listen, &notify, now - start,
 	    workers > 0 ? (unsigned)workers : settings.workers};
 	if ((result = master_run(&task, &why)) != 0)

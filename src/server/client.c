@@ -282,11 +282,11 @@ static bool fetched(struct client *v, const struct session_action *a, struct ses
 /* Its certificate, and older ones, are history. */
 static bool deleted(struct client *v)
 {
-	const struct index_entry *e = NULL;
+	struct spool_watch_file f = {.at = 0};
 	struct registry *o = v->orders;
 
-	while ((e = spool_watch_each(o->watch, v->phone->device, 1u << SPOOL_INSTALLED, e)) != NULL)
-		if (turn_move(o->group, &e->reqid, REQID_DER, SPOOL_INSTALLED, SPOOL_DONE, "uninstalled") != 0)
+	while (spool_watch_each(o->watch, v->phone->device, 1u << SPOOL_INSTALLED, &f))
+		if (turn_move(o->group, &f.reqid, REQID_DER, SPOOL_INSTALLED, SPOOL_DONE, "uninstalled") != 0)
 			registry_complain(o, v->phone->device, "cannot mark its certificate", strerror(ENOMEM));
 	log_say(o->log, "deleted", "device", v->phone->device, NULL);
 	return succeed(v);

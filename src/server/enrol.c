@@ -121,13 +121,12 @@ void enrol_ask(struct client *v)
 /* Has this order a request, or a certificate, already? It becomes void with a new one. */
 static bool has_another(struct client *v)
 {
-	const struct index_entry *e = NULL;
+	struct spool_watch_file f = {.at = 0};
 	char since[UTC_STAMP + 1];
 
 	utc_stamp(v->phone->order, since);
-	while ((e = spool_watch_each(v->orders->watch, v->phone->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) !=
-	    NULL)
-		if (strcmp(e->reqid.stamp, since) > 0)
+	while (spool_watch_each(v->orders->watch, v->phone->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, &f))
+		if (strcmp(f.reqid.stamp, since) > 0)
 			return true;
 	return false;
 }
@@ -167,9 +166,14 @@ static bool ask_issuer(struct client *v, struct bytes spki, struct session_event
 	return false;
 }
 
-static const struct index *look(void *ctx)
+static int refresh(void *ctx)
 {
-	return spool_watch_index(ctx);
+	return spool_watch_refresh(ctx);
+}
+
+static int look(void *ctx, const char *device, struct index *ix)
+{
+	return spool_watch_index(ctx, device, ix);
 }
 
 /* Into the spool with it, and wait. */
@@ -193,7 +197,7 @@ static bool ask_ca(struct client *v, const struct csr *csr, struct session_event
 	v->reqid.kind = csr->proof == CSR_OWN ? REQID_CSR : REQID_RA;
 	if ((pem = csr_pem(csr, &len)) != NULL) {
 		if (o->batch == NULL && (o->batch = batch_open(o->spool)) != NULL)
-			batch_look(o->batch, look, o->watch);
+			batch_look(o->batch, &(struct batch_look){refresh, look, o->watch});
 		v->item = o->batch != NULL ? batch_count(o->batch) : 0;
 		if (o->batch != NULL)
 			result = batch_add(o->batch, &v->reqid, SPOOL_CSR, pem, len);
@@ -301,12 +305,12 @@ bool enrol_certify(struct client *v, const struct session_action *a,
 /* What the device has and a newer key makes void. */
 static void supersede(struct registry *o, const struct reqid *newest)
 {
-	const struct index_entry *e = NULL;
+	struct spool_watch_file f = {.at = 0};
 	enum spool_dir to;
 
-	while ((e = spool_watch_each(o->watch, newest->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, e)) != NULL)
-		if (newest_replaces(newest, &e->reqid, e->dir, &to))
-			turn_move(o->group, &e->reqid, (enum reqid_kind)e->reqid.kind, e->dir, to, spool_dir_name(to));
+	while (spool_watch_each(o->watch, newest->device, 1u << SPOOL_CSR | 1u << SPOOL_LSC, &f))
+		if (newest_replaces(newest, &f.reqid, f.dir, &to))
+			turn_move(o->group, &f.reqid, (enum reqid_kind)f.reqid.kind, f.dir, to, spool_dir_name(to));
 }
 
 void enrol_arrived(struct registry *o, const struct reqid *reqid, enum spool_dir d)
@@ -384,14 +388,14 @@ void enrol_settle_issued(struct client *v, bool done)
 /* Moves the phone's older certificates to done/, behind the one that it has just confirmed. */
 static void retire(struct client *v)
 {
-	const struct index_entry *e = NULL;
+	struct spool_watch_file f = {.at = 0};
 	struct registry *o = v->orders;
 	char before[UTC_STAMP + 1];
 
 	newest_kept_since(registry_now(o), o->settings->keep_installed, before);
-	while ((e = spool_watch_each(o->watch, v->phone->device, 1u << SPOOL_INSTALLED, e)) != NULL)
-		if (newest_retires(&v->reqid, &e->reqid, before) &&
-		    turn_move(o->group, &e->reqid, REQID_DER, SPOOL_INSTALLED, SPOOL_DONE, "replaced") != 0)
+	while (spool_watch_each(o->watch, v->phone->device, 1u << SPOOL_INSTALLED, &f))
+		if (newest_retires(&v->reqid, &f.reqid, before) &&
+		    turn_move(o->group, &f.reqid, REQID_DER, SPOOL_INSTALLED, SPOOL_DONE, "replaced") != 0)
 			registry_complain(o, v->phone->device, "cannot move its older certificate", strerror(ENOMEM));
 }
 

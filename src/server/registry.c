@@ -18,6 +18,7 @@
 #include "spool/journal.h"
 #include "spool/spool_watch.h"
 
+#define SLICE 500	/* names of the spool that are read in one turn: a fraction of a millisecond */
 #define COMPANY 4	/* who are at work, for whom a commit waits */
 #define PATIENCE 3000000	/* so long at most, in nanoseconds */
 
@@ -64,7 +65,8 @@ struct registry *registry_new(struct spool *s, struct records_link *records, con
 	TAILQ_INIT(&o->held);
 	TAILQ_INIT(&o->fresh);
 	o->records = records;
-	if ((o->group = turn_new(s)) == NULL || (o->watch = spool_watch_open(s)) == NULL) {
+	if ((o->group = turn_new(s)) == NULL || (o->watch = spool_watch_open(s)) == NULL ||
+	    spool_watch_finish(o->watch, s) != 0) {
 		reason_trouble(why, "cannot read the spool: %s", strerror(errno));
 		registry_free(o);
 		return NULL;
@@ -199,12 +201,29 @@ static void look_after(struct registry *o, struct client *v)
 	}
 }
 
+bool registry_read_due(struct registry *o)
+{
+	return spool_watch_due(o->watch);
+}
+
+bool registry_read_now(const struct registry *o)
+{
+	return spool_watch_lost(o->watch);
+}
+
+bool registry_read(struct registry *o)
+{
+	int result = spool_watch_read(o->watch, SLICE, arrived, o);
+
+	if (result < 0)
+		registry_complain(o, NULL, "cannot read the spool", strerror(errno));
+	return result > 0;
+}
+
 void registry_poll(struct registry *o)
 {
 	struct client *v, *next;
 
-	if (spool_watch_poll(o->watch, arrived, o) != 0)
-		registry_complain(o, NULL, "cannot read the spool", strerror(errno));
 	records_retry(o);
 	for (size_t i = 0; i < REGISTRY_BUCKETS; i++)
 		for (v = LIST_FIRST(&o->by_device[i]); v != NULL; v = next) {

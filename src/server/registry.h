@@ -45,6 +45,11 @@ void registry_overtaken(struct registry *, const char *device, uint64_t when);
 unsigned registry_count(const struct registry *);
 void registry_elsewhere(struct registry *, unsigned);
 void registry_poll(struct registry *);
+/* Must csr/ and lsc/ be read, for what nobody told? And a part of that; is there more? */
+bool registry_read_due(struct registry *);
+/* Is that urgent? */
+bool registry_read_now(const struct registry *);
+bool registry_read(struct registry *);
 /* At the end of each turn, until it is idle. */
 void registry_commit(struct registry *);
 /* How long the commit had better wait for others to share it, in microseconds; 0: it is due. */

@@ -22,7 +22,6 @@
 #include "site/capf_identity.h"
 #include "spool/journal.h"
 #include "spool/stage.h"
-#include "spool/recover.h"
 
 #define POLL_SECONDS 10		/* between looks at the spool, for what nobody told */
 #define ASK_MS 1000		/* between two questions to the master */
@@ -42,7 +41,7 @@ struct server {
 	long long asked;	/* when another socket to the syslog was asked for, or 0 */
 	struct connection_home home;
 	struct acceptor acceptor;
-	struct event *term, *told, *poll, *soon, *news, *records_end, *issuing, *greeting;
+	struct event *term, *told, *poll, *slice, *soon, *news, *records_end, *issuing, *greeting;
 	time_t valid_from, valid_to;	/* what CAPF's certificate says */
 	bool invalid;		/* that was told */
 	bool up, stop, failed;
@@ -78,11 +77,28 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 	((struct server *)ctx)->stop = true;
 }
 
-static void on_news(evutil_socket_t fd, short what, void *ctx)
+/* Large directories are read in slices, between which phones have their turns. */
+static const struct timeval slice_pause = {.tv_usec = 1000};
+
+static void on_slice(evutil_socket_t fd, short what, void *ctx)
 {
+	struct server *s = ctx;
+
 	(void)fd;
 	(void)what;
-	registry_news(((struct server *)ctx)->home.orders);
+	if (registry_read(s->home.orders))
+		event_add(s->slice, &slice_pause);
+}
+
+static void on_news(evutil_socket_t fd, short what, void *ctx)
+{
+	struct server *s = ctx;
+
+	(void)fd;
+	(void)what;
+	registry_news(s->home.orders);
+	if (registry_read_now(s->home.orders))
+		event_add(s->slice, &slice_pause);
 }
 
 /* It says nothing unasked, so it has ended. The end of the turn sees that. */
@@ -137,6 +153,8 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	registry_poll(s->home.orders);
+	if (registry_read_due(s->home.orders))
+		event_add(s->slice, &slice_pause);
 	acceptor_look(&s->acceptor, true);
 	want_issuing(s);
 	look_at_clock(s);
@@ -238,7 +256,8 @@ static int begin(struct server *s, struct reason *why)
 
 	s->poll = event_new(s->home.base, -1, EV_PERSIST, on_poll, s);
 	s->soon = event_new(s->home.base, -1, 0, on_soon, s);
-	if (s->soon == NULL || s->poll == NULL || event_add(s->poll, &every) != 0 ||
+	s->slice = event_new(s->home.base, -1, 0, on_slice, s);
+	if (s->soon == NULL || s->slice == NULL || s->poll == NULL || event_add(s->poll, &every) != 0 ||
 	    (news >= 0 && (s->news = watch(s, news, EV_READ, on_news)) == NULL))
 		return reason_trouble(why, "cannot set up libevent");
 	if (acceptor_open(&s->acceptor, s->control + 1, s->task->listeners) != 0)
@@ -440,6 +459,8 @@ static void tell_proved(void *ctx, const char *device, uint64_t when)
 
 static int set_up(struct server *s, struct reason *why)
 {
+	size_t swept;
+
 	s->home.log = s->log;
 	s->home.traces = (struct trace_link){.fd = -1, .worker = s->task->number + 1, .clock = s->task->clock,
 	    .log = s->log};
@@ -456,7 +477,7 @@ static int set_up(struct server *s, struct reason *why)
 		return reason_memory(why);
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
 	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
-	if (s->spool == NULL || recover_finish(s->spool, NULL) != 0 ||
+	if (s->spool == NULL || stage_sweep(s->spool, &swept) != 0 ||
 	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_TRACE) != 0)
 		return reason_trouble(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
@@ -507,6 +528,7 @@ static void take_down(struct server *s)
 	unwatch(&s->term);
 	unwatch(&s->told);
 	unwatch(&s->poll);
+	unwatch(&s->slice);
 	unwatch(&s->soon);
 	unwatch(&s->news);
 	unwatch(&s->records_end);

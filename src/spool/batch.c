@@ -26,8 +26,7 @@ struct batch {
 	struct stage stage;
 	struct item *item;
 	size_t n, cap;
-	const struct index *(*look)(void *);
-	void *ctx;
+	struct batch_look look;	/* without functions: the directories are read */
 };
 
 struct batch *batch_open(struct spool *s)
@@ -44,10 +43,9 @@ struct batch *batch_open(struct spool *s)
 	return b;
 }
 
-void batch_look(struct batch *b, const struct index *(*look)(void *ctx), void *ctx)
+void batch_look(struct batch *b, const struct batch_look *look)
 {
-	b->look = look;
-	b->ctx = ctx;
+	b->look = *look;
 }
 
 int batch_add(struct batch *b, const struct reqid *reqid, enum spool_dir to, const void *data, size_t len)
@@ -255,28 +253,39 @@ static bool has_item_of(void *ctx, const char *device)
 	return false;
 }
 
+/* What the devices of the batch have in csr/ and lsc/. Read after publishing: of two that add at once, at least the
+ * later sees both. -1 with errno. */
+static int look_around(struct batch *b, struct index *ix)
+{
+	const struct spool_wanted those = {has_item_of, b};
+
+	if (b->look.refresh == NULL)
+		return index_load_for(ix, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC, b->n <= FEW ? &those : NULL);
+	if (index_load(ix, b->spool, 0) != 0 || b->look.refresh(b->look.ctx) != 0)
+		return -1;
+	for (size_t i = 0; i < b->n; i++)
+		if (b->item[i].to == SPOOL_CSR && index_device(ix, b->item[i].reqid.device, NULL) == NULL &&
+		    b->look.device(b->look.ctx, b->item[i].reqid.device, ix) != 0)
+			return -1;
+	return 0;
+}
+
 static int clean_up(struct batch *b)
 {
-	const struct spool_wanted those = {has_item_of, b}, *wanted = b->n <= FEW ? &those : NULL;
-	struct index own = {0};
-	const struct index *ix = &own;
+	struct index ix = {0};
 	bool requests = false;
+	int result = 0;
 
 	for (size_t i = 0; i < b->n; i++)
 		requests = requests || b->item[i].to == SPOOL_CSR;
-	/* Read after publishing: of two that add at once, at least the later sees both. */
-	if (requests && b->look != NULL)
-		ix = b->look(b->ctx);
-	else if (requests && index_load_for(&own, b->spool, 1u << SPOOL_CSR | 1u << SPOOL_LSC, wanted) != 0)
-		return -1;
-	if (ix == NULL)
-		return -1;
-	for (size_t i = 0; i < b->n; i++) {
-		clean_up_one(b, ix, &b->item[i]);
+	if (requests)
+		result = look_around(b, &ix);
+	for (size_t i = 0; i < b->n && result == 0; i++) {
+		clean_up_one(b, &ix, &b->item[i]);
 		spool_step(b->spool);
 	}
-	index_free(&own);
-	return 0;
+	index_free(&ix);
+	return result;
 }
 
 int batch_commit(struct batch *b)

@@ -17,13 +17,18 @@ enum batch_fate {
 };
 
 struct batch;
-struct index;
+struct index;	/* spool/index.h */
 
 /* NULL with errno. */
 struct batch *batch_open(struct spool *);
-/* Takes the index of a caller who keeps one of csr/ and lsc/, so that they need not be read for each batch: look
- * returns it with all that was published before the call, or NULL with errno. */
-void batch_look(struct batch *, const struct index *(*look)(void *ctx), void *ctx);
+/* Asks a caller who knows what is in csr/ and lsc/, so that they need not be read for each batch: refresh takes in all
+ * that was published before the call, and look adds what there is of a device to an index. -1 with errno. */
+struct batch_look {
+	int (*refresh)(void *ctx);
+	int (*device)(void *ctx, const char *device, struct index *);
+	void *ctx;
+};
+void batch_look(struct batch *, const struct batch_look *);
 /* Stages an item: a request to SPOOL_CSR, a certificate to SPOOL_LSC or, for a superseded request, to
  * SPOOL_STALE. A certificate comes with the name of its request, kind included. -1 with errno. */
 int batch_add(struct batch *, const struct reqid *, enum spool_dir to, const void *, size_t);

@@ -46,20 +46,20 @@ static void say(const struct enroller *e, const char *event, const char *device,
 /* Is it its device's newest? Then nobody wants a certificate for an older key of the phone, wherever that is by now. */
 static bool is_newest(struct enroller *e, const struct reqid *reqid)
 {
-	const struct index *index = spool_watch_index(e->watch);
-	const struct index_entry *other = NULL;
+	struct spool_watch_file f = {.at = 0};
+	struct catalog_entry other;
+	uint32_t at = 0;
 
-	if (index == NULL) {
+	if (spool_watch_refresh(e->watch) != 0) {
 		e->retry = true;
 		return false;
 	}
-	while ((other = index_device(index, reqid->device, other)) != NULL)
-		if (other->dir == SPOOL_CSR && reqid_newer(&other->reqid, reqid) &&
-		    spool_has(e->task->spool, SPOOL_CSR, &other->reqid, (enum reqid_kind)other->reqid.kind) == 1)
+	while (spool_watch_each(e->watch, reqid->device, 1u << SPOOL_CSR, &f))
+		if (reqid_newer(&f.reqid, reqid))
 			return false;
-	while ((other = index_device(index, reqid->device, other)) != NULL)
-		if (reqid_newer(reqid, &other->reqid))
-			queue_forget(e->queue, other->reqid.spki);
+	while (spool_watch_known(e->watch, reqid->device, &at, &other))
+		if (reqid_newer(reqid, &other.reqid))
+			queue_forget(e->queue, other.reqid.spki);
 	return true;
 }
 
@@ -67,14 +67,16 @@ static bool is_newest(struct enroller *e, const struct reqid *reqid)
 static bool find_request(struct enroller *e, const struct asked *a, struct reqid *out)
 {
 	static const enum spool_dir dirs[] = {SPOOL_CSR, SPOOL_SUPERSEDED, SPOOL_DONE};
-	const struct index *index = spool_watch_index(e->watch);
-	const struct index_entry *i = NULL;
+	struct catalog_entry known;
+	uint32_t at = 0;
 
-	while (index != NULL && (i = index_device(index, a->device, i)) != NULL)
+	if (spool_watch_refresh(e->watch) != 0)
+		return false;
+	while (spool_watch_known(e->watch, a->device, &at, &known))
 		for (size_t d = 0; d < sizeof dirs / sizeof dirs[0]; d++)
-			if (i->reqid.kind != REQID_DER && memcmp(i->reqid.spki, a->spki, REQID_SPKI) == 0 &&
-			    spool_has(e->task->spool, dirs[d], &i->reqid, (enum reqid_kind)i->reqid.kind) == 1) {
-				*out = i->reqid;
+			if (known.reqid.kind != REQID_DER && memcmp(known.reqid.spki, a->spki, REQID_SPKI) == 0 &&
+			    spool_has(e->task->spool, dirs[d], &known.reqid, (enum reqid_kind)known.reqid.kind) == 1) {
+				*out = known.reqid;
 				return true;
 			}
 	return false;
@@ -299,9 +301,13 @@ static int look_again(struct enroller *e)
 		e->early = 0;
 		e->retry = true;
 	}
-	if (!e->retry)
-		return spool_watch_fd(e->watch) >= 0 ? spool_watch_news(e->watch, take_news, e) :
-		    spool_watch_poll(e->watch, take_news, e);
+	if (!e->retry && spool_watch_fd(e->watch) < 0)
+		return spool_watch_poll(e->watch, take_news, e);
+	if (!e->retry) {
+		int result = spool_watch_news(e->watch, take_news, e);
+
+		return result == 0 && spool_watch_lost(e->watch) ? spool_watch_poll(e->watch, take_news, e) : result;
+	}
 	e->retry = false;
 	return want_all(e);
 }
