@@ -113,7 +113,9 @@ static int add(struct adding *ad, const char *object, const struct verdict *v)
 		ad->known = true;
 	} else {
 		newest_last(&ad->index, reqid.device, last);
-		newest_stamp(ad->spool->now, last, 0, reqid.stamp);
+		if (!newest_stamp(ad->spool->now, last, 0, reqid.stamp))
+			return results_add(&ad->answers, refused, RESULTS_NO_ITEM, object, "no name in the spool can have a later "
+			    "time than the device's last request; delete that and set the clock", "%s\t%s", reqid.device, key);
 		if ((pem = pem_make("CERTIFICATE REQUEST", v->facts.der, v->facts.der_len, &len)) == NULL)
 			return -1;
 		item = batch_count(ad->batch);
@@ -358,8 +360,10 @@ int main(int argc, char *argv[])
 	from.limits.ratio = settings.import_max_ratio;
 	if ((ad.held = calloc(FEW, sizeof *ad.held)) == NULL ||
 	    (scratch = stage_scratch(ad.spool)) < 0 || (ad.batch = batch_open(ad.spool)) == NULL ||
-	    (in = inspect_open(unpack_start(&from), &task, 0)) == NULL)
+	    (in = inspect_open(unpack_start(&from), &task, 0)) == NULL) {
+		batch_close(ad.batch);
 		status_die_errno(path, "cannot add requests");
+	}
 	confine_below(SANDBOX_WRITER, ad.spool->root, NULL, 0);
 	results_open(&ad.answers, scratch);
 	progress_start(&ad.progress, "requests", 0);

@@ -358,6 +358,28 @@ static int check(struct checking *ck)
 	return 0;
 }
 
+/* Takes away what is too old, and adds how many files that were. A clock that is far ahead would make everything so. */
+static void expire(struct checking *ck, const struct settings *settings, size_t *n)
+{
+	const time_t done = ck->spool->now - settings->keep_done, superseded = ck->spool->now - settings->keep_superseded,
+	    trace = ck->spool->now - settings->keep_trace;
+	char newest[UTC_STAMP + 1], now[UTC_STAMP + 1];
+	int ahead = recover_clock_ahead(ck->spool, newest);
+
+	if (ahead > 0) {
+		utc_stamp(ck->spool->now, now);
+		status_warn("clock", "it says %s, and the newest file is of %s, more than a year earlier: nothing is removed for "
+		    "its age; set the clock, or remove old files by hand if it is right", now, newest);
+		ck->status = status_worst(ck->status, STATUS_REFUSED);
+		return;
+	}
+	if (ahead < 0 || recover_expire(ck->spool, SPOOL_DONE, done, n) != 0 ||
+	    recover_expire(ck->spool, SPOOL_SUPERSEDED, superseded, n) != 0 ||
+	    recover_expire(ck->spool, SPOOL_TRACE, trace, n) != 0 || trace_files_expire(ck->spool, trace, n) != 0 ||
+	    asked_expire(ck->spool, done, superseded, n) != 0)
+		status_die_errno(ck->spool->path, "cannot take old files away");
+}
+
 static void repair(struct checking *ck)
 {
 	struct reason why;
@@ -378,14 +400,8 @@ static void repair(struct checking *ck)
 	if (settings_load(&settings, ck->spool->root, &why) != 0) {
 		if (why.trouble)
 			status_die(STATUS_TROUBLE, SPOOL_CONF, "%s", why.text);
-	} else if (recover_expire(ck->spool, SPOOL_DONE, ck->spool->now - settings.keep_done, &expired) != 0 ||
-	    recover_expire(ck->spool, SPOOL_SUPERSEDED, ck->spool->now - settings.keep_superseded, &expired) != 0 ||
-	    recover_expire(ck->spool, SPOOL_TRACE, ck->spool->now - settings.keep_trace, &expired) != 0 ||
-	    trace_files_expire(ck->spool, ck->spool->now - settings.keep_trace, &expired) != 0 ||
-	    asked_expire(ck->spool, ck->spool->now - settings.keep_done, ck->spool->now - settings.keep_superseded,
-	    &expired) != 0)
-		status_die_errno(ck->spool->path, "cannot take old files away");
-	else {
+	} else {
+		expire(ck, &settings, &expired);
 		/* Last, so that what it moves to done/ is there until the next run. */
 		newest_kept_since(ck->spool->now, settings.keep_installed, kept);
 		if (recover_retire(ck->spool, kept, &finished) != 0)

@@ -50,13 +50,17 @@ bool enrol_prepare(struct client *v, const struct session_action *a, struct sess
 	return true;
 }
 
-static void stamp(struct client *v)
+/* False, with a reason, when there is no time later than that of its last request. */
+static bool stamp(struct client *v)
 {
 	char last[UTC_STAMP + 1];
 
 	spool_watch_stamp(v->orders->watch, v->phone->device, last);
-	newest_stamp(registry_now(v->orders), last, v->phone->order, v->reqid.stamp);
 	strcpy(v->reqid.device, v->phone->device);
+	if (newest_stamp(registry_now(v->orders), last, v->phone->order, v->reqid.stamp))
+		return true;
+	reason_set(&v->why, "no name in the spool can have a later time than the phone's last request");
+	return false;
 }
 
 /* Is it the kind of key that was asked for? */
@@ -193,7 +197,8 @@ static bool ask_ca(struct client *v, const struct csr *csr, struct session_event
 	}
 	if (!may_replace(v))
 		return refuse_for_good(v, answer);
-	stamp(v);
+	if (!stamp(v))
+		return refuse(v, answer);
 	v->reqid.kind = csr->proof == CSR_OWN ? REQID_CSR : REQID_RA;
 	if ((pem = csr_pem(csr, &len)) != NULL) {
 		if (o->batch == NULL && (o->batch = batch_open(o->spool)) != NULL)
@@ -338,7 +343,11 @@ void enrol_keep(struct client *v, struct bytes der)
 	struct registry *o = v->orders;
 	char name[REQID_NAME_MAX + 1];
 
-	stamp(v);
+	if (!stamp(v)) {
+		v->issued = false;
+		o->hooks->event(v->link, &(struct session_event){.type = SESSION_REFUSED, .why = v->why.text});
+		return;
+	}
 	supersede(o, &v->reqid);
 	v->reqid.kind = REQID_DER;
 	reqid_name(&v->reqid, REQID_DER, name);

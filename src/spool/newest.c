@@ -40,7 +40,7 @@ void newest_last(const struct index *ix, const char *device, char out[UTC_STAMP 
 			strcpy(out, e->reqid.stamp);
 }
 
-void newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP + 1])
+bool newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP + 1])
 {
 	time_t t = now, latest;
 
@@ -49,4 +49,5 @@ void newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP
 	if (order >= t)
 		t = order + 1;
 	utc_stamp(t, out);
+	return t <= UTC_LAST;
 }

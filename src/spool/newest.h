@@ -27,7 +27,7 @@ bool newest_retires(const struct reqid *newer, const struct reqid *older, const 
 void newest_last(const struct index *, const char *device, char out[UTC_STAMP + 1]);
 /* The stamp of a new request: now, or, if the device has had one in the same second already, or the clock was set
  * back, a second later than the last, so that the newest request is always the one that came last. It is also later
- * than its order; 0: there is no order. */
-void newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP + 1]);
+ * than its order; 0: there is no order. False when that would be after the last second that a name can have. */
+bool newest_stamp(time_t now, const char *last, time_t order, char out[UTC_STAMP + 1]);
 
 #endif

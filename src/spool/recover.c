@@ -15,6 +15,8 @@
 #include "spool/stage.h"
 #include "spool/trace_files.h"
 
+#define YEAR (366 * 86400)
+
 static bool in(const struct index *ix, const struct reqid *reqid, enum spool_dir d)
 {
 	const struct index_entry *e = NULL;
@@ -162,6 +164,44 @@ int recover_expire(struct spool *s, enum spool_dir d, time_t before, size_t *n)
 	result = spool_each(s, d, expire_one, &x);
 	*n += x.n;
 	return result;
+}
+
+struct newest {
+	enum spool_dir dir;
+	char stamp[UTC_STAMP + 1];
+	size_t files;		/* that go by age */
+};
+
+static int look_at_stamp(void *ctx, const char *name)
+{
+	struct newest *n = ctx;
+	char trace[UTC_STAMP + 1];
+	const char *stamp = trace;
+	struct reqid reqid;
+
+	if (n->dir != SPOOL_TRACE && reqid_parse(name, &reqid))
+		stamp = reqid.stamp;
+	else if (n->dir != SPOOL_TRACE || !reqid_trace_parse(name, trace))
+		return 0;
+	n->files += n->dir == SPOOL_DONE || n->dir == SPOOL_SUPERSEDED || n->dir == SPOOL_TRACE;
+	if (memcmp(stamp, n->stamp, UTC_STAMP) > 0)
+		memcpy(n->stamp, stamp, UTC_STAMP);
+	return 0;
+}
+
+int recover_clock_ahead(const struct spool *s, char stamp[UTC_STAMP + 1])
+{
+	struct newest n = {.files = 0};
+	char year_ago[UTC_STAMP + 1];
+
+	for (int d = 0; d < SPOOL_DIRS; d++) {
+		n.dir = (enum spool_dir)d;
+		if ((d < SPOOL_STATES || d == SPOOL_TRACE) && spool_each(s, n.dir, look_at_stamp, &n) != 0)
+			return -1;
+	}
+	memcpy(stamp, n.stamp, sizeof n.stamp);
+	utc_stamp(s->now - YEAR, year_ago);
+	return n.files > 0 && memcmp(n.stamp, year_ago, UTC_STAMP) < 0;
 }
 
 int recover_retire(struct spool *s, const char before[UTC_STAMP + 1], size_t *n)

@@ -25,6 +25,10 @@ int recover_finish_these(struct spool *, const struct index *, size_t *n);
  * to *n. */
 int recover_expire(struct spool *, enum spool_dir, time_t before, size_t *n);
 
+/* Is the clock more than a year beyond all that the spool has, and something there that goes by age? Then the clock is
+ * likely to be wrong. 1, with the newest stamp; 0; -1 with errno. */
+int recover_clock_ahead(const struct spool *, char newest[UTC_STAMP + 1]);
+
 /* Moves certificates from installed/ to done/ that are older than the newest one of their device and came before a
  * time; adds how many to *n. */
 int recover_retire(struct spool *, const char before[UTC_STAMP + 1], size_t *n);

@@ -46,8 +46,14 @@ int stage_open(struct spool *s, struct stage *g)
 			return 0;
 		if (g->fd >= 0)
 			fileio_give_up(g->fd);
-		else if (errno != ENOENT)
+		else if (errno != ENOENT) {
+			int saved = errno;
+
+			/* As when too many files are open: nobody else knows of it. */
+			unlinkat(s->dir[SPOOL_TMP], g->name, AT_REMOVEDIR);
+			errno = saved;
 			return -1;
+		}
 	}
 	errno = EBUSY;
 	return -1;
@@ -123,31 +129,40 @@ int stage_read(struct stage *g, const char *name, unsigned char **p, size_t *len
 
 /* Removes what a stage holds: files and, where a worker of a server has its own stages, folders with files, but
  * no more levels than that. */
-static int empty_stage(int stage, int levels)
+static void empty_stage(DIR *dir, int levels)
 {
-	int fd = openat(stage, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), inner;
+	int stage = dirfd(dir), fd;
 	struct dirent *e;
-	DIR *dir;
+	DIR *inner;
 
-	if (fd < 0 || (dir = fdopendir(fd)) == NULL)
-		return fd < 0 ? -1 : fileio_give_up(fd);
 	while ((e = readdir(dir)) != NULL) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
 		    unlinkat(stage, e->d_name, 0) == 0 || levels == 0 ||
-		    (inner = openat(stage, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
+		    (fd = openat(stage, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 			continue;
-		if (empty_stage(inner, levels - 1) == 0)
-			unlinkat(stage, e->d_name, AT_REMOVEDIR);
-		close(inner);
+		if ((inner = fdopendir(fd)) == NULL) {
+			close(fd);
+			continue;
+		}
+		empty_stage(inner, levels - 1);
+		closedir(inner);
+		unlinkat(stage, e->d_name, AT_REMOVEDIR);
 	}
-	closedir(dir);
-	return 0;
 }
 
-/* Removes a stage; whoever calls holds its lock. */
+/* Removes a stage; whoever calls holds its lock by this descriptor, which is closed. It is read by that one: a process
+ * that has as many files open as it may have gets no other. */
 static int remove_stage(const struct spool *s, int stage, const char *name)
 {
-	return empty_stage(stage, 1) != 0 ? -1 : unlinkat(s->dir[SPOOL_TMP], name, AT_REMOVEDIR);
+	DIR *dir = fdopendir(stage);
+	int result;
+
+	if (dir == NULL)
+		return fileio_give_up(stage);
+	empty_stage(dir, 1);
+	result = unlinkat(s->dir[SPOOL_TMP], name, AT_REMOVEDIR);
+	closedir(dir);
+	return result;
 }
 
 void stage_close(struct spool *s, struct stage *g)
@@ -155,7 +170,6 @@ void stage_close(struct spool *s, struct stage *g)
 	if (g->fd < 0)
 		return;
 	remove_stage(s, g->fd, g->name);
-	close(g->fd);
 	g->fd = -1;
 }
 
@@ -232,9 +246,10 @@ static int sweep_one(void *ctx, const char *name)
 
 	if (fd < 0)
 		return 0;
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && remove_stage(w->spool, fd, name) == 0)
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		close(fd);
+	else if (remove_stage(w->spool, fd, name) == 0)
 		w->n++;
-	close(fd);
 	return 0;
 }
 

@@ -1175,6 +1175,46 @@ asked() {
 	spool-check -s "$SPOOL"
 }
 
+@test "spool-check --repair: a clock that is far ahead takes nothing away" {
+	ready
+	assert_equal "$(ls "$SPOOL/done" | wc -l)" 2
+	run --separate-stderr spool-check -s "$SPOOL" --repair -P $((1700000000 + 800 * 86400))
+	assert_status 1
+	assert_equal "${#stderr_lines[@]}" 1
+	assert_stderr_has "spool-check: clock: it says 2026"
+	assert_stderr_has "the newest file is of 20231115T"
+	assert_equal "$(ls "$SPOOL/done" | wc -l)" 2
+	# With a newer file somewhere it is right.
+	csr-add -s "$SPOOL" -P $((1700000000 + 700 * 86400)) "$FIX/csr/SEP000000000001.csr"
+	run --separate-stderr spool-check -s "$SPOOL" --repair -P $((1700000000 + 800 * 86400))
+	refute_stderr_has "clock"
+	assert_equal "$(ls "$SPOOL/done" | wc -l)" 0
+}
+
+@test "csr-add: at the end of all times a newer key does not pass for the older one" {
+	local end=253402300799
+	run --separate-stderr csr-add -s "$SPOOL" -P $end "$FIX/csr/SEP000000000001.csr"
+	assert_status 0
+	make_csr SEP000000000001 ec256
+	run --separate-stderr csr-add -s "$SPOOL" -P $end SEP000000000001.csr
+	assert_status 1
+	assert_output_has "refused"
+	assert_output_has "no name in the spool can have a later time"
+	assert_equal "$(csr-count -s "$SPOOL") $(ls "$SPOOL/superseded" | wc -l)" "1 0"
+	csr-delete -s "$SPOOL" SEP000000000001 >/dev/null
+	run --separate-stderr csr-add -s "$SPOOL" SEP000000000001.csr
+	assert_status 0
+}
+
+@test "csr-add leaves nothing in tmp/, however few files it may open" {
+	local n
+	for n in {8..40}; do
+		run bash -c "ulimit -n $n; exec csr-add -s '$SPOOL' '$FIX/csr/SEP000000000001.csr'"
+		assert_equal "$n: $(ls "$SPOOL/tmp" | wc -l)" "$n: 0"
+	done
+	assert_status 0
+}
+
 @test "spool-check --repair: superseded requests go after keep-superseded" {
 	local then=1700000000
 	csr-add -s "$SPOOL" -P $then "$FIX/csr/SEP000000000001.csr" >/dev/null
