@@ -1185,7 +1185,8 @@ asked() {
 	assert_stderr_has "the newest file is of 20231115T"
 	assert_equal "$(ls "$SPOOL/done" | wc -l)" 2
 	# With a newer file somewhere it is right.
-	csr-add -s "$SPOOL" -P $((1700000000 + 700 * 86400)) "$FIX/csr/SEP000000000001.csr"
+	make_csr SEP000000000001 ec256
+	csr-add -s "$SPOOL" -P $((1700000000 + 700 * 86400)) SEP000000000001.csr
 	run --separate-stderr spool-check -s "$SPOOL" --repair -P $((1700000000 + 800 * 86400))
 	refute_stderr_has "clock"
 	assert_equal "$(ls "$SPOOL/done" | wc -l)" 0
