@@ -102,8 +102,11 @@ static void on_accept(evutil_socket_t fd, short what, void *ctx)
 			/* Others come and go by themselves; these stay, and would be told for ever. */
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 				pause_accepting(g, strerror(errno));
+			l->inherited = l->inherited || errno == EAGAIN;
 			return;
 		}
+		if (!l->inherited)
+			connection_options(g->home, one);
 		if (g->home->settings->max_per_address > 0 &&
 		    connection_from(g->home, &peer) >= g->home->settings->max_per_address) {
 			char address[64];
@@ -125,12 +128,22 @@ int acceptor_open(struct acceptor *g, int fd, size_t n)
 		struct acceptor_listener *l = &g->listener[g->n];
 
 		l->acceptor = g;
-		l->event = event_new(g->home->base, fd + (int)g->n, EV_READ | EV_PERSIST, on_accept, l);
+		l->fd = fd + (int)g->n;
+		l->event = event_new(g->home->base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
 		if (l->event == NULL)
 			return -1;
 		event_add(l->event, NULL);
 	}
+	acceptor_settings(g);
 	return 0;
+}
+
+void acceptor_settings(struct acceptor *g)
+{
+	for (size_t i = 0; i < g->n; i++) {
+		connection_options(g->home, g->listener[i].fd);
+		g->listener[i].inherited = false;
+	}
 }
 
 void acceptor_close(struct acceptor *g)

@@ -14,6 +14,8 @@ struct acceptor;
 struct acceptor_listener {
 	struct acceptor *acceptor;
 	struct event *event;
+	int fd;
+	bool inherited;		/* what it accepts has its options: those that came before they were set were accepted */
 };
 
 struct acceptor {
@@ -30,6 +32,8 @@ struct acceptor {
 
 /* Opens it with so many listening sockets, the first of which is fd. -1 when out of memory. */
 int acceptor_open(struct acceptor *, int fd, size_t n);
+/* The settings are others. */
+void acceptor_settings(struct acceptor *);
 void acceptor_close(struct acceptor *);
 /* To be called when connections have ended; and anyway now and then, for descriptors and places may have
  * become free elsewhere. */

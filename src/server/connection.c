@@ -505,15 +505,15 @@ static void hook_proved(void *ctx, const char *device, uint64_t when)
 const struct registry_hooks connection_hooks = {hook_event, hook_go_on, hook_drop, hook_replaced,
     hook_unknown, hook_proved};
 
-static void set_socket(const struct connection *l)
+void connection_options(const struct connection_home *home, int fd)
 {
-	int idle = (int)l->home->settings->keepalive, interval = 30, count = 4, one = 1;
+	int idle = (int)home->settings->keepalive, interval = 30, count = 4, one = 1;
 
-	setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	setsockopt(l->fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-	setsockopt(l->fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof count);
 }
 
 static void connection_free(struct connection *l)
@@ -549,7 +549,6 @@ void connection_new(struct connection_home *home, int fd, const struct sockaddr_
 	l->reader = TLS_WANT_READ;
 	l->began = monotime_ms();
 	flood_begin(&l->sent, l->began);
-	set_socket(l);
 	if ((l->tls = tls_open(home->tls, fd, &why)) == NULL) {
 		say(l, "error", "why", why.text);
 		connection_free(l);

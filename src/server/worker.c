@@ -241,6 +241,7 @@ static int load(struct server *s, struct settings *settings, struct issuer *issu
 	s->home.tls = tls;
 	free(s->settings);
 	s->home.settings = s->settings = settings;
+	acceptor_settings(&s->acceptor);
 	s->invalid = false;
 	if (settings->trace == SETTINGS_TRACE_OFF)
 		trace_link_take(&s->home.traces, -1);
