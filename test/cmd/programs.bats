@@ -1175,6 +1175,47 @@ asked() {
 	spool-check -s "$SPOOL"
 }
 
+# crowd DIRECTORY SUFFIX COUNT: so many files of other devices.
+crowd() {
+	(cd "$SPOOL/$1" && umask 077 && seq -f "SEP9%011.0f+20260101T000000Z+$(printf 'ab%.0s' {1..32}).$2" "$3" | xargs touch)
+}
+
+@test "csr-list --unsorted: the same lines, in whatever order" {
+	crowd csr csr 300
+	csr-list -s "$SPOOL" >sorted
+	assert_equal "$(wc -l <sorted)" 300
+	csr-list -s "$SPOOL" --unsorted | sort | diff sorted -
+	assert_equal "$(csr-list -s "$SPOOL" -H --unsorted | head -n 1)" "$(csr-list -s "$SPOOL" -H | head -n 1)"
+	assert_equal "$(csr-list -s "$SPOOL" -0 --unsorted --since 2026-01-02 | wc -c)" 0
+}
+
+@test "a command for one device keeps no names of others in memory" {
+	if sanitized; then skip "ASan has memory of its own"; fi
+	local dir
+	for dir in csr superseded done; do
+		crowd $dir csr 40000
+	done
+	for dir in lsc installed; do
+		crowd $dir der 40000
+	done
+	phone-add -s "$SPOOL" SEP000000000001
+	# 3.5 MB; one of these directories takes more when its names are kept.
+	little() {
+		run bash -c 'ulimit -d 3500; exec "$@"' - "$@"
+	}
+	little csr-list -s "$SPOOL" --unsorted
+	assert_status 0
+	little phone-set -s "$SPOOL" SEP000000000001 --operation install --auth null
+	assert_status 0
+	little phone-list -s "$SPOOL"
+	assert_status 0
+	little csr-delete -s "$SPOOL" SEP900000000001
+	assert_status 0
+	assert_equal "$(wc -l <<<"$output")" 4
+	little csr-list -s "$SPOOL"
+	[ "$status" -ne 0 ]
+}
+
 @test "spool-check --repair: a clock that is far ahead takes nothing away" {
 	ready
 	assert_equal "$(ls "$SPOOL/done" | wc -l)" 2
