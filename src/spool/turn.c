@@ -188,13 +188,16 @@ static int stage(struct turn *g, struct stage *st, size_t beside)
 	return result;
 }
 
-static int move_all(struct turn *g)
+/* The steps that lead to done/, or the others. */
+static int move_some(struct turn *g, bool done)
 {
 	unsigned used = 0;
 
 	for (size_t i = 0; i < g->steps; i++) {
 		const struct step *t = &g->step[i];
 
+		if ((t->to == SPOOL_DONE) != done)
+			continue;
 		if (spool_move(g->spool, &t->reqid, t->kind, t->from, t->to) == 0) {
 			journal_add(g->spool, t->event, &t->reqid);
 			used |= 1u << t->to;
@@ -203,6 +206,12 @@ static int move_all(struct turn *g)
 		}
 	}
 	return spool_sync_all(g->spool, used);
+}
+
+/* What is history goes last: a newer certificate that replaces one must be durable before that. */
+static int move_all(struct turn *g)
+{
+	return move_some(g, false) == 0 ? move_some(g, true) : -1;
 }
 
 static int publish_all(struct turn *g, struct stage *st)
