@@ -415,11 +415,11 @@ int main(int argc, char *argv[])
 	confine_below(set.dry_run ? SANDBOX_READER : SANDBOX_WRITER, set.spool->root, NULL, 0);
 	phone_lock_init(&set.lock, set.spool);
 	take_settings(&set);
+	devices_settle(&names, set.spool);
 	if (index_load_for(&set.index, set.spool, value[PHONE_F_OPERATION] != NULL ? PHONEBOOK_ORDERED : 0,
 	    &(struct spool_wanted){devices_named, &names}) != 0 ||
 	    index_load(&set.lscs, set.spool, phone_filter_reads(&set.filter) ? PHONE_FILTER_DIRS : 0) != 0)
 		status_die_errno(path, "cannot list");
-	devices_settle(&names, set.spool);
 	select_phones(&set, &names);
 	if (names.all && set.n > 0 && !set.dry_run && deletes(&set))
 		confirm(set.yes, "%zu phone%s would be told to delete the certificate", set.n, set.n == 1 ? "" : "s");
