@@ -39,9 +39,9 @@ struct connection_home {
 
 extern const struct registry_hooks connection_hooks;
 
-/* Takes a socket that was accepted, which is closed in any case. */
 /* Sets on a socket what the settings say of connections. One that listens passes it on to those that it accepts. */
 void connection_options(const struct connection_home *, int fd);
+/* Takes a socket that was accepted, which is closed in any case. */
 void connection_new(struct connection_home *, int fd, const struct sockaddr_storage *);
 /* Frees the dead ones. Nothing else does, so that none vanishes while somebody speaks of it. */
 void connection_bury(struct connection_home *);
