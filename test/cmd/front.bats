@@ -189,7 +189,7 @@ failed() {
 	phone-add --any-name SEP1 SEP2 SEP3 SEP4
 	phone-set --operation install --auth null SEP1
 	failed SEP2 'a reason'
-	failed SEP3 'locked: 3 wrong authentication strings' 'locked = yes'
+	failed SEP3 'locked after 3 wrong strings: phone-set --operation install --generate SEP3' 'locked = yes'
 	run --separate-stderr capf
 	assert_status 0
 	assert_equal "$stderr" ""

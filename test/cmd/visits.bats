@@ -656,7 +656,7 @@ time.sleep(600)' "$SPOOL/phone/.lock" >locker 3>&- &
 	sim SEP000000000009
 	ended unknown-device
 	assert_equal "$(state SEP000000000001)" failed
-	[[ $(why SEP000000000001) == "locked: "* ]]
+	[[ $(why SEP000000000001) == "locked after "* ]]
 }
 
 @test "a key of another size than was ordered is refused" {

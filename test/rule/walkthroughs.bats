@@ -54,7 +54,7 @@ all_done() {
 	grep -q 'event=note.*text="the device is unknown"' log
 	does capf-phones 'nothing: no order is pending'
 	does capf-phones 'not authenticated: wrong authentication string'
-	does capf-phones 'locked: 5 wrong authentication strings'
+	does capf-phones 'locked after 5 wrong strings'
 	assert_equal "$(state SEP00112233FFFF)" successful
 	does capf-phones 'not authenticated, with a certificate'
 	does capf-phones 'the time to complete it is over'
