@@ -32,7 +32,7 @@
 #include "x509/secret.h"
 
 const char program[] = "capf-probe";
-const char purpose[] = "finds out how a phone signs its request";
+const char purpose[] = "find out how a phone in a lab signs its request";
 const char synopsis[] = "[-ahV] [-f n] [-l address:port[,...]] [-P seconds] [-s spool] [-t transcript]\n"
     "                  [--give-up span] [--only list] [--remind span] [--string file|digits]\n"
     "                  [--wait span] device";

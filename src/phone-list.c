@@ -21,7 +21,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-list";
-const char purpose[] = "list phones, what they shall do, and what they have";
+const char purpose[] = "list phones, their operations and their certificates";
 const char synopsis[] =
     "[-0HhV] [-P seconds] [-s spool] [--auth mode] [--color[=when]] [--description pattern]\n"
     "    [--issuer pattern] [--json] [--key key] [--key-order order] [--lsc status]\n"

@@ -21,7 +21,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-report";
-const char purpose[] = "all that is known of phones, as CSV";
+const char purpose[] = "print all that is known of phones, as CSV";
 const char synopsis[] =
     "[-hV] [-P seconds] [-s spool] [--bom] [--columns list | --sheet[=form]]\n"
     "    [--show-string]";

@@ -26,7 +26,7 @@
 #include "spool/spool.h"
 
 const char program[] = "phone-set";
-const char purpose[] = "say what phones shall do, and how they prove who they are";
+const char purpose[] = "order operations for phones, and set how phones authenticate";
 const char synopsis[] =
     "[-0hnV] [-f file] [-P seconds] [-s spool] [--again] [--auth mode]\n"
     "    [--complete-by time] [--description text] [--ec bits] [--generate[=digits]] [--keep-string] [--key-order order]\n"

@@ -20,7 +20,7 @@
 #include "x509/key.h"
 
 const char program[] = "phone-sim";
-const char purpose[] = "simulated phones that ask a CAPF server for their certificates";
+const char purpose[] = "simulate phones that ask a CAPF server for certificates";
 const char synopsis[] =
     "--server host:port[,...] --device name [-46hVv] [--mode null|string|existing-lsc|existing-mic]\n"
     "                 [--string file|digits] [--mic cert --mic-key key] [--lsc cert --lsc-key key]\n"

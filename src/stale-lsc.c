@@ -22,7 +22,7 @@
 #include "x509/name.h"
 
 const char program[] = "stale-lsc";
-const char purpose[] = "certificates that can never be installed";
+const char purpose[] = "list or delete certificates that can never be installed";
 const char synopsis[] = "[-0HhnV] [-f file] [-P seconds] [-s spool] [--color[=when]] [--json]\n"
 			"                 [--no-pager] list | view | delete [all | device ...]";
 
