@@ -27,7 +27,7 @@ const char synopsis[] =
     "    [--issuer pattern] [--json] [--key key] [--key-order order] [--lsc status]\n"
     "    [--lsc-expires-before time] [--name pattern] [--no-pager] [--operation operation]\n"
     "    [--show-string] [--stale] [--status status] [--string digits] [--where condition]\n"
-    "[-0Hh] [-P seconds] [-s spool] [--name pattern] --unknown";
+    "       phone-list [-0H] [-P seconds] [-s spool] [--name pattern] --unknown";
 
 /* The last only with --show-string. */
 static const struct table_column columns[] = {
