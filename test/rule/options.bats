@@ -77,6 +77,17 @@ same() {
 	[ -z "$bad" ] || fail "$bad"
 }
 
+@test "capf --help says of each program what the program's own --help says" {
+	local words runs text n=0 bad=
+	while IFS='|' read -r words runs text; do
+		[ -f "$ROOT/man/$runs.1" ] && [ -n "$text" ] || continue
+		[ "$text" = "$(sed -n 's/^\.Nd //p' "$ROOT/man/$runs.1")" ] || bad+="capf $words: $text"$'\n'
+		n=$((n + 1))
+	done < <(sed -n "/<<'EOT'/,/^EOT/p" "$ROOT/bin/capf" | grep '|')
+	[ $n -ge 25 ] || fail "only $n programs"
+	[ -z "$bad" ] || fail "$bad"
+}
+
 @test "an option that takes a word, a number or a time refuses what is none, and names what it takes" {
 	local program name kind words said n=0
 	for program in $(programs); do
