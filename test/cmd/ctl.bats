@@ -187,7 +187,7 @@ verified() {
 	$SIGNER --tvs nosuch ITLFile.tlv|nosuch: No such file
 	$SIGNER --tvs $FIX/root.key ITLFile.tlv|root.key: is a private key
 	$SIGNER nosuch/ITLFile.tlv|nosuch/ITLFile.tlv: cannot write there
-	$SIGNER -s nosuch ITLFile.tlv|nosuch: cannot open the spool
+	$SIGNER -s nosuch ITLFile.tlv|nosuch: there is no such directory
 	-k $FIX/sub.key --sast $FIX/root.pem ITLFile.tlv|sub.key: is not the key of a certificate with the role SAST
 	-k $FIX/sub.key --sast $FIX/root.pem --ccm $FIX/sub.pem ITLFile.tlv|sub.key: is not the key of a certificate
 	-k $FIX/ec.key --sast $FIX/ec.pem ITLFile.tlv|ec.key: is not an RSA key

@@ -38,7 +38,7 @@ here() {
 		run --separate-stderr "$program" --version
 		assert_status 0
 		assert_line_count 1
-		[[ $output =~ ^$program\ \(capfkit\)\ [0-9.]+$ ]]
+		[[ $output =~ ^$program\ \(capfkit\)\ [0-9.]+(,\ commit\ [0-9a-f]{12}(-dirty)?)?$ ]]
 		assert_equal "$stderr" ""
 	done
 }
@@ -1102,7 +1102,7 @@ asked() {
 	run csr-submit -s "$SPOOL" -O type=est -O url=https://127.0.0.1:1/ -o c.tgz requests.tgz
 	assert_equal "$(stat -c %a "$SPOOL/online")" 700
 	rm -rf "$SPOOL/online"
-	spool-check -r -s "$SPOOL"
+	spool-check -r -P 1700090000 -s "$SPOOL"
 	assert_equal "$(stat -c %a "$SPOOL/online")" 700
 }
 
