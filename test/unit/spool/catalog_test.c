@@ -14,7 +14,7 @@ static struct reqid reqid_of(unsigned device, unsigned key)
 	struct reqid r = {.kind = (unsigned char)(key % 2 == 0 ? REQID_CSR : REQID_RA)};
 
 	snprintf(r.device, sizeof r.device, "SEP%0*u", 1 + (int)(device % 40), device);
-	snprintf(r.stamp, sizeof r.stamp, "20261121T%06uZ", key / 2);
+	snprintf(r.stamp, sizeof r.stamp, "20261121T%06uZ", key / 2 % 1000000);
 	memset(r.spki, (int)key, sizeof r.spki);
 	return r;
 }

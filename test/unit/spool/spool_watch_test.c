@@ -151,7 +151,7 @@ static void test_lost(void)
 	FILE *f = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
 	struct spool_watch *h;
 	struct reqid r;
-	unsigned most;
+	unsigned most = 0;
 	int result;
 
 	must(f != NULL && fscanf(f, "%u", &most) == 1, "the limit of inotify");
