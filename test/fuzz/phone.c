@@ -99,7 +99,9 @@ static void change(struct phone *p, const struct phone_state *st, char *text)
 	}
 	if (phone_apply(p, st, &c, NOW, 0, 86400, &why) == 0) {
 		law(phone_change_check(&c, NOW, &why) == 0);
-		law(c.value[PHONE_F_OPERATION] == NULL || (p->scheduled == NOW && p->order > before.order));
+		/* An operation that is given is a new order, or the one that is pending. */
+		law(c.value[PHONE_F_OPERATION] == NULL || (p->scheduled == NOW && p->order > before.order) ||
+		    (p->order == before.order && p->operation == before.operation && st->status == PHONE_PENDING));
 		law(p->operation == PHONE_NONE || p->auth != PHONE_BY_STRING || *p->string != '\0');
 		law(p->auth == PHONE_BY_STRING || *p->string == '\0');
 		round_trip(p);
