@@ -479,7 +479,7 @@ static int set_up(struct server *s, struct reason *why)
 	s->spool = spool_open(s->task->path, "capf-serve", time(NULL) + s->task->clock);
 	/* What somebody else, who died since, put there may not be durable yet, and phones may hear of it. */
 	if (s->spool == NULL || stage_sweep(s->spool, &swept) != 0 ||
-	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_TRACE) != 0)
+	    spool_sync_all(s->spool, ((1u << SPOOL_STATES) - 1) | 1u << SPOOL_PHONE | 1u << SPOOL_TRACE) != 0)
 		return reason_trouble(why, "cannot open the spool: %s", strerror(errno));
 	if ((s->home.base = event_base_new()) == NULL ||
 	    (s->term = watch(s, SIGTERM, EV_SIGNAL, on_term)) == NULL ||

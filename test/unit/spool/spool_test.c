@@ -651,12 +651,23 @@ static void creating(void)
 	    "or another one");
 }
 
+static bool is_this(void *ctx, const char *device)
+{
+	return strcmp(device, ctx) == 0;
+}
+
+static void count_step(void *ctx)
+{
+	++*(int *)ctx;
+}
+
 static void files(void)
 {
 	struct reqid other = reqid, *reqids;
+	struct spool_wanted wanted = {is_this, NULL};
 	char **found;
 	char name[REQID_NAME_MAX + 1];
-	int seen = 0;
+	int seen = 0, steps = 0;
 	size_t n;
 
 	fresh();
@@ -684,6 +695,22 @@ static void files(void)
 	    &reqid) == 0 &&
 	    reqid_compare(&reqids[1], &other) == 0, "a list of requests, sorted");
 	free(reqids);
+	strcpy(other.device, "SEP999999999999");
+	reqid_name(&other, REQID_CSR, name);
+	make_file(s->dir[SPOOL_CSR], name, "");
+	wanted.ctx = other.device;
+	ok(spool_list_for(s, SPOOL_CSR, &wanted, &reqids, &n) == 0 && n == 1 && reqid_compare(&reqids[0], &other) == 0,
+	    "a list of one device");
+	free(reqids);
+	ok(!spool_wants(&wanted, "SEP999999999999") && spool_wants(NULL, "SEP999999999999"),
+	    "a name that has no + is of no device, and where all are wanted it is");
+	ok(spool_remove(s, SPOOL_CSR, name) == 0, "it goes");
+	spool_step(s);
+	s->step = count_step;
+	s->step_ctx = &steps;
+	spool_step(s);
+	s->step = NULL;
+	ok(steps == 1, "a step is told to whoever wants to know");
 	ok(spool_list(s, SPOOL_LSC, &reqids, &n) == 0 && n == 0, "an empty one");
 	free(reqids);
 	ok(spool_names(s, SPOOL_CSR, any_request, &found, &n) == 0 && n == 2 && strcmp(found[0], found[1]) < 0,
@@ -857,6 +884,9 @@ static void stages(void)
 	    names(SPOOL_TMP) == 2, "a sweeper was there first: another one");
 	stage_close(s, &g);
 	ok(stage_sweep(s, &n) == 0 && n == 1, "who takes it away");
+	stage_within(s, openat(s->root, "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	ok(stage_put(s, SPOOL_LSC, "within", "text", 4, false) == 0 && holds(SPOOL_LSC, "within", "text"),
+	    "a stage may be in another directory that is open");
 	fault_arm(4, ENOLCK);
 	ok(stage_open(s, &g) == 0 && fault_over(), "where locks do not work it goes on");
 	stage_close(s, &g);
