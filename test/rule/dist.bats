@@ -7,7 +7,8 @@ setup() {
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
 	export GIT_AUTHOR_NAME=A GIT_AUTHOR_EMAIL=a@example.org GIT_AUTHOR_DATE='2026-01-02T03:04:05 +0000'
 	export GIT_COMMITTER_NAME=A GIT_COMMITTER_EMAIL=a@example.org GIT_COMMITTER_DATE='2026-01-02T03:04:05 +0000'
-	unset MAKEFLAGS MFLAGS MAKELEVEL
+	# Of the make that runs the tests: nothing is to reach those that they run.
+	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES O BIN CC CFLAGS HARDEN WERROR
 	VERSION=$(sed -n 's/^VERSION = //p' "$ROOT/Makefile")
 }
 
