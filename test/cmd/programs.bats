@@ -1190,8 +1190,11 @@ crowd() {
 }
 
 @test "a command for one device keeps no names of others in memory" {
-	if sanitized; then skip "ASan has memory of its own"; fi
-	local dir
+	local dir most=3500
+	# ASan has memory of its own.
+	if sanitized; then
+		most=unlimited
+	fi
 	for dir in csr superseded done; do
 		crowd $dir csr 40000
 	done
@@ -1201,7 +1204,7 @@ crowd() {
 	phone-add -s "$SPOOL" SEP000000000001
 	# 3.5 MB; one of these directories takes more when its names are kept.
 	little() {
-		run bash -c 'ulimit -d 3500; exec "$@"' - "$@"
+		run bash -c 'ulimit -d "$0"; exec "$@"' $most "$@"
 	}
 	little csr-list -s "$SPOOL" --unsorted
 	assert_status 0
@@ -1212,8 +1215,10 @@ crowd() {
 	little csr-delete -s "$SPOOL" SEP900000000001
 	assert_status 0
 	assert_equal "$(wc -l <<<"$output")" 4
-	little csr-list -s "$SPOOL"
-	[ "$status" -ne 0 ]
+	if ! sanitized; then
+		little csr-list -s "$SPOOL"
+		[ "$status" -ne 0 ]
+	fi
 }
 
 @test "spool-check --repair: a clock that is far ahead takes nothing away" {
