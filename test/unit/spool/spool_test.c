@@ -890,6 +890,10 @@ static void stages(void)
 	fault_arm(4, ENOLCK);
 	ok(stage_open(s, &g) == 0 && fault_over(), "where locks do not work it goes on");
 	stage_close(s, &g);
+	fault_arm(3, ENOENT);
+	ok(stage_open(s, &g) == 0 && fault_over(), "a sweeper was quicker still: another one");
+	stage_close(s, &g);
+	ok(stage_sweep(s, &n) == 0 && n == 1, "what it seems to have taken is there, and goes");
 	no_random = true;
 	ok(stage_open(s, &g) == 0 && stage_open(s, &h) == -1 && errno == EBUSY,
 	    "names that are all taken");
