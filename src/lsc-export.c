@@ -121,23 +121,6 @@ static void load_cas(struct export *x)
 	cert_free(own);
 }
 
-/* Does the issuer have this name? The pattern is for its common name, or for the whole. 1, 0, or -1 without memory. */
-static int from(const struct cert *c, const char *pattern)
-{
-	const X509_NAME *issuer = X509_get_issuer_name(c->x509);
-	char cn[FACTS_CN_MAX + 1], *line;
-	struct reason why;
-	int result;
-
-	if (name_cn(issuer, cn, &why) > 0 && fnmatch(pattern, cn, 0) == 0)
-		return 1;
-	if ((line = name_line(issuer)) == NULL)
-		return -1;
-	result = fnmatch(pattern, line, 0) == 0;
-	free(line);
-	return result;
-}
-
 /* Adds those that a bundle does not have yet to its CAs. */
 static int note_chain(struct export *x, const struct cert *const chain[], int n, struct reason *why)
 {
@@ -230,7 +213,7 @@ static int export_one(struct export *x, struct reqid *reqid, struct buf *out)
 		    "its installed certificate: %s", why.text);
 		return status;
 	}
-	if (c->not_after >= x->before || (x->issuer != NULL && (good = from(c, x->issuer)) == 0)) {
+	if (c->not_after >= x->before || (x->issuer != NULL && (good = name_matches(X509_get_issuer_name(c->x509), x->issuer)) == 0)) {
 		cert_free(c);
 		reqid->device[0] = '\0';
 		return STATUS_OK;

@@ -131,7 +131,7 @@ int main(int argc, char *argv[])
 	if (arg == argc && file == NULL && where.n == 0)
 		status_usage("wants device names, \"all\", or --where");
 	phone_filter_init(&del.filter);
-	if (phone_filter_add_all(&del.filter, where.text, where.n, &why) != 0)
+	if (phone_filter_add_all(&del.filter, where.text, where.n, now, &why) != 0)
 		status_usage("--where: %s", why.text);
 	devices_from_args(&names, argc - arg, argv + arg, file, null);
 	del.spool = del.dry_run ? open_spool(path, now) : open_spool_to_change(path, now);

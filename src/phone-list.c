@@ -193,7 +193,7 @@ int main(int argc, char *argv[])
 		OPT_TEXT(0, "description", "PATTERN", &filter->description,
 		    "only phones whose description matches, as for --name"),
 		OPT_TEXT(0, "issuer", "PATTERN", &filter->issuer,
-		    "only phones whose certificate has an issuer that matches, as for --name"),
+		    "only phones whose certificate has an issuer that matches, by common or whole name"),
 		OPT_TEXT(0, "key", "KEY", &key,
 		    "only phones whose certificate has this key: rsa, ec, or one with its size, as rsa-2048"),
 		OPT_INDEX(0, "key-order", "ORDER", &filter->key_order, phone_key_orders,
@@ -225,7 +225,7 @@ int main(int argc, char *argv[])
 		status_usage("takes no arguments");
 	if (key != NULL && phone_filter_key(filter, key, &why) != 0)
 		status_usage("--%s", why.text);
-	if (phone_filter_add_all(filter, where.text, where.n, &why) != 0)
+	if (phone_filter_add_all(filter, where.text, where.n, now, &why) != 0)
 		status_usage("--where: %s", why.text);
 	if (unknown && (phone_filter_reads(filter) || view.show_string))
 		status_usage("--unknown takes no filter but --name: these devices have no record");

@@ -406,7 +406,7 @@ int main(int argc, char *argv[])
 	check_options(&set, arg < argc);
 	take_string(&set);
 	phone_filter_init(&set.filter);
-	if (phone_filter_add_all(&set.filter, set.where.text, set.where.n, &why) != 0)
+	if (phone_filter_add_all(&set.filter, set.where.text, set.where.n, now, &why) != 0)
 		status_usage("--where: %s", why.text);
 	if (phone_change_check(&set.change, now, &why) != 0)
 		status_usage("%s", why.text);

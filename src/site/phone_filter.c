@@ -6,7 +6,7 @@
 #include <string.h>
 #include <openssl/evp.h>
 
-#include "base/utc.h"
+#include "base/when.h"
 #include "site/lsc.h"
 #include "site/phone_filter.h"
 #include "x509/name.h"
@@ -35,12 +35,11 @@ static int take_word(int *into, const char *const words[], const char *field, co
 	return (*into = phone_word_named(words, field, value, why)) < 0 ? -1 : 0;
 }
 
-static int take_time(time_t *into, const char *field, const char *value, struct reason *why)
+static int take_time(time_t *into, const char *field, const char *value, time_t now, struct reason *why)
 {
 	if (*into >= 0)
 		return reason_set(why, "%s comes twice", field);
-	return utc_parse(value, into) ? 0 :
-	    reason_set(why, "%s wants a time such as 2026-01-31 or 2026-01-31T08:00:00Z", field);
+	return when_parse(value, now, WHEN_BEGIN, into) ? 0 : reason_set(why, "%s wants " WHEN_SUCH_AS, field);
 }
 
 static int take_key(const char **into, const char *field, const char *value, struct reason *why)
@@ -63,7 +62,7 @@ static int take_stale(bool *into, const char *field, const char *value, struct r
 	return 0;
 }
 
-int phone_filter_add(struct phone_filter *f, const char *text, struct reason *why)
+static int add(struct phone_filter *f, const char *text, time_t now, struct reason *why)
 {
 	const char *equals = strchr(text, '='), *value = equals != NULL ? equals + 1 : "";
 	char field[32];
@@ -86,7 +85,7 @@ int phone_filter_add(struct phone_filter *f, const char *text, struct reason *wh
 	case LSC:
 		return take_word(&f->lsc, phonebook_lscs, field, value, why);
 	case LSC_EXPIRES_BEFORE:
-		return take_time(&f->before, field, value, why);
+		return take_time(&f->before, field, value, now, why);
 	case AUTH:
 		return take_word(&f->auth, phone_auths, field, value, why);
 	case STRING:
@@ -103,10 +102,10 @@ int phone_filter_add(struct phone_filter *f, const char *text, struct reason *wh
 	return take_stale(&f->stale, field, value, why);
 }
 
-int phone_filter_add_all(struct phone_filter *f, const char *const text[], size_t n, struct reason *why)
+int phone_filter_add_all(struct phone_filter *f, const char *const text[], size_t n, time_t now, struct reason *why)
 {
 	for (size_t i = 0; i < n; i++)
-		if (phone_filter_add(f, text[i], why) != 0)
+		if (add(f, text[i], now, why) != 0)
 			return -1;
 	return 0;
 }
@@ -158,22 +157,16 @@ static bool match_key(const char *key, const struct cert *c)
 	return strcmp(key, type) == 0 || strcmp(key, sized) == 0;
 }
 
-/* 1; 0; -1 with a reason. */
-static int match_issuer(const char *issuer, const struct cert *c, struct reason *why)
-{
-	char *line = name_line(X509_get_issuer_name(c->x509));
-	int result = line == NULL ? reason_memory(why) : fnmatch(issuer, line, 0) == 0;
-
-	free(line);
-	return result;
-}
-
 /* The certificate, for a filter that wants one. 1; 0; -1 with a reason. */
 static int match_cert(const struct phone_filter *f, const struct cert *c, struct reason *why)
 {
+	int result = 1;
+
 	if ((f->before >= 0 && c->not_after >= f->before) || (f->key != NULL && !match_key(f->key, c)))
 		return 0;
-	return f->issuer == NULL ? 1 : match_issuer(f->issuer, c, why);
+	if (f->issuer != NULL && (result = name_matches(X509_get_issuer_name(c->x509), f->issuer)) < 0)
+		reason_memory(why);
+	return result;
 }
 
 int phone_filter_match(const struct phone_filter *f, const struct spool *s, const struct index *ix,

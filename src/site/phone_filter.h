@@ -21,10 +21,8 @@ struct phone_filter {
 
 /* Any phone. */
 void phone_filter_init(struct phone_filter *);
-/* One condition more, "field=value"; the text must stay. -1 with a reason that names what is possible. */
-int phone_filter_add(struct phone_filter *, const char *text, struct reason *);
-/* The same for several. */
-int phone_filter_add_all(struct phone_filter *, const char *const text[], size_t n, struct reason *);
+/* Conditions more, "field=value"; the texts must stay. -1 with a reason that names what is possible. */
+int phone_filter_add_all(struct phone_filter *, const char *const text[], size_t n, time_t now, struct reason *);
 /* The condition key=value alone. */
 int phone_filter_key(struct phone_filter *, const char *key, struct reason *);
 /* Has it a condition, apart from the name? */

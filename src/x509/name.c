@@ -3,6 +3,8 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "x509/der.h"
@@ -61,6 +63,21 @@ char *name_line(const X509_NAME *name)
 {
 	/* RFC 2253's escapes leave nothing but printable ASCII, whatever stands in the name. */
 	return print(name, 0);
+}
+
+int name_matches(const X509_NAME *name, const char *pattern)
+{
+	char cn[FACTS_CN_MAX + 1], *line;
+	struct reason why;
+	int result;
+
+	if (name_cn(name, cn, &why) > 0 && fnmatch(pattern, cn, 0) == 0)
+		return 1;
+	if ((line = name_line(name)) == NULL)
+		return -1;
+	result = fnmatch(pattern, line, 0) == 0;
+	free(line);
+	return result;
 }
 
 char *name_utf8(const X509_NAME *name)

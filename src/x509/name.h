@@ -18,7 +18,9 @@ void name_put_cn(struct buf *, const char *cn);
 /* The name as "C=DE, O=x, CN=y", in the order in which it stands, with the escapes of RFC 2253; the caller frees.
  * NULL when out of memory. */
 char *name_line(const X509_NAME *);
-/* The same, with what is not ASCII as UTF-8; control characters stay escaped, others that lie do not. */
+/* Does the name match a pattern of the shell, by its common name or as name_line writes it? 1; 0; -1 when out of memory. */
+int name_matches(const X509_NAME *, const char *pattern);
+/* As name_line, with what is not ASCII as UTF-8; control characters stay escaped, others that lie do not. */
 char *name_utf8(const X509_NAME *);
 
 /* Appends the name as phones' trust lists have it: the RDNs as in RFC 4514, but in the order in which they stand; UTF-8,

@@ -195,7 +195,10 @@ SEP3	added"
 	stale=yes|--stale|${d}2 
 	lsc-expires-before=2099-01-01|--lsc-expires-before=2099-01-01|${d}1 
 	lsc-expires-before=2020-01-01|--lsc-expires-before=2020-01-01|
-	issuer=*CN=Lab*|--issuer=*CN=Lab*|$(names --lsc-expires-before 2099-01-01 --issuer '*CN=Lab*')
+	lsc-expires-before=+1d|--lsc-expires-before=+1d|
+	lsc-expires-before=@4102444800|--lsc-expires-before=@4102444800|${d}1 
+	issuer=*CN=Lab*|--issuer=*CN=Lab*|${d}1 
+	issuer=Lab *|--issuer=Lab *|${d}1 
 	issuer=CN=x|--issuer=CN=x|
 	key=rsa|--key=rsa|${d}1 
 	key=rsa-2048|--key=rsa-2048|${d}1 
